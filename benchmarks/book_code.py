@@ -1,0 +1,67 @@
+"""One epoch after another as the book's notebook trains it, for comparison; prints JSON.
+
+Plain ``nn.Sequential``, a ``DataLoader`` with four workers, loss and accuracy fetched from the device
+for every batch, and the number of threads that MXNet chooses by itself (zh-v1, section 5.5).
+"""
+
+import json
+import os
+import sys
+import time
+
+import mxnet as mx
+from mxnet import autograd, gluon
+from mxnet.gluon.data.vision import transforms
+
+# gluon_cnn leaves the number of threads alone where this is set; MXNet, imported above, no longer reads it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from gluon_cnn import get_recipe
+from gluon_cnn.data import read_fashion_mnist
+
+
+def load_data(recipe, train_size, test_size):
+    steps = [transforms.Resize(recipe.resize)] if recipe.resize else []
+    transform = transforms.Compose([*steps, transforms.ToTensor()])
+    loaders = []
+    for part, size, shuffle in zip(read_fashion_mnist(), (train_size, test_size), (True, False)):
+        images = mx.nd.array(part.images[:size, ..., None], dtype="uint8")
+        dataset = gluon.data.ArrayDataset(images, part.labels[:size]).transform_first(transform)
+        loaders.append(gluon.data.DataLoader(dataset, recipe.batch_size, shuffle=shuffle, num_workers=4))
+    return loaders
+
+
+def evaluate(net, test_iter):
+    correct, images = mx.nd.array([0]), 0
+    for X, y in test_iter:
+        correct += (net(X).argmax(axis=1) == y.astype("float32")).sum()
+        images += y.size
+    return correct.asscalar() / images
+
+
+def main(model, train_size, test_size, epochs):
+    recipe = get_recipe(model)
+    train_iter, test_iter = load_data(recipe, train_size, test_size)
+    net = recipe.network()
+    net.initialize(init=mx.init.Xavier())
+    trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": recipe.lr})
+    loss = gluon.loss.SoftmaxCrossEntropyLoss()
+    for _ in range(epochs):
+        start = time.time()
+        loss_sum, correct, images = 0.0, 0.0, 0
+        for X, y in train_iter:
+            with autograd.record():
+                y_hat = net(X)
+                batch_loss = loss(y_hat, y).sum()
+            batch_loss.backward()
+            trainer.step(recipe.batch_size)
+            loss_sum += batch_loss.asscalar()
+            correct += (y_hat.argmax(axis=1) == y.astype("float32")).sum().asscalar()
+            images += y.size
+        trained = time.time() - start
+        evaluate(net, test_iter)
+        print(json.dumps({"seconds": time.time() - start, "images_per_sec": images / trained}), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], *map(int, sys.argv[2:]))

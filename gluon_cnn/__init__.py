@@ -1,0 +1,62 @@
+"""The CNN chapters of "Dive into Deep Learning" in Apache MXNet Gluon, as software that runs.
+
+``import gluon_cnn as d2l`` in front of the book's cells is enough.
+"""
+
+from gluon_cnn import _runtime
+
+_runtime.import_mxnet()  # before anything below imports mxnet by itself
+
+from gluon_cnn.data import get_fashion_mnist_labels, load_data_fashion_mnist  # noqa: E402
+from gluon_cnn.device import try_all_gpus, try_gpu  # noqa: E402
+from gluon_cnn.errors import GluonCNNError  # noqa: E402
+from gluon_cnn.models import (  # noqa: E402
+    alexnet,
+    get_model,
+    lenet,
+    list_models,
+    nin,
+    nin_block,
+    summary,
+    vgg,
+    vgg11,
+    vgg_block,
+)
+from gluon_cnn.plot import show_fashion_mnist  # noqa: E402
+from gluon_cnn.training import (  # noqa: E402
+    Accumulator,
+    Timer,
+    accuracy,
+    evaluate_accuracy,
+    get_recipe,
+    initialize_as_published,
+    train_ch5,
+    train_ch6,
+)
+
+__all__ = [
+    "Accumulator",
+    "GluonCNNError",
+    "Timer",
+    "accuracy",
+    "alexnet",
+    "evaluate_accuracy",
+    "get_fashion_mnist_labels",
+    "get_model",
+    "get_recipe",
+    "initialize_as_published",
+    "lenet",
+    "list_models",
+    "load_data_fashion_mnist",
+    "nin",
+    "nin_block",
+    "show_fashion_mnist",
+    "summary",
+    "train_ch5",
+    "train_ch6",
+    "try_all_gpus",
+    "try_gpu",
+    "vgg",
+    "vgg11",
+    "vgg_block",
+]

@@ -1,0 +1,193 @@
+"""Everything that must happen before ``import mxnet``.
+
+MXNet 1.9.1 was released before Python 3.11 and NumPy 1.24, finds CUDA only through the system's
+library path, and gives OpenMP half of the processors it sees. Each is put right here, once, and
+only where it is needed.
+
+And it copies 200,000 values or more from NumPy with OpenMP, on Python's own thread. That thread then has
+OpenMP threads of its own for good; with those of MXNet's engine they are more than there are cores, so
+libgomp lets none of them wait actively any more, and each of the many short parallel loops of a
+convolution on a small image begins by waking a thread up. On two cores a step of LeNet took 38 ms
+instead of 16. MXNET_CPU_PARALLEL_SIZE, the number of values from which it copies so, is raised out of
+reach.
+"""
+
+import ctypes
+import importlib.util
+import math
+import os
+import sys
+from importlib import metadata
+from pathlib import Path
+
+INSTALL_HINT = "pip install gluon-cnn[cpu], or gluon-cnn[cu112] for an NVIDIA GPU"
+
+# Folder of the PyPI package below site-packages/nvidia, and the libraries MXNet needs from it, each
+# after those it depends on itself.
+_CUDA_LIBRARIES = (
+    ("cuda_runtime", "libcudart.so.11.0"),
+    ("cuda_nvrtc", "libnvrtc.so.11.2"),
+    ("nvtx", "libnvToolsExt.so.1"),
+    ("cublas", "libcublasLt.so.11"),
+    ("cublas", "libcublas.so.11"),
+    ("cudnn", "libcudnn.so.8"),
+    ("cufft", "libcufft.so.10"),
+    ("curand", "libcurand.so.10"),
+    ("cusparse", "libcusparse.so.11"),
+    ("cusolver", "libcusolver.so.11"),
+    ("nccl", "libnccl.so.2"),
+)
+_CUDA_WHEELS = ("mxnet-cu112", "mxnet-cu110")
+
+
+def import_mxnet():
+    """Make the process ready for MXNet and import it.
+
+    Raises
+    ------
+    ImportError
+        If MXNet, NumPy, the NVIDIA driver or a CUDA library is missing, saying what to install.
+    """
+    already_imported = "mxnet" in sys.modules
+    if not already_imported:
+        _restore_numpy_aliases()
+        _restore_distutils()
+        _load_cuda_libraries()
+        os.environ.setdefault("MXNET_CPU_PARALLEL_SIZE", str(1 << 30))
+    threads_chosen_by_user = bool(os.environ.get("OMP_NUM_THREADS"))
+    if not threads_chosen_by_user:
+        os.environ["OMP_NUM_THREADS"] = str(usable_cores())
+    try:
+        import mxnet
+    except ModuleNotFoundError as error:
+        if error.name != "mxnet":
+            raise
+        raise ImportError(f"MXNet is not installed: {INSTALL_HINT}.") from None
+    except OSError as error:
+        raise ImportError(_explain_missing_library(str(error))) from error
+    if already_imported and not threads_chosen_by_user:
+        set_threads(usable_cores())
+    return mxnet
+
+
+def set_threads(number):
+    """Let MXNet's operators use ``number`` OpenMP threads from now on."""
+    import mxnet
+
+    mxnet.base.check_call(mxnet.base._LIB.MXSetNumOMPThreads(ctypes.c_int(number)))
+    os.environ["OMP_NUM_THREADS"] = str(number)
+
+
+def usable_cores():
+    """How many physical cores this process may keep busy: its affinity, hyper-threads counted once,
+    within its cgroup's quota; at least 1."""
+    processors = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    cores = len({_siblings(processor) for processor in processors})
+    return max(1, math.ceil(min(cores, _cgroup_quota())))
+
+
+def _siblings(processor):
+    """A name for the core a logical processor belongs to; without topology, each is its own."""
+    topology = Path(f"/sys/devices/system/cpu/cpu{processor}/topology/thread_siblings_list")
+    try:
+        return topology.read_text().strip()
+    except OSError:
+        return str(processor)
+
+
+def _cgroup_quota(proc_file=Path("/proc/self/cgroup"), mount=Path("/sys/fs/cgroup")):
+    """CPUs that the process's cgroup, or one above it, allows; infinite where nothing limits it."""
+    try:
+        lines = proc_file.read_text().splitlines()
+    except OSError:
+        return math.inf
+    smallest = math.inf
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":  # version 2: one tree for every controller
+            top, read = mount, _quota_v2
+        elif "cpu" in controllers.split(","):
+            top, read = mount / "cpu", _quota_v1
+        else:
+            continue
+        group = top / path.lstrip("/")
+        for folder in (group, *group.parents):
+            smallest = min(smallest, read(folder))
+            if folder == top:
+                break
+    return smallest
+
+
+def _quota_v2(folder):
+    try:
+        quota, period = (folder / "cpu.max").read_text().split()
+        return math.inf if quota == "max" else int(quota) / int(period)
+    except (OSError, ValueError):
+        return math.inf
+
+
+def _quota_v1(folder):
+    try:
+        quota = int((folder / "cpu.cfs_quota_us").read_text())
+        return math.inf if quota <= 0 else quota / int((folder / "cpu.cfs_period_us").read_text())
+    except (OSError, ValueError):
+        return math.inf
+
+
+def _restore_numpy_aliases():
+    """Give NumPy 1.20 to 1.26 back the ``numpy.bool`` that MXNet reads while it is imported."""
+    try:
+        import numpy
+    except ModuleNotFoundError:
+        raise ImportError(f"NumPy is not installed: {INSTALL_HINT}.") from None
+    if int(numpy.__version__.split(".")[0]) >= 2:
+        raise ImportError(
+            f"MXNet 1.9.1 does not work with NumPy {numpy.__version__}: pip install 'numpy<2' (or {INSTALL_HINT})."
+        )
+    if "bool" not in vars(numpy):  # asking with hasattr would print NumPy's own deprecation warning
+        numpy.bool = bool
+
+
+def _restore_distutils():
+    """Python 3.12 has no distutils; setuptools carries a copy and a hook that finds it."""
+    if importlib.util.find_spec("distutils") is None:
+        try:
+            import setuptools  # noqa: F401  (its import installs the hook)
+        except ModuleNotFoundError:
+            raise ImportError("MXNet needs distutils, which Python 3.12 dropped: pip install setuptools.") from None
+
+
+def _load_cuda_libraries():
+    """Load the CUDA 11 libraries that PyPI's nvidia-*-cu11 packages brought, for the GPU wheel.
+
+    Once loaded with global visibility they satisfy libmxnet.so, whatever LD_LIBRARY_PATH says. A
+    library that is not there is left to the system's own search.
+    """
+    if not any(_is_installed(wheel) for wheel in _CUDA_WHEELS):
+        return
+    spec = importlib.util.find_spec("nvidia")
+    for site_folder in spec.submodule_search_locations if spec else ():
+        for package, library in _CUDA_LIBRARIES:
+            path = Path(site_folder) / package / "lib" / library
+            if path.is_file():
+                ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
+
+
+def _is_installed(distribution):
+    try:
+        metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _explain_missing_library(message):
+    library = message.split(":")[0]
+    if library.startswith("libcuda.so"):
+        return (
+            "The GPU build of MXNet is installed, but this machine has no NVIDIA driver (libcuda.so.1): "
+            "install the driver, or use the CPU build with pip uninstall mxnet-cu112 && pip install gluon-cnn[cpu]."
+        )
+    if library.startswith("lib") and ".so" in library:
+        return f"MXNet cannot be loaded, because {library} is missing: {INSTALL_HINT}."
+    return f"MXNet cannot be loaded: {message}"

@@ -1,0 +1,211 @@
+"""Get files from the first place that has them: mirrors over HTTP, then a Debian package."""
+
+import contextlib
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import portalocker
+import requests
+import urllib3
+from tqdm.auto import tqdm
+
+from gluon_cnn.errors import DataError
+from gluon_cnn.files import flush_to_disk
+
+__all__ = ["get_files"]
+
+ATTEMPTS = 3  # at each mirror
+CONNECT_TIMEOUT, READ_TIMEOUT = 10, 30  # seconds
+PATIENCE = 20  # seconds, after which less than SLOWEST counts as no answer
+SLOWEST = 10_000  # bytes a second
+LARGEST = 100_000_000  # bytes; no file asked for here comes near it
+CHUNK = 1 << 16  # bytes
+
+# What says "this mirror does not have it", where another attempt would hear the same.
+_FINAL_STATUS = range(400, 500)
+
+
+class _Refused(Exception):
+    """A mirror answered, and there is no use in asking it again."""
+
+
+def get_files(directory, mirrors, checks, *, debian_package, debian_place):
+    """Put verified files into ``directory``.
+
+    A file appears under its final name only when its check has passed. What an interrupted download
+    left is gone on with. A second process waits for the first one, and finds its files.
+
+    Parameters
+    ----------
+    directory : Path
+        Made if it is not there.
+    mirrors : sequence of str
+        URLs that end in a slash, in the order in which they are asked.
+    checks : dict of str to callable
+        For each file's name a function of a path that raises DataError if the file is not the right one.
+    debian_package : str
+        The package with the same files.
+    debian_place : Path
+        Where in that package they are.
+
+    Raises
+    ------
+    DataError
+        Saying what was tried, if a file cannot be had.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with portalocker.Lock(directory / ".download.lock", timeout=24 * 3600, check_interval=0.2):
+            missing = {name: check for name, check in checks.items() if not (directory / name).is_file()}
+            failures = _from_mirrors(directory, mirrors, missing)
+            if failures:
+                _from_debian(
+                    directory, {name: checks[name] for name in failures}, debian_package, debian_place, failures
+                )
+    except OSError as error:
+        raise DataError(f"Fashion-MNIST cannot be put into {directory} ({error.strerror or error}).") from error
+
+
+def _from_mirrors(directory, mirrors, checks):
+    """Download each file; returns, for each that no mirror gave, what the mirrors said."""
+    failures = {}
+    for name, check in checks.items():
+        answers = {}
+        for mirror in mirrors:
+            try:
+                _download(mirror + name, directory / name, check)
+                break
+            except _Refused as refused:
+                answers[urlsplit(mirror).netloc] = str(refused)
+        else:
+            failures[name] = "; ".join(f"{host}: {answer}" for host, answer in answers.items())
+    return failures
+
+
+def _download(url, target, check):
+    part = target.with_name(target.name + ".part")
+    problem = None
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            time.sleep(2 ** (attempt - 1))
+        resumed = part.exists() and part.stat().st_size > 0
+        try:
+            _transfer(url, part)
+            check(part)
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            problem = _in_short(error)
+        except DataError:
+            part.unlink()
+            problem = "the file it sent is not the right one"
+            if not resumed:
+                break
+        else:
+            _take(part, target)
+            return
+    raise _Refused(problem)
+
+
+def _transfer(url, part):
+    """Append to ``part`` what it lacks; a server that cannot send a range sends everything."""
+    have = part.stat().st_size if part.exists() else 0
+    headers = {"Accept-Encoding": "identity"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
+    with requests.get(url, headers=headers, stream=True, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT)) as response:
+        if response.status_code == 416:  # nothing is lacking, or the part is of another file
+            return
+        if response.status_code in _FINAL_STATUS:
+            raise _Refused(f"HTTP status {response.status_code}")
+        response.raise_for_status()
+        if response.status_code != 206 or not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+            have = 0
+        length = response.headers.get("Content-Length", "")
+        expected = have + int(length) if length.isdigit() else None
+        if (expected or 0) > LARGEST:
+            raise _Refused(f"it would send {expected:,} bytes")
+        with open(part, "ab" if have else "wb") as file, tqdm(
+            desc=part.stem, total=expected, initial=have, unit="B", unit_scale=True, disable=None, leave=False
+        ) as bar:
+            have = _receive(response.raw, file, have, bar)
+    if expected is not None and have != expected:
+        raise requests.ConnectionError(f"the connection closed after {have:,} of {expected:,} bytes")
+
+
+def _receive(body, file, have, bar):
+    """Copy the body as it comes in, and give up on a server that only drips; returns the file's length."""
+    start, received = time.monotonic(), 0
+    # read1 gives what has arrived, where read waits until a whole chunk has, however long that takes.
+    for block in iter(lambda: body.read1(CHUNK, decode_content=False), b""):
+        file.write(block)
+        bar.update(len(block))
+        received += len(block)
+        if have + received > LARGEST:
+            raise _Refused(f"it sent more than {LARGEST:,} bytes")
+        waited = time.monotonic() - start
+        if waited > PATIENCE and received / waited < SLOWEST:
+            raise requests.Timeout(f"only {received:,} bytes came in {waited:.0f} seconds")
+    return have + received
+
+
+def _take(file, target):
+    flush_to_disk(file)
+    file.replace(target)
+    flush_to_disk(target.parent)
+
+
+def _in_short(error):
+    if isinstance(error, requests.Timeout):
+        return str(error) if "bytes" in str(error) else "no answer in time"
+    if isinstance(error, requests.HTTPError):
+        return f"HTTP status {error.response.status_code}"
+    if isinstance(error, requests.TooManyRedirects):
+        return "it redirects for ever"
+    return str(error) if "closed after" in str(error) else "no connection"
+
+
+def _from_debian(directory, checks, package, place, failures):
+    """Unpack files from a Debian package; no root and no installed package list are needed."""
+    try:
+        with tempfile.TemporaryDirectory(dir=directory, prefix=".debian-") as scratch:
+            unpacked = _unpack_debian_package(package, Path(scratch))
+            for name, check in checks.items():
+                file = unpacked / place.relative_to("/") / name
+                if file.is_symlink() or not file.is_file():
+                    raise DataError(f"the package has no {name}")
+                check(file)
+                _take(file, directory / name)
+    except DataError as error:
+        mirrors = "; ".join(sorted(set(failures.values())))
+        raise DataError(
+            f"{', '.join(failures)} cannot be had (mirrors: {mirrors}; Debian's {package}: {error}): "
+            "connect to the network, or name a directory with Fashion-MNIST's four files."
+        ) from None
+
+
+def _unpack_debian_package(package, scratch):
+    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
+        raise DataError("this is not a Debian system")
+    # apt's own lists first; where there are none, or old ones, lists of our own in the scratch directory.
+    (scratch / "lists" / "partial").mkdir(parents=True)
+    own_lists = ["-o", f"Dir::State::Lists={scratch}/lists", "-o", f"Dir::Cache={scratch}"]
+    for commands in (
+        [["apt-get", "download", package]],
+        [["apt-get", *own_lists, "update"], ["apt-get", *own_lists, "download", package]],
+    ):
+        with contextlib.suppress(subprocess.SubprocessError):
+            for command in commands:
+                subprocess.run(command, cwd=scratch, capture_output=True, check=True, timeout=300)
+            break
+    archives = list(scratch.glob("*.deb"))
+    if not archives:
+        raise DataError("apt-get cannot download it")
+    unpacked = scratch / "unpacked"
+    try:
+        subprocess.run(["dpkg-deb", "-x", archives[0], unpacked], capture_output=True, check=True, timeout=300)
+    except subprocess.SubprocessError:
+        raise DataError("dpkg-deb cannot unpack it") from None
+    return unpacked

@@ -1,0 +1,143 @@
+"""Batches on a device from images in memory."""
+
+import math
+
+import mxnet as mx
+import numpy as np
+
+from gluon_cnn.checks import whole_number
+from gluon_cnn.data.augment import augment as augment_images
+from gluon_cnn.data.fashion_mnist import read_fashion_mnist
+from gluon_cnn.errors import SettingError
+from gluon_cnn.seeding import AUGMENTATION, ORDER, numpy_stream
+
+__all__ = ["Batches", "load_data_fashion_mnist", "to_batch"]
+
+
+def load_data_fashion_mnist(
+    batch_size, resize=None, root=None, *, train_size=None, test_size=None, augment=None, seed=None, ctx=None
+):
+    """Fashion-MNIST as the book loads it (section 3.5), ready for a network.
+
+    Parameters
+    ----------
+    batch_size : int
+        Images in a batch; the last batch of an epoch may be shorter.
+    resize : int, optional
+        Height and width in pixels to which the 28×28 images are brought, bilinearly.
+    root : path, optional
+        The directory with the four files; by default they are looked for, then downloaded, see
+        :func:`gluon_cnn.data.find_fashion_mnist`. ``gluon_cnn.data.SAMPLE`` is the sample in the package.
+    train_size, test_size : int, optional
+        Take only the first images of a part.
+    augment : bool, optional
+        Crop, mirror and re-light the training images at random, see :mod:`gluon_cnn.data.augment`.
+    seed : int, optional
+        Decides the order of the training images and their augmentation in every epoch. Without it both
+        come from NumPy's global generator, as in the book.
+    ctx : mx.Context, optional
+        Where the batches are made; MXNet's current context by default.
+
+    Returns
+    -------
+    (Batches, Batches)
+        The shuffled training part and the test part: iterables of ``(X, y)`` with a ``len()``, X float32
+        N×1×H×W in [0, 1] and y int32 N, ``mx.np`` arrays under ``npx.set_np()``. On the CPU equal to
+        the bit to MXNet's ``Resize`` and ``ToTensor`` through its ``DataLoader``.
+
+    Raises
+    ------
+    DataError
+        If the data are missing or damaged.
+    SettingError
+        If a number is not one the setting can have.
+    """
+    train, test = read_fashion_mnist(root)
+    options = {"batch_size": batch_size, "resize": resize, "ctx": ctx}
+    return (
+        Batches(*_first(train, "train_size", train_size), shuffle=True, augment=augment, seed=seed, **options),
+        Batches(*_first(test, "test_size", test_size), **options),
+    )
+
+
+def _first(split, name, size):
+    if size is None:
+        return split
+    if whole_number(name, size) > len(split.labels):
+        raise SettingError(f"{name} is {size}, but there are only {len(split.labels)} images.")
+    return split.images[:size], split.labels[:size]
+
+
+class Batches:
+    """Iterable of batches ``(X, y)``; each iteration is one epoch.
+
+    The images stay in memory as they are stored. A batch is cut out, moved to the device as bytes, and
+    resized and scaled there.
+
+    Parameters
+    ----------
+    images : np.ndarray
+        uint8 N×H×W.
+    labels : np.ndarray
+        int32 N.
+    batch_size, resize, augment, seed, ctx
+        As in :func:`load_data_fashion_mnist`.
+    shuffle : bool, default False
+        Whether each epoch has an order of its own.
+    """
+
+    def __init__(self, images, labels, batch_size, *, resize=None, shuffle=False, augment=None, seed=None, ctx=None):
+        self.images, self.labels = images, labels
+        self.batch_size = whole_number("batch_size", batch_size)
+        self.resize = None if resize is None else whole_number("resize", resize)
+        self.shuffle, self.augment, self.ctx = shuffle, augment, ctx
+        self.seed = None if seed is None else whole_number("seed", seed, smallest=0)
+        self._next_epoch = 0
+
+    def __len__(self):
+        return math.ceil(len(self.labels) / self.batch_size)
+
+    def __iter__(self):
+        epoch, self._next_epoch = self._next_epoch, self._next_epoch + 1
+        return self.epoch(epoch)
+
+    def epoch(self, epoch, first_batch=0):
+        """The batches of one epoch, counted from 0, from ``first_batch`` on."""
+        order = self._order(epoch)
+        for batch in range(first_batch, len(self)):
+            chosen = order[batch * self.batch_size : (batch + 1) * self.batch_size]
+            images = self.images[chosen]
+            if self.augment:
+                images = augment_images(images, self._stream(AUGMENTATION, epoch, batch))
+            yield to_batch(images, self.resize, self.ctx), _in_array_mode(_on_device(self.labels[chosen], self.ctx))
+
+    def _order(self, epoch):
+        order = np.arange(len(self.labels))
+        if self.shuffle:
+            self._stream(ORDER, epoch).shuffle(order)
+        return order
+
+    def _stream(self, purpose, *position):
+        return np.random if self.seed is None else numpy_stream(self.seed, purpose, *position)
+
+
+def to_batch(images, resize=None, ctx=None):
+    """Images uint8 N×H×W as a network takes them: float32 N×1×H'×W' in [0, 1], on a device."""
+    batch = _on_device(images[..., np.newaxis], ctx)
+    if resize is not None:
+        batch = mx.nd.image.resize(batch, size=(resize, resize), interp=1)  # bilinear, as Resize does it
+    # What ToTensor computes; for one channel, its change of N×H×W×1 to N×1×H×W moves nothing.
+    batch = batch.reshape((0, 1, batch.shape[1], batch.shape[2])).astype("float32")
+    batch /= 255
+    return _in_array_mode(batch)
+
+
+def _on_device(values, ctx):
+    # Without a copy on the CPU: mx.nd.array would copy on this thread, and wait its turn behind the
+    # steps under way.
+    array = mx.nd.from_numpy(np.ascontiguousarray(values), zero_copy=True)
+    return array.as_in_context(ctx or mx.context.current_context())
+
+
+def _in_array_mode(array):
+    return array.as_np_ndarray() if mx.util.is_np_array() else array

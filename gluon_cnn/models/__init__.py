@@ -1,0 +1,61 @@
+"""The book's networks: blocks made of Gluon layers, and one table of the networks built from them."""
+
+from gluon_cnn.errors import ModelError
+from gluon_cnn.models.alexnet import alexnet
+from gluon_cnn.models.lenet import lenet
+from gluon_cnn.models.nin import nin, nin_block
+from gluon_cnn.models.summary import summary
+from gluon_cnn.models.vgg import vgg, vgg11, vgg_block
+
+__all__ = [
+    "alexnet",
+    "canonical_name",
+    "get_model",
+    "lenet",
+    "list_models",
+    "nin",
+    "nin_block",
+    "summary",
+    "vgg",
+    "vgg11",
+    "vgg_block",
+]
+
+_MODELS = {"alexnet": alexnet, "lenet": lenet, "nin": nin, "vgg11": vgg11}
+_OTHER_NAMES = {"vgg": "vgg11"}  # the book's only VGG
+
+
+def list_models():
+    """The names that :func:`get_model` knows, sorted."""
+    return sorted(_MODELS)
+
+
+def canonical_name(name):
+    """The name in :func:`list_models` that ``name``, in any case, stands for; ModelError if none does."""
+    lower = str(name).lower()
+    lower = _OTHER_NAMES.get(lower, lower)
+    if lower not in _MODELS:
+        raise ModelError(f"There is no network {name!r}; use one of {', '.join(list_models())}.")
+    return lower
+
+
+def get_model(name, **kwargs):
+    """Build a network by its name: ``get_model("nin", hybrid=True)``.
+
+    Parameters
+    ----------
+    name : str
+        One of :func:`list_models`, in any case, or ``vgg`` for the book's VGG-11.
+    **kwargs
+        Passed to the network's own function.
+
+    Raises
+    ------
+    ModelError
+        For an unknown name, or an argument that network does not have.
+    """
+    build = _MODELS[canonical_name(name)]
+    unknown = sorted(set(kwargs) - set(build.__kwdefaults__))
+    if unknown:
+        raise ModelError(f"{name} has no argument {', '.join(unknown)}; it has {', '.join(build.__kwdefaults__)}.")
+    return build(**kwargs)

@@ -1,0 +1,195 @@
+"""Checkpoints: a directory each, which is whole and verified or not there.
+
+    checkpoint/epoch-003                three epochs are complete
+    checkpoint/epoch-003-step-00120     and 120 steps of the fourth
+
+Each holds the parameters, the trainer's states and ``manifest.json`` with their SHA-256 and where the run
+stood. The trainer's states are MXNet's pickle, so they are read only where the manifest's hashes hold.
+"""
+
+import hashlib
+import json
+import shutil
+
+import mxnet as mx
+
+from gluon_cnn.errors import CheckpointError, TrainingDiverged
+from gluon_cnn.files import flush_to_disk, sha256_of
+
+__all__ = ["best_checkpoint", "last_checkpoint", "load_checkpoint", "load_network", "save_checkpoint"]
+
+PARAMETERS, STATES, MANIFEST = "net.params", "trainer.states", "manifest.json"
+FORMAT = 1
+KEPT = 2  # newest checkpoints, besides the best
+
+
+def save_checkpoint(directory, net, trainer, state):
+    """Write a checkpoint; the two newest and the best one stay.
+
+    Parameters
+    ----------
+    directory : Path
+        The run's ``checkpoint`` directory.
+    net : Block
+    trainer : gluon.Trainer
+    state : dict
+        Where the run stands, for JSON: ``epoch`` complete epochs, ``step`` steps of the next, ``history``,
+        and whatever else the run needs to go on.
+
+    Returns
+    -------
+    Path
+        The checkpoint's directory.
+
+    Raises
+    ------
+    TrainingDiverged
+        If a parameter is not a finite number. Nothing is written then.
+    """
+    _refuse_non_finite(net, state)
+    final = directory / _name(state)
+    temporary = directory / f".{final.name}.tmp"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        net.save_parameters(str(temporary / PARAMETERS))
+        trainer.save_states(str(temporary / STATES))
+        content = {
+            "format": FORMAT,
+            "state": state,
+            "files": {
+                name: {"sha256": sha256_of(temporary / name), "bytes": (temporary / name).stat().st_size}
+                for name in (PARAMETERS, STATES)
+            },
+        }
+        text = json.dumps({"sha256": _hash_of(content), **content}, indent=1)
+        (temporary / MANIFEST).write_text(text + "\n", encoding="utf-8")
+        for path in (*temporary.iterdir(), temporary):
+            flush_to_disk(path)
+        if final.exists():  # the same step once more, after a stop before the next one
+            shutil.rmtree(final)
+        temporary.rename(final)
+        flush_to_disk(directory)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    _remove_old(directory)
+    return final
+
+
+def load_checkpoint(checkpoint, net, trainer, devices):
+    """Put a checkpoint's parameters and trainer states in place; returns its state.
+
+    Raises
+    ------
+    CheckpointError
+        If a byte of the checkpoint is not as it was written, or it is of another network.
+    """
+    state = load_network(checkpoint, net, devices)
+    trainer.load_states(str(checkpoint / STATES))
+    return state
+
+
+def load_network(checkpoint, net, devices):
+    """The same for the parameters alone."""
+    state = _verified_state(checkpoint)
+    path = checkpoint / PARAMETERS
+    _refuse_other_network(path, net)
+    net.load_parameters(str(path), ctx=devices)
+    return state
+
+
+def last_checkpoint(directory):
+    """The checkpoint that is furthest on, or None."""
+    return max(_checkpoints(directory), default=None, key=lambda path: path.name)
+
+
+def best_checkpoint(directory):
+    """The complete epoch with the highest test accuracy, the first of equals, or None."""
+    accuracies = {}
+    for path in sorted(_checkpoints(directory), key=lambda path: path.name):
+        state = _verified_state(path)
+        if state["history"] and not state["step"]:
+            accuracies[path] = state["history"][-1]["test_acc"]
+    return max(accuracies, default=None, key=accuracies.get)
+
+
+def _checkpoints(directory):
+    return [path for path in directory.glob("epoch-*") if path.is_dir()]
+
+
+def _name(state):
+    step = f"-step-{state['step']:05d}" if state["step"] else ""
+    return f"epoch-{state['epoch']:03d}{step}"
+
+
+def _remove_old(directory):
+    checkpoints = sorted(_checkpoints(directory), key=lambda path: path.name)
+    for path in set(checkpoints[:-KEPT]) - {best_checkpoint(directory)}:
+        # Renamed first, so that a stop in the middle leaves nothing that looks like a checkpoint.
+        doomed = directory / f".{path.name}.tmp"
+        shutil.rmtree(doomed, ignore_errors=True)
+        path.rename(doomed)
+        shutil.rmtree(doomed)
+
+
+def _hash_of(content):
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _verified_state(checkpoint):
+    try:
+        manifest = json.loads((checkpoint / MANIFEST).read_text(encoding="utf-8"))
+        stated = manifest.pop("sha256")
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        raise CheckpointError(_damaged(checkpoint, MANIFEST)) from None
+    if stated != _hash_of(manifest):
+        raise CheckpointError(_damaged(checkpoint, MANIFEST))
+    if manifest["format"] != FORMAT:
+        raise CheckpointError(f"{checkpoint} was written by another version of gluon-cnn: use that version to read it.")
+    for name, stated in manifest["files"].items():
+        path = checkpoint / name
+        if not path.is_file() or path.stat().st_size != stated["bytes"] or sha256_of(path) != stated["sha256"]:
+            raise CheckpointError(_damaged(checkpoint, name))
+    return manifest["state"]
+
+
+def _damaged(checkpoint, name):
+    return (
+        f"The checkpoint {checkpoint} is damaged, for {name} is not as it was written: "
+        "move that directory away and --resume goes on from the one before, or from the start."
+    )
+
+
+def _refuse_other_network(path, net):
+    try:
+        found = {name: array.shape for name, array in mx.nd.load(str(path)).items()}
+    except (mx.MXNetError, AttributeError):
+        raise CheckpointError(f"{path} holds no parameters of a network: use one that gluon-cnn saved.") from None
+    expected = {name: parameter.shape for name, parameter in net._collect_params_with_prefix().items()}
+    for name, shape in expected.items():
+        # 0 stands for a size that the network learns from its first batch, or from this file.
+        if name not in found or not _fits(found[name], shape):
+            has = f"of shape {found[name]}" if name in found else "none"
+            raise CheckpointError(f"{path} is of another network: {name} should be of shape {shape}, but it has {has}.")
+    if len(found) > len(expected):
+        surplus = next(name for name in found if name not in expected)
+        raise CheckpointError(f"{path} is of another network: it has {surplus}, which this one has not.")
+
+
+def _fits(shape, expected):
+    if expected is None:
+        return True
+    return len(shape) == len(expected) and all(size == e or e in (0, -1) for size, e in zip(shape, expected))
+
+
+def _refuse_non_finite(net, state):
+    # 0 times a finite number is 0, so one number of each parameter tells; the parameter itself, which the
+    # test pass left in oneDNN's layout, would be brought into NumPy's by OpenMP on this thread, see _runtime.
+    parameters = net._collect_params_with_prefix()
+    sums = {name: (parameter.list_data()[0] * 0).sum() for name, parameter in parameters.items()}
+    for name, total in sums.items():
+        if total.asnumpy().item() != 0:
+            raise TrainingDiverged(
+                f"The parameter {name} is no longer finite after epoch {state['epoch']}, step {state['step']}; "
+                "try a smaller --lr."
+            )

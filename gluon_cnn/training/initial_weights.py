@@ -1,0 +1,76 @@
+"""Initial weights: those that the book's published runs began from, or drawn from a seed."""
+
+import mxnet as mx
+
+from gluon_cnn.checks import choice
+from gluon_cnn.models.sequential import smallest_image
+from gluon_cnn.seeding import WEIGHTS, seed_mxnet
+
+__all__ = ["initialize_as_published", "initialize_from_seed"]
+
+# edition: whether its notebooks call npx.set_np(), under which MXNet draws by other operators
+_NUMPY_ARRAYS = {"zh-v1": False, "en": True}
+
+
+def initialize_as_published(net, edition="zh-v1", *, ctx=None):
+    """Give a book network the weights that every published run of it began from.
+
+    No notebook sets a seed, but MXNet's generator begins at 0 in each process and the initialisers
+    draw on the CPU. So the weights are those that come after what a notebook draws before it trains:
+    an example image, the default weights that it is shown through the network with, then Xavier's.
+
+    Parameters
+    ----------
+    net : nn.Sequential or nn.HybridSequential
+        LeNet of that edition, AlexNet, VGG-11 or NiN, for one input channel. Initialised anew.
+    edition : {"zh-v1", "en"}
+    ctx : mx.Context or list of mx.Context, optional
+        Where the parameters are put; MXNet's current context by default.
+
+    Raises
+    ------
+    SettingError
+        For another edition.
+    """
+    with_numpy = _NUMPY_ARRAYS[choice("edition", edition, _NUMPY_ARRAYS)]
+    side = 28 if smallest_image(net) <= 28 else 224  # LeNet's example, and that of all others
+    shape = (1, 1, side, side)
+    net.initialize(force_reinit=True, ctx=ctx, init=mx.init.Zero())
+    _forward_zeros(net, shape, ctx)  # the layers learn their shapes, and all weights below are drawn at once
+    with mx.cpu(), mx.util.np_shape(with_numpy), mx.util.np_array(with_numpy):
+        mx.random.seed(0)
+        if with_numpy:
+            mx.np.random.uniform(size=shape)
+        else:
+            mx.nd.random.uniform(shape=shape)
+        net.initialize(force_reinit=True)
+        net.initialize(force_reinit=True, init=mx.init.Xavier())
+        weights = {name: parameter.data().asnumpy() for name, parameter in net.collect_params().items()}
+    # Again, for the caller's kind of array and its devices.
+    net.initialize(force_reinit=True, ctx=ctx, init=mx.init.Zero())
+    array = mx.np.array if mx.util.is_np_array() else mx.nd.array
+    for name, parameter in net.collect_params().items():
+        parameter.set_data(array(weights[name]))
+
+
+def initialize_from_seed(net, seed, shape, *, ctx=None):
+    """Give ``net`` Xavier's weights (``init.Xavier()`` with its defaults, as the book) drawn from ``seed``.
+
+    Parameters
+    ----------
+    net : Block
+        Initialised anew.
+    seed : int
+    shape : tuple of int
+        N×C×H×W of an input, from which the layers learn how many weights they have.
+    ctx : mx.Context or list of mx.Context, optional
+        Where the parameters are put; MXNet's current context by default.
+    """
+    seed_mxnet(seed, purpose=WEIGHTS)
+    net.initialize(force_reinit=True, ctx=ctx, init=mx.init.Xavier())
+    _forward_zeros(net, shape, ctx)
+
+
+def _forward_zeros(net, shape, ctx):
+    zeros = mx.np.zeros if mx.util.is_np_array() else mx.nd.zeros
+    net(zeros(shape, ctx=ctx[0] if isinstance(ctx, (list, tuple)) else ctx))

@@ -1,0 +1,192 @@
+"""What is measured while a network trains: sums that stay on the device, and the book's small tools."""
+
+import math
+import time
+from typing import NamedTuple
+
+import mxnet as mx
+
+__all__ = ["Accumulator", "EpochResult", "Pace", "Sums", "Timer", "accuracy"]
+
+
+class EpochResult(NamedTuple):
+    """One epoch: number from 1, mean loss per image, top-1 accuracies as fractions, wall seconds with the
+    test pass, and images a second of the training pass alone."""
+
+    epoch: int
+    train_loss: float
+    train_acc: float
+    test_acc: float
+    seconds: float
+    examples_per_sec: float
+
+
+class Sums:
+    """Loss, correct answers and images of some steps, as they come off one or more devices.
+
+    A step leaves its arrays where they are, so that adding costs no operation. :meth:`read` lets each
+    device put them together and fetches the result, which is when Python waits. Steps are added one
+    after another in float64, so that the total does not depend on when they were read.
+
+    Attributes
+    ----------
+    loss : float
+        Sum over the images read so far.
+    correct : int
+        Of these, how many have their largest logit at their label.
+    images, steps : int
+        What was added, read or not.
+    bad_step : int or None
+        The first step, from 1, whose loss was not finite.
+    """
+
+    def __init__(self, loss=0.0, correct=0, images=0, steps=0):
+        self.loss, self.correct, self.images, self.steps = loss, correct, images, steps
+        self.bad_step = None
+        self._pending = []  # (step, loss, output, label) of each part of each step
+
+    def add(self, losses, outputs, labels):
+        """Take one step's per-image losses (or None), logits and labels, a list of each with one entry a device."""
+        self.steps += 1
+        for loss, output, label in zip(losses, outputs, labels):
+            self.images += len(label)
+            self._pending.append((self.steps, loss, output, label))
+
+    def read(self):
+        """Wait for the devices, take over what they have computed, and return self."""
+        pending, self._pending = self._pending, []
+        by_device = {}
+        for part in pending:
+            by_device.setdefault(part[2].ctx, []).append(part)
+        results = [(parts, *_put_together(parts)) for parts in by_device.values()]  # every device begins
+        step_losses = {}
+        for parts, losses, correct in results:
+            self.correct += int(correct.asnumpy().item())
+            if losses is not None:
+                values, start = losses.asnumpy().astype("float64"), 0
+                for step, _, _, label in parts:
+                    total = values[start : start + len(label)].sum()
+                    step_losses[step] = step_losses.get(step, 0.0) + total
+                    start += len(label)
+        for step, loss in sorted(step_losses.items()):
+            self.loss += float(loss)
+            if self.bad_step is None and not math.isfinite(loss):
+                self.bad_step = step
+        return self
+
+    @property
+    def mean_loss(self):
+        """Mean loss per image of what was read."""
+        return self.loss / self.images
+
+    @property
+    def accuracy(self):
+        """Share of the images whose largest logit is that of their label, of what was read."""
+        return self.correct / self.images
+
+
+def _put_together(parts):
+    """All per-image losses (or None) and the number of correct answers, as two arrays on the parts' device."""
+    _, losses, outputs, labels = zip(*parts)
+    label = _concatenate(labels)
+    correct = (_concatenate(outputs).argmax(axis=1).astype(label.dtype) == label).sum()
+    return (None if losses[0] is None else _concatenate(losses)), correct
+
+
+def _concatenate(arrays):
+    return mx.np.concatenate(arrays) if mx.util.is_np_array() else mx.nd.concat(*arrays, dim=0)
+
+
+class Pace:
+    """When to wait for the device, so that about ``seconds`` of work lie between two waits.
+
+    MXNet's calls return before the work is done. Without a wait now and then Python would queue
+    hours of it, and neither show where it stands nor hear Ctrl-C.
+    """
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+        self._allowed = 1  # steps between two waits; the first wait shows how long a step takes
+        self.start()
+
+    def start(self):
+        """Begin to count, with nothing queued."""
+        self._steps, self._since = 0, time.monotonic()
+
+    def due(self):
+        """Count one more step; whether it is time to wait."""
+        self._steps += 1
+        return self._steps >= self._allowed
+
+    def waited(self):
+        """Take note that everything so far is done."""
+        seconds_per_step = max(time.monotonic() - self._since, 1e-6) / max(self._steps, 1)
+        self._allowed = max(1, int(self.seconds / seconds_per_step))
+        self.start()
+
+
+class Timer:
+    """Seconds of several stretches of time (book, section 9.2 of the English edition)."""
+
+    def __init__(self):
+        self.times = []
+        self.start()
+
+    def start(self):
+        """Begin a stretch."""
+        self._began = time.perf_counter()
+
+    def stop(self):
+        """End the stretch and return its seconds."""
+        self.times.append(time.perf_counter() - self._began)
+        return self.times[-1]
+
+    def avg(self):
+        """Mean seconds of a stretch."""
+        return sum(self.times) / len(self.times)
+
+    def sum(self):
+        """Seconds of all stretches."""
+        return sum(self.times)
+
+    def cumsum(self):
+        """For each stretch the seconds up to its end, as a list."""
+        return [sum(self.times[: i + 1]) for i in range(len(self.times))]
+
+
+class Accumulator:
+    """``n`` sums side by side (book, section 3.6 of the English edition)."""
+
+    def __init__(self, n):
+        self.data = [0.0] * n
+
+    def add(self, *args):
+        """Add one number to each sum."""
+        self.data = [total + float(value) for total, value in zip(self.data, args)]
+
+    def reset(self):
+        """Set every sum to 0."""
+        self.data = [0.0] * len(self.data)
+
+    def __getitem__(self, index):
+        return self.data[index]
+
+
+def accuracy(y_hat, y):
+    """How many predictions are right (book, section 3.6 of the English edition).
+
+    Parameters
+    ----------
+    y_hat : array
+        N×classes scores, or N predicted classes.
+    y : array
+        N labels.
+
+    Returns
+    -------
+    float
+        A number of predictions, not a share.
+    """
+    if y_hat.ndim > 1 and y_hat.shape[1] > 1:
+        y_hat = y_hat.argmax(axis=1)
+    return float((y_hat.astype(y.dtype) == y).sum().asnumpy())

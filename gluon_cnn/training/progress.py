@@ -1,0 +1,75 @@
+"""Where a run stands: a bar on a terminal, elsewhere a line now and then."""
+
+import logging
+import sys
+import time
+
+from tqdm.auto import tqdm
+
+from gluon_cnn.training.metrics import Pace
+
+__all__ = ["Progress"]
+
+log = logging.getLogger(__name__)
+
+BAR_EVERY = 0.5  # seconds of work between two looks at the device
+LINE_EVERY = 30.0  # seconds between two lines, where there is no terminal
+WAIT_EVERY = 2.0  # seconds of work between two waits that show nothing, so that Ctrl-C is heard
+
+
+class Progress:
+    """Shows images done, images a second, the running loss, and the time left.
+
+    Parameters
+    ----------
+    what : str
+        Such as ``epoch 2/5``.
+    images : int
+        Of this pass over the data.
+    done : int
+        Of these, before this process began.
+    images_after : int
+        What is to come after this pass, for the time left of the whole run.
+    quiet : bool
+        Show nothing.
+    """
+
+    def __init__(self, what, images, *, done=0, images_after=0, quiet=False):
+        self._what, self._images, self._images_after = what, images, images_after
+        self._done, self._began = done, time.monotonic()
+        self._next_line = self._began + LINE_EVERY
+        on_terminal = sys.stderr.isatty()
+        self._lines = not quiet and not on_terminal
+        self._pace = Pace(BAR_EVERY if on_terminal and not quiet else WAIT_EVERY)
+        self._bar = tqdm(
+            desc=what,
+            total=images,
+            initial=done,
+            unit=" images",
+            unit_scale=True,
+            dynamic_ncols=True,
+            leave=False,
+            disable=quiet or not on_terminal,
+        )
+
+    def step(self, sums):
+        """Take note of one more step; when it is time, wait for the device, show ``sums`` and return True."""
+        if not self._pace.due():
+            return False
+        sums.read()
+        self._pace.waited()
+        speed = (sums.images - self._done) / (time.monotonic() - self._began)
+        left = tqdm.format_interval((self._images + self._images_after - sums.images) / speed)
+        loss = f"loss {sums.mean_loss:.4f}" if sums.loss else "testing"
+        self._bar.set_postfix_str(f"{loss}, whole run {left} left", refresh=False)
+        self._bar.update(sums.images - self._bar.n)
+        if self._lines and time.monotonic() >= self._next_line:
+            self._next_line += LINE_EVERY
+            log.info(
+                f"{self._what}: {sums.images:,} of {self._images:,} images, {loss}, {speed:.1f} images/s, {left} left"
+            )
+        return True
+
+    def close(self):
+        """Take the bar away."""
+        self._bar.close()

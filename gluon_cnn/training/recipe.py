@@ -1,0 +1,154 @@
+"""Everything that decides a run's result, and the book's recipes as a table."""
+
+import dataclasses
+from typing import Optional
+
+import mxnet as mx
+
+from gluon_cnn.checks import choice, positive, whole_number
+from gluon_cnn.errors import SettingError
+from gluon_cnn.models import canonical_name, get_model
+
+__all__ = ["EDITIONS", "PUBLISHED_EDITIONS", "QUICK_SIZE", "RECIPES", "Recipe", "get_recipe", "quick_changes"]
+
+#: Editions whose notebooks began from weights that can be drawn again.
+PUBLISHED_EDITIONS = ("zh-v1", "en")
+#: Height and width at which ``--quick`` trains the networks that the book trains at 224.
+QUICK_SIZE = 96
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """What a run computes; two runs of the same recipe on one device end in the same bits.
+
+    Attributes
+    ----------
+    model : str
+        A name of :func:`gluon_cnn.models.list_models`.
+    edition : {"zh-v1", "en", "adam"}
+        The book's first Chinese edition, its English one, or the recipe of its PyTorch notes.
+    epochs, batch_size : int
+    lr : float
+        Learning rate.
+    resize : int or None
+        Height and width of the images in pixels; None for the 28 that they have.
+    optimizer : str
+        A name that MXNet knows, with its defaults.
+    init : {"book", "seed"}
+        Initial weights: those of the published runs, or drawn from ``seed``.
+    seed : int
+        Decides the order of the data, dropout, augmentation, and the weights of ``init="seed"``.
+    data : {"full", "sample"}
+    train_size, test_size : int or None
+        Only the first images of each part.
+    augment : bool
+
+    Raises
+    ------
+    SettingError, ModelError
+        If a value is not one the setting can have.
+    """
+
+    model: str
+    edition: str
+    epochs: int
+    batch_size: int
+    lr: float
+    resize: Optional[int]
+    optimizer: str = "sgd"
+    init: str = "book"
+    seed: int = 0
+    data: str = "full"
+    train_size: Optional[int] = None
+    test_size: Optional[int] = None
+    augment: bool = False
+
+    def __post_init__(self):
+        canonical_name(self.model)
+        choice("edition", self.edition, EDITIONS)
+        for name in ("epochs", "batch_size"):
+            whole_number(name, getattr(self, name))
+        for name in ("resize", "train_size", "test_size"):
+            if getattr(self, name) is not None:
+                whole_number(name, getattr(self, name))
+        whole_number("seed", self.seed, smallest=0)
+        positive("lr", self.lr)
+        choice("optimizer", self.optimizer, sorted(mx.optimizer.Optimizer.opt_registry))
+        choice("data", self.data, ("full", "sample"))
+        choice("init", self.init, ("book", "seed"))
+        if self.init == "book" and self.edition not in PUBLISHED_EDITIONS:
+            raise SettingError(f"init is 'book', but no run of edition {self.edition} was published: use 'seed'.")
+        if self.init == "book" and self.resize != _NETWORKS[self.model].resize:
+            raise SettingError(
+                f"init is 'book', but the published {self.model} was trained at {_NETWORKS[self.model].resize or 28} "
+                f"pixels, not at {self.resize or 28}: use 'seed'."
+            )
+
+    @property
+    def nominal_step(self):
+        """Whether the last, shorter batch is stepped by the nominal batch size, as in zh-v1."""
+        return self.edition == "zh-v1"
+
+    def network(self, hybrid=False):
+        """The recipe's network, not initialised."""
+        options = dict(_NETWORKS[self.model].options)
+        if self.model == "lenet":
+            options["edition"] = "zh-v1" if self.edition == "zh-v1" else "en"
+        return get_model(self.model, hybrid=hybrid, **options)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Network:
+    batch_size: int
+    resize: Optional[int]
+    lr: float
+    options: tuple = ()
+
+
+# The same in every edition; the sources are those of the published runs.
+_NETWORKS = {
+    "lenet": _Network(256, None, 0.9),
+    "alexnet": _Network(128, 224, 0.01),
+    "vgg11": _Network(128, 224, 0.05, options=(("ratio", 4),)),
+    "nin": _Network(128, 224, 0.1),
+}
+# edition: what it changes
+EDITIONS = {
+    "zh-v1": {"epochs": 5},
+    "en": {"epochs": 10},
+    "adam": {"epochs": 5, "optimizer": "adam", "lr": 0.001, "batch_size": 128, "init": "seed"},
+}
+
+#: (edition, model): Recipe
+RECIPES = {
+    (edition, model): Recipe(
+        model,
+        edition,
+        **{"batch_size": network.batch_size, "resize": network.resize, "lr": network.lr, **changes},
+    )
+    for edition, changes in EDITIONS.items()
+    for model, network in _NETWORKS.items()
+}
+
+
+def get_recipe(model, edition="zh-v1", **changes):
+    """The book's recipe for a network, with changes.
+
+    Without a word on ``init``, a recipe begins from the published weights wherever the edition was
+    published and the images have the size it was published at.
+
+    Raises
+    ------
+    SettingError, ModelError
+        For an unknown model or edition, or a change to a value the setting cannot have.
+    """
+    recipe = RECIPES[choice("edition", edition, EDITIONS), canonical_name(model)]
+    if changes.get("resize", recipe.resize) != recipe.resize:
+        changes.setdefault("init", "seed")
+    return dataclasses.replace(recipe, **changes)
+
+
+def quick_changes(model):
+    """What makes a recipe one for a machine without a GPU: one epoch, and at most 96×96 pixels."""
+    resized = _NETWORKS[canonical_name(model)].resize is not None
+    return {"epochs": 1, **({"resize": QUICK_SIZE} if resized else {})}

@@ -1,0 +1,188 @@
+"""A run's directory, which a person can read.
+
+config.json     every setting, the versions, the machine, the command
+history.csv     one row an epoch
+train.log       what was printed, with times
+curves.png      loss and accuracies by epoch
+checkpoint/     see gluon_cnn.training.checkpoint
+"""
+
+import contextlib
+import csv
+import dataclasses
+import json
+import os
+import platform
+import time
+from pathlib import Path
+
+import mxnet as mx
+import numpy as np
+import portalocker
+
+from gluon_cnn._runtime import usable_cores
+from gluon_cnn.errors import RunError
+from gluon_cnn.files import write_atomically
+from gluon_cnn.training.checkpoint import best_checkpoint, last_checkpoint, load_network
+from gluon_cnn.training.metrics import EpochResult
+from gluon_cnn.training.recipe import Recipe
+
+__all__ = ["Run", "read_history"]
+
+CONFIG, HISTORY, LOG, CURVES, CHECKPOINTS, LOCK = (
+    "config.json",
+    "history.csv",
+    "train.log",
+    "curves.png",
+    "checkpoint",
+    "run.lock",
+)
+
+
+class Run:
+    """A run's directory.
+
+    Attributes
+    ----------
+    directory : Path
+    recipe : Recipe
+        What the run computes.
+    settings : dict
+        How it computes it: ``ctx``, ``hybrid``, ``threads``, ``data_dir``.
+    """
+
+    def __init__(self, directory, recipe, settings):
+        self.directory, self.recipe, self.settings = Path(directory), recipe, settings
+
+    @classmethod
+    def open(cls, directory):
+        """The run that a directory holds; RunError if it holds none."""
+        directory = Path(directory)
+        path = directory / CONFIG
+        try:
+            config = json.loads(path.read_text(encoding="utf-8"))
+            return cls(directory, Recipe(**config["recipe"]), dict(config["settings"]))
+        except FileNotFoundError:
+            raise RunError(
+                f"{directory} holds no run, for there is no {CONFIG} in it: name a run's directory."
+            ) from None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunError(f"{path} cannot be read as a run's settings ({error}): restore it or start anew.") from None
+
+    @staticmethod
+    def refuse_taken(directory):
+        """RunError if a new run cannot begin in ``directory``."""
+        directory = Path(directory)
+        if (directory / CONFIG).exists():
+            raise RunError(f"{directory} holds another run: add --resume to go on with it, or choose another --out.")
+        if directory.is_dir() and any(directory.iterdir()):
+            raise RunError(f"{directory} is not empty and holds no run: choose another --out.")
+
+    def create(self, command):
+        """Make the directory and write ``config.json``; RunError if that cannot be done."""
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            self.write_config(command)
+        except OSError as error:
+            raise RunError(
+                f"The output directory {self.directory} cannot be written ({error.strerror}): choose another --out."
+            ) from None
+
+    def write_config(self, command):
+        """Write ``config.json``, with the versions, the machine and the command of this process."""
+        config = {
+            "recipe": dataclasses.asdict(self.recipe),
+            "settings": self.settings,
+            "command": command,
+            "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            "versions": {"python": platform.python_version(), "mxnet": mx.__version__, "numpy": np.__version__},
+            "machine": {
+                "system": platform.platform(),
+                "processor": _processor(),
+                "cores": usable_cores(),
+                "threads": int(os.environ["OMP_NUM_THREADS"]),
+            },
+        }
+        with write_atomically(self.directory / CONFIG) as path:
+            path.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+
+    @contextlib.contextmanager
+    def locked(self):
+        """Hold the run for this process; RunError if another one does.
+
+        The lock is the operating system's, so that it ends with its process, however that ends.
+        """
+        path = self.directory / LOCK
+        try:
+            lock = portalocker.Lock(path, mode="a+", timeout=0, fail_when_locked=True)
+            file = lock.acquire()
+        except portalocker.exceptions.LockException:
+            owner = path.read_text().strip() or "unknown"
+            raise RunError(f"{self.directory} is in use by process {owner}: wait for it or end it.") from None
+        try:
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
+            yield
+        finally:
+            lock.release()
+
+    @property
+    def checkpoints(self):
+        """The directory of the run's checkpoints."""
+        return self.directory / CHECKPOINTS
+
+    @property
+    def log_path(self):
+        """The file of the run's log."""
+        return self.directory / LOG
+
+    @property
+    def curves_path(self):
+        """The file of the run's figure."""
+        return self.directory / CURVES
+
+    def write_history(self, history):
+        """Write ``history.csv`` from a list of EpochResult."""
+        with write_atomically(self.directory / HISTORY) as path, open(path, "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(EpochResult._fields)
+            for r in history:
+                writer.writerow(
+                    [r.epoch, *(f"{value:.6f}" for value in r[1:4]), f"{r.seconds:.2f}", f"{r.examples_per_sec:.1f}"]
+                )
+
+    def network(self, devices, which="last"):
+        """The run's network as a checkpoint has it, ready to use, and that checkpoint's state.
+
+        ``which`` is ``last`` or ``best``, by test accuracy.
+        """
+        checkpoint = {"last": last_checkpoint, "best": best_checkpoint}[which](self.checkpoints)
+        if checkpoint is None:
+            raise RunError(f"{self.directory} has no checkpoint yet: go on with its training by --resume.")
+        net = self.recipe.network(hybrid=True)
+        state = load_network(checkpoint, net, devices)
+        net.hybridize(static_alloc=True)
+        return net, state
+
+
+def read_history(directory):
+    """The rows of a run's ``history.csv`` as a list of EpochResult; RunError if it cannot be read."""
+    path = Path(directory) / HISTORY
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            return [
+                EpochResult(int(row["epoch"]), *(float(row[name]) for name in EpochResult._fields[1:]))
+                for row in csv.DictReader(file)
+            ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path} cannot be read as a run's history ({error}): name a run's directory.") from None
+
+
+def _processor():
+    """The processor's name, as Linux tells it, else as Python does."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

@@ -1,0 +1,270 @@
+"""Train a run: from its recipe, or from where it was stopped, to its last epoch."""
+
+import contextlib
+import logging
+import signal
+import threading
+import time
+
+import mxnet as mx
+from mxnet import gluon
+from mxnet.gluon import nn
+
+from gluon_cnn import plot
+from gluon_cnn._runtime import set_threads
+from gluon_cnn.data import SAMPLE, load_data_fashion_mnist
+from gluon_cnn.device import parse_context
+from gluon_cnn.errors import RunError, RunStopped, TrainingDiverged
+from gluon_cnn.models.sequential import layers_of
+from gluon_cnn.seeding import seed_mxnet
+from gluon_cnn.training.checkpoint import last_checkpoint, load_checkpoint, save_checkpoint
+from gluon_cnn.training.initial_weights import initialize_as_published, initialize_from_seed
+from gluon_cnn.training.loop import test_steps, train_steps
+from gluon_cnn.training.metrics import EpochResult, Sums
+from gluon_cnn.training.progress import Progress
+
+__all__ = ["load_data", "train"]
+
+log = logging.getLogger(__name__)
+
+
+def train(run, *, command, resume=False, quiet=False):
+    """Train ``run`` to the last epoch of its recipe, saving after each.
+
+    Parameters
+    ----------
+    run : Run
+        With ``resume`` one that exists, else a new one, whose directory is made once everything that
+        can be wrong with its settings has been looked at.
+    command : str
+        How this process was called, for ``config.json``.
+    resume : bool
+        Go on from the last checkpoint, if there is one.
+    quiet : bool
+        Show no progress.
+
+    Returns
+    -------
+    list of EpochResult
+        One for each epoch, those of earlier processes included.
+
+    Raises
+    ------
+    RunStopped
+        After SIGINT or SIGTERM, once the step under way is finished and saved.
+    TrainingDiverged
+        If the loss is no longer finite. The last good checkpoint stays.
+    GluonCNNError
+        If the data, the device, the directory or the checkpoint cannot be used.
+    """
+    if not resume:
+        run.refuse_taken(run.directory)
+    devices = parse_context(run.settings["ctx"])
+    if run.settings["threads"] is not None:
+        set_threads(run.settings["threads"])
+    recipe = run.recipe
+    train_iter, test_iter = load_data(recipe, run.settings["data_dir"], devices[0])
+    net = recipe.network(run.settings["hybrid"])
+    _initialize(net, recipe, devices)
+    trainer = gluon.Trainer(net.collect_params(), recipe.optimizer, {"learning_rate": recipe.lr})
+    run.create(command)
+    with run.locked(), _log_to(run.log_path), _Signals() as signals:
+        state = {"epoch": 0, "step": 0, "sums": {}, "seconds": 0.0, "train_seconds": 0.0, "history": []}
+        checkpoint = last_checkpoint(run.checkpoints)
+        if checkpoint is not None:
+            state = load_checkpoint(checkpoint, net, trainer, devices)
+            log.info(f"going on from {checkpoint}")
+        if run.settings["hybrid"]:
+            net.hybridize(static_alloc=True, static_shape=True)
+        _announce(run, devices, train_iter)
+        training = _Training(run, net, trainer, devices, train_iter, test_iter, signals, quiet)
+        return training.finish(state)
+
+
+def load_data(recipe, data_dir, device):
+    """The two iterables of batches that a recipe asks for."""
+    return load_data_fashion_mnist(
+        recipe.batch_size,
+        recipe.resize,
+        SAMPLE if recipe.data == "sample" else data_dir,
+        train_size=recipe.train_size,
+        test_size=recipe.test_size,
+        augment=recipe.augment,
+        seed=recipe.seed,
+        ctx=device,
+    )
+
+
+def _initialize(net, recipe, devices):
+    if recipe.init == "book":
+        initialize_as_published(net, recipe.edition, ctx=devices)
+    else:
+        side = recipe.resize or 28
+        initialize_from_seed(net, recipe.seed, (1, 1, side, side), ctx=devices)
+
+
+def _announce(run, devices, train_iter):
+    recipe, side = run.recipe, run.recipe.resize or 28
+    log.info(
+        f"training {recipe.model} on {', '.join(map(str, devices))}: {len(train_iter.labels):,} images of "
+        f"{side}×{side}, batch {recipe.batch_size}, {recipe.optimizer} at {recipe.lr:g}, "
+        f"{'the published' if recipe.init == 'book' else 'own'} initial weights, seed {recipe.seed}; in {run.directory}"
+    )
+
+
+class _Training:
+    """What the epochs of one process share."""
+
+    def __init__(self, run, net, trainer, devices, train_iter, test_iter, signals, quiet):
+        self.run, self.recipe = run, run.recipe
+        self.net, self.trainer, self.devices = net, trainer, devices
+        self.train_iter, self.test_iter = train_iter, test_iter
+        self.signals, self.quiet = signals, quiet
+
+    def finish(self, state):
+        """Train from ``state`` to the last epoch; the history."""
+        history = [EpochResult(**row) for row in state["history"]]
+        try:
+            while state["epoch"] < self.recipe.epochs:
+                result = self._epoch(state)
+                history.append(result)
+                log.info(
+                    f"epoch {result.epoch}, loss {result.train_loss:.4f}, train acc {result.train_acc:.3f}, "
+                    f"test acc {result.test_acc:.3f}, time {result.seconds:.1f} sec"
+                )
+                state = {
+                    "epoch": result.epoch,
+                    "step": 0,
+                    "sums": {},
+                    "seconds": 0.0,
+                    "train_seconds": 0.0,
+                    "history": [result._asdict() for result in history],
+                }
+                self._save(state)
+                self.run.write_history(history)
+        finally:
+            if history:
+                self.run.write_history(history)
+                plot.save_curves(history, self.run.curves_path, title=self._title())
+        return history
+
+    def _epoch(self, state):
+        epoch = state["epoch"]
+        sums = Sums(**state["sums"])
+        start = time.perf_counter()
+        number = len(self.train_iter.labels)
+        steps = train_steps(
+            self.net,
+            self._seeded_batches(epoch, sums.steps),
+            self.trainer,
+            self.devices,
+            sums,
+            batch_size=self.recipe.batch_size if self.recipe.nominal_step else None,
+        )
+        stopped = self._take(steps, sums, f"epoch {epoch + 1}/{self.recipe.epochs}", number, epoch)
+        train_seconds = state["train_seconds"] + time.perf_counter() - start
+        tested = Sums()
+        if not stopped:
+            steps = test_steps(self.net, self.test_iter, self.devices, tested)
+            stopped = self._take(steps, tested, "testing", len(self.test_iter.labels), epoch)
+        seconds = state["seconds"] + time.perf_counter() - start
+        if stopped:
+            self._stop(
+                {
+                    **state,
+                    "step": sums.steps,
+                    "sums": {"loss": sums.loss, "correct": sums.correct, "images": sums.images, "steps": sums.steps},
+                    "seconds": seconds,
+                    "train_seconds": train_seconds,
+                }
+            )
+        return EpochResult(
+            epoch + 1, sums.mean_loss, sums.accuracy, tested.accuracy, seconds, sums.images / train_seconds
+        )
+
+    def _seeded_batches(self, epoch, first):
+        """The epoch's batches from ``first`` on, MXNet's generators being seeded before each step of a
+        network that draws from them."""
+        draws = any(isinstance(layer, nn.Dropout) for layer in layers_of(self.net))
+        for step, batch in enumerate(self.train_iter.epoch(epoch, first), first):
+            if draws:
+                seed_mxnet(self.recipe.seed, epoch, step)
+            yield batch
+
+    def _take(self, steps, sums, what, images, epoch):
+        """Take steps until they end or a signal comes; whether one came. ``sums`` are read then."""
+        after = (self.recipe.epochs - epoch - 1) * len(self.train_iter.labels)
+        progress = Progress(what, images, done=sums.images, images_after=after, quiet=self.quiet)
+        with contextlib.closing(progress):
+            for _ in steps:
+                if progress.step(sums):
+                    self._refuse_non_finite(sums, epoch)
+                if self.signals.received:
+                    break
+        sums.read()
+        self._refuse_non_finite(sums, epoch)
+        return bool(self.signals.received)
+
+    def _refuse_non_finite(self, sums, epoch):
+        if sums.bad_step is not None:
+            kept = last_checkpoint(self.run.checkpoints)
+            raise TrainingDiverged(
+                f"The loss is no longer finite in epoch {epoch + 1}, step {sums.bad_step}: try a smaller --lr; "
+                + (f"{kept} is the last good checkpoint." if kept else "there is no checkpoint before it.")
+            )
+
+    def _save(self, state):
+        try:
+            return save_checkpoint(self.run.checkpoints, self.net, self.trainer, state)
+        except (OSError, mx.MXNetError) as error:
+            reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[-1]
+            raise RunError(
+                f"No checkpoint can be written to {self.run.checkpoints} ({reason}): the earlier ones are whole; "
+                "make room and go on with --resume."
+            ) from None
+
+    def _stop(self, state):
+        self._save(state)
+        name = signal.Signals(self.signals.received).name
+        raise RunStopped(
+            f"stopped by {name} in epoch {state['epoch'] + 1} after step {state['step']}, and saved",
+            self.signals.received,
+        )
+
+    def _title(self):
+        return f"{self.recipe.model}, {self.recipe.edition}, seed {self.recipe.seed}"
+
+
+class _Signals:
+    """Notes SIGINT and SIGTERM instead of letting them end a step half-way."""
+
+    def __init__(self):
+        self.received = None
+        self._before = {}
+
+    def __enter__(self):
+        if threading.current_thread() is threading.main_thread():  # Python allows handlers nowhere else
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_):
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number, _frame):
+        self.received = self.received or number
+
+
+@contextlib.contextmanager
+def _log_to(path):
+    """Write what is logged to a file as well, with times."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    package = logging.getLogger("gluon_cnn")
+    package.addHandler(handler)
+    try:
+        yield
+    finally:
+        package.removeHandler(handler)
+        handler.close()

@@ -1,0 +1,61 @@
+"""Package gluon-cnn: the requirements depend on the Python and on the device, so they are code."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+
+# MXNet 1.9.1 reads numpy.bool and more that NumPy 1.24 dropped; on Python 3.12, where nothing older
+# than NumPy 1.26 has a wheel, gluon_cnn._runtime puts back what is needed.
+NUMPY = [
+    'numpy>=1.20,<1.24; python_version < "3.12"',
+    'numpy==1.26.4; python_version >= "3.12"',
+    'setuptools; python_version >= "3.12"',  # MXNet imports distutils, which left the standard library
+]
+RUNTIME = [
+    *NUMPY,
+    "gluoncv==0.10.5.post0",
+    "matplotlib>=3.3",
+    "pillow>=8",
+    "portalocker>=2",
+    "requests>=2.25",
+    "tqdm>=4.60",
+]
+# What libmxnet.so of mxnet-cu112 links to, at the versions it was built for (cuDNN 9 has another soname).
+CUDA_11 = [
+    "nvidia-cuda-runtime-cu11==11.8.89",
+    "nvidia-cublas-cu11==11.11.3.6",
+    "nvidia-cudnn-cu11==8.9.6.50",
+    "nvidia-cufft-cu11",
+    "nvidia-curand-cu11",
+    "nvidia-cusolver-cu11",
+    "nvidia-cusparse-cu11",
+    "nvidia-cuda-nvrtc-cu11",
+    "nvidia-nvtx-cu11",
+    "nvidia-nccl-cu11",
+]
+
+setup(
+    name="gluon-cnn",
+    version="0.1.0",
+    description='The CNN chapters of "Dive into Deep Learning" in Apache MXNet Gluon, as software that runs.',
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.8,<3.13",
+    packages=find_packages(include=["gluon_cnn", "gluon_cnn.*"]),
+    package_data={"gluon_cnn.data": ["sample/*"]},
+    entry_points={"console_scripts": ["gluon-cnn = gluon_cnn.cli:main"]},
+    extras_require={
+        "cpu": ["mxnet==1.9.1", *RUNTIME],
+        "cu112": ["mxnet-cu112==1.9.1", *CUDA_11, *RUNTIME],
+        "onnx": ["onnx==1.16.2", "onnxruntime>=1.18.1,<1.23"],
+        "dev": ["pytest>=7", "pytest-timeout>=2", "psutil>=5.9", "ruff>=0.12,<0.18"],
+    },
+    classifiers=[
+        "License :: OSI Approved :: Apache Software License",
+        "Programming Language :: Python :: 3",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)
