@@ -39,6 +39,9 @@ _CUDA_LIBRARIES = (
 )
 _CUDA_WHEELS = ("mxnet-cu112", "mxnet-cu110")
 
+_ENGINE_FUNCTION = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
+_callbacks = []
+
 
 def import_mxnet():
     """Make the process ready for MXNet and import it.
@@ -71,11 +74,31 @@ def import_mxnet():
 
 
 def set_threads(number):
-    """Let MXNet's operators use ``number`` OpenMP threads from now on."""
+    """Let MXNet's operators on the CPU use ``number`` OpenMP threads from now on.
+
+    MXNet's own ``MXSetNumOMPThreads`` does not reach oneDNN and BLAS, which ask OpenMP. OpenMP keeps the
+    number for each thread that begins parallel work, so it is set on the engine's.
+    """
     import mxnet
 
-    mxnet.base.check_call(mxnet.base._LIB.MXSetNumOMPThreads(ctypes.c_int(number)))
     os.environ["OMP_NUM_THREADS"] = str(number)
+    mxnet.base.check_call(mxnet.base._LIB.MXSetNumOMPThreads(ctypes.c_int(number)))
+    try:
+        openmp = ctypes.CDLL("libgomp.so.1")  # the one that libmxnet.so is linked to, and has loaded
+    except OSError:  # not on Linux
+        return
+    run_on_engine_thread(lambda: openmp.omp_set_num_threads(number))
+
+
+def run_on_engine_thread(function):
+    """Queue ``function`` behind MXNet's work on ``mx.cpu()``, to be called by the thread that does it."""
+    import mxnet
+
+    callback = _ENGINE_FUNCTION(lambda *_: function())
+    _callbacks.append(callback)  # called later, so it has to stay
+    cpu = (ctypes.c_int32 * 2)(1, 0)  # device type and number, as in MXNet's struct Context
+    push = mxnet.base._LIB.MXEnginePushSync
+    mxnet.base.check_call(push(callback, None, None, ctypes.byref(cpu), None, 0, None, 0, None, 0, b"gluon_cnn"))
 
 
 def usable_cores():

@@ -7,6 +7,7 @@ import shlex
 import sys
 from pathlib import Path
 
+import mxnet as mx
 from tqdm.auto import tqdm
 
 from gluon_cnn._runtime import set_threads
@@ -41,6 +42,9 @@ def main(argv=None):
         return 128 + stopped.signal
     except GluonCNNError as error:
         print(f"gluon-cnn: {error}", file=sys.stderr)
+        return 1
+    except mx.MXNetError as error:  # what MXNet alone can know, such as a GPU's memory that is too small
+        print(f"gluon-cnn: MXNet failed: {str(error).strip().splitlines()[-1].strip()}", file=sys.stderr)
         return 1
     except OSError as error:  # a disk that fills up, a directory that goes away
         print(f"gluon-cnn: {error.filename or 'a file'}: {error.strerror or error}.", file=sys.stderr)
@@ -278,9 +282,9 @@ def _evaluate(args):
 def _predict(args):
     run = Run.open(args.directory)
     devices = parse_context(args.ctx or "auto")[:1]
-    pictures = {path: read_picture(path, invert=args.invert) for path in args.images}
+    pictures = [read_picture(path, invert=args.invert) for path in args.images]
     net, _ = run.network(devices, args.checkpoint)
-    for path, picture in pictures.items():
+    for path, picture in zip(args.images, pictures):
         probabilities = net(to_batch(picture[None], run.recipe.resize, devices[0])).softmax()[0].asnumpy()
         print(path)
         for index in probabilities.argsort()[::-1]:

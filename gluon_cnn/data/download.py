@@ -74,15 +74,15 @@ def _from_mirrors(directory, mirrors, checks):
     """Download each file; returns, for each that no mirror gave, what the mirrors said."""
     failures = {}
     for name, check in checks.items():
-        answers = {}
+        answers = []
         for mirror in mirrors:
             try:
                 _download(mirror + name, directory / name, check)
                 break
             except _Refused as refused:
-                answers[urlsplit(mirror).netloc] = str(refused)
+                answers.append(f"{urlsplit(mirror).netloc}: {refused}")
         else:
-            failures[name] = "; ".join(f"{host}: {answer}" for host, answer in answers.items())
+            failures[name] = "; ".join(answers)
     return failures
 
 

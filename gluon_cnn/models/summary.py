@@ -106,7 +106,7 @@ def _trace(net):
     data = mx.sym.var("data")
     try:
         net(data.as_np_ndarray() if mx.util.is_np_array() else data)
-    except (AttributeError, NotImplementedError, TypeError) as error:
+    except (AttributeError, TypeError, mx.MXNetError) as error:
         raise ModelError(
             f"{net.name} cannot be summarised, because a layer of it computes on arrays: {error}."
         ) from None

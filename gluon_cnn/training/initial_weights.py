@@ -1,5 +1,7 @@
 """Initial weights: those that the book's published runs began from, or drawn from a seed."""
 
+import contextlib
+
 import mxnet as mx
 
 from gluon_cnn.checks import choice
@@ -37,7 +39,7 @@ def initialize_as_published(net, edition="zh-v1", *, ctx=None):
     shape = (1, 1, side, side)
     net.initialize(force_reinit=True, ctx=ctx, init=mx.init.Zero())
     _forward_zeros(net, shape, ctx)  # the layers learn their shapes, and all weights below are drawn at once
-    with mx.cpu(), mx.util.np_shape(with_numpy), mx.util.np_array(with_numpy):
+    with mx.cpu(), _array_mode(with_numpy):
         mx.random.seed(0)
         if with_numpy:
             mx.np.random.uniform(size=shape)
@@ -69,6 +71,14 @@ def initialize_from_seed(net, seed, shape, *, ctx=None):
     seed_mxnet(seed, purpose=WEIGHTS)
     net.initialize(force_reinit=True, ctx=ctx, init=mx.init.Xavier())
     _forward_zeros(net, shape, ctx)
+
+
+@contextlib.contextmanager
+def _array_mode(with_numpy):
+    """MXNet with or without NumPy's arrays and shapes; arrays without shapes are not allowed in between."""
+    scopes = (mx.util.np_shape, mx.util.np_array) if with_numpy else (mx.util.np_array, mx.util.np_shape)
+    with scopes[0](with_numpy), scopes[1](with_numpy):
+        yield
 
 
 def _forward_zeros(net, shape, ctx):

@@ -66,7 +66,10 @@ def train(run, *, command, resume=False, quiet=False):
     train_iter, test_iter = load_data(recipe, run.settings["data_dir"], devices[0])
     net = recipe.network(run.settings["hybrid"])
     _initialize(net, recipe, devices)
-    trainer = gluon.Trainer(net.collect_params(), recipe.optimizer, {"learning_rate": recipe.lr})
+    # As a list, in the order of the layers: a dictionary would be sorted by names that count all layers
+    # of the process (conv9, conv10), and a checkpoint's states would fit the wrong parameters.
+    parameters = list(net.collect_params().values())
+    trainer = gluon.Trainer(parameters, recipe.optimizer, {"learning_rate": recipe.lr})
     run.create(command)
     with run.locked(), _log_to(run.log_path), _Signals() as signals:
         state = {"epoch": 0, "step": 0, "sums": {}, "seconds": 0.0, "train_seconds": 0.0, "history": []}

@@ -1,0 +1,55 @@
+"""What many tests share: real images, and a small run to look at."""
+
+import mxnet as mx
+import pytest
+
+from gluon_cnn.cli import main
+from gluon_cnn.data import SAMPLE, load_data_fashion_mnist
+
+#: A run of a few steps: 256 images in batches of 64, one epoch.
+SMALL_RUN = ["--data", "sample", "--train-size", "256", "--test-size", "128", "--batch-size", "64", "--epochs", "1"]
+
+
+@pytest.fixture
+def sample():
+    """A function that loads the sample: ``sample(batch_size, resize)``."""
+    return lambda *args, **options: load_data_fashion_mnist(*args, root=SAMPLE, **options)
+
+
+@pytest.fixture
+def images():
+    """64 real images, float32 64×1×28×28."""
+    X, _ = next(iter(load_data_fashion_mnist(64, root=SAMPLE)[1]))
+    return X
+
+
+@pytest.fixture(scope="session")
+def lenet_run(tmp_path_factory):
+    """The directory of a finished run of LeNet; not to be changed."""
+    out = tmp_path_factory.mktemp("runs") / "lenet"
+    assert main(["train", "lenet", *SMALL_RUN, "--epochs", "2", "--out", str(out), "--quiet"]) == 0
+    return out
+
+
+@pytest.fixture
+def fails(capsys):
+    """A function that runs a command which must end with exit code 1 and one line; returns that line."""
+
+    def run(*argv):
+        capsys.readouterr()
+        assert main([str(argument) for argument in argv]) == 1
+        error = capsys.readouterr().err
+        assert error.startswith("gluon-cnn: ")
+        assert error.count("\n") == 1
+        assert "Traceback" not in error
+        return error
+
+    return run
+
+
+@pytest.fixture
+def np_arrays():
+    """MXNet in the mode of its NumPy arrays."""
+    mx.npx.set_np()
+    yield
+    mx.npx.reset_np()

@@ -1,0 +1,249 @@
+"""Downloads from a real HTTP server on this machine: good ones, and all kinds of bad ones."""
+
+import gzip
+import http.server
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from gluon_cnn import GluonCNNError
+from gluon_cnn.data import download
+from gluon_cnn.errors import DataError
+
+CONTENT = gzip.compress(bytes(range(256)) * 400, 0)
+NAME = "file.gz"
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Answers each path's requests with the behaviours listed for it, the last one again and again."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.behaviours, self.requests = {}, []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def mirror(self, name, *behaviours):
+        """A mirror's URL."""
+        self.behaviours[f"/{name}/{NAME}"] = list(behaviours)
+        return f"http://127.0.0.1:{self.server_port}/{name}/"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.server.requests.append((self.path, self.headers.get("Range")))
+        behaviours = self.server.behaviours[self.path]
+        (behaviours.pop(0) if len(behaviours) > 1 else behaviours[0])(self)
+
+    def log_message(self, *_):
+        pass
+
+
+def whole(request, body=CONTENT):
+    request.send_response(200)
+    request.send_header("Content-Length", str(len(body)))
+    request.end_headers()
+    request.wfile.write(body)
+
+
+def ranges(request):
+    wanted = request.headers.get("Range")
+    if not wanted:
+        return whole(request)
+    start = int(wanted.split("=")[1].rstrip("-"))
+    request.send_response(206)
+    request.send_header("Content-Range", f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}")
+    request.send_header("Content-Length", str(len(CONTENT) - start))
+    request.end_headers()
+    request.wfile.write(CONTENT[start:])
+    return None
+
+
+def half(request):
+    request.send_response(200)
+    request.send_header("Content-Length", str(len(CONTENT)))
+    request.end_headers()
+    request.wfile.write(CONTENT[: len(CONTENT) // 2])
+
+
+def other(request):
+    whole(request, b"<html>log in to this network</html>")
+
+
+def huge(request):
+    request.send_response(200)
+    request.send_header("Content-Length", str(10**12))
+    request.end_headers()
+
+
+def endless(request):
+    request.send_response(302)
+    request.send_header("Location", request.path)
+    request.end_headers()
+
+
+def status(code):
+    return lambda request: request.send_error(code)
+
+
+@pytest.fixture
+def server():
+    server = Server()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def quick_retries(monkeypatch):
+    monkeypatch.setattr(download.time, "sleep", lambda _: None)
+
+
+@pytest.fixture
+def get(tmp_path, monkeypatch):
+    """A function that gets the file from some mirrors; without Debian's package."""
+    monkeypatch.setattr(download.shutil, "which", lambda _: None)
+
+    def check(path):
+        if path.read_bytes() != CONTENT:
+            raise DataError("not the file")
+
+    def get(*mirrors):
+        download.get_files(
+            tmp_path, mirrors, {NAME: check}, debian_package="a-package", debian_place=tmp_path / "nowhere"
+        )
+        return (tmp_path / NAME).read_bytes()
+
+    return get
+
+
+def left_in(directory):
+    return sorted(path.name for path in directory.iterdir() if path.name != ".download.lock")
+
+
+def test_whole_file(server, get, tmp_path):
+    assert get(server.mirror("a", whole)) == CONTENT
+    assert left_in(tmp_path) == [NAME]
+    get(server.mirror("a", status(500)))  # what is there is not asked for again
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("bad", [status(404), status(500), half, other, huge, endless])
+def test_next_mirror_after_a_bad_one(server, get, tmp_path, bad):
+    assert get(server.mirror("bad", bad), server.mirror("good", whole)) == CONTENT
+    assert left_in(tmp_path) == [NAME]
+
+
+def test_mirror_that_is_not_there(server, get):
+    assert get("http://127.0.0.1:9/", server.mirror("good", whole)) == CONTENT
+
+
+def test_server_error_is_tried_again(server, get):
+    assert get(server.mirror("a", status(503), whole)) == CONTENT
+
+
+def test_half_a_file_is_gone_on_with(server, get):
+    assert get(server.mirror("a", half, ranges)) == CONTENT
+    assert server.requests[-1][1] == f"bytes={len(CONTENT) // 2}-"
+
+
+def test_server_that_refuses_ranges_sends_everything(server, get):
+    assert get(server.mirror("a", half, whole)) == CONTENT
+
+
+def test_part_of_another_file_is_thrown_away(server, get, tmp_path):
+    (tmp_path / (NAME + ".part")).write_bytes(b"x" * 1000)
+    assert get(server.mirror("a", ranges)) == CONTENT
+
+
+def test_part_that_is_longer_than_the_file(server, get, tmp_path):
+    (tmp_path / (NAME + ".part")).write_bytes(b"x" * (len(CONTENT) + 1))
+    assert get(server.mirror("a", status(416), whole)) == CONTENT
+
+
+def test_server_that_drips(server, get, monkeypatch):
+    monkeypatch.setattr(download, "PATIENCE", 0.3)
+    stop = threading.Event()
+
+    def drip(request):
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(CONTENT)))
+        request.end_headers()
+        for byte in CONTENT[:100]:
+            request.wfile.write(bytes([byte]))
+            if stop.wait(0.05):
+                break
+
+    try:
+        assert get(server.mirror("slow", drip), server.mirror("good", whole)) == CONTENT
+    finally:
+        stop.set()
+
+
+def test_server_that_says_nothing(server, get, monkeypatch):
+    monkeypatch.setattr(download, "READ_TIMEOUT", 0.2)
+    stop = threading.Event()
+    try:
+        assert get(server.mirror("mute", lambda _: stop.wait(5)), server.mirror("good", whole)) == CONTENT
+    finally:
+        stop.set()
+
+
+def test_all_that_was_tried_is_said_and_nothing_is_left(server, get, tmp_path):
+    with pytest.raises(GluonCNNError, match=r"HTTP status 404.*not a Debian system.*connect to the network"):
+        get(server.mirror("a", status(404)), server.mirror("b", other))
+    assert left_in(tmp_path) == []
+
+
+def test_directory_that_cannot_be_made(server, get, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(GluonCNNError, match="cannot be put into"):
+        download.get_files(tmp_path / "file" / "data", [], {}, debian_package="", debian_place=tmp_path)
+
+
+def test_two_processes_download_once(server, tmp_path):
+    program = (
+        "import pathlib, sys; from gluon_cnn.data import download\n"
+        f"download.get_files(pathlib.Path({str(tmp_path)!r}), [sys.argv[1]], {{{NAME!r}: lambda path: None}},\n"
+        "    debian_package='', debian_place=pathlib.Path('/'))"
+    )
+    command = [sys.executable, "-c", program, server.mirror("a", whole)]
+    processes = [subprocess.Popen(command) for _ in range(2)]
+    assert [process.wait(60) for process in processes] == [0, 0]
+    assert (tmp_path / NAME).read_bytes() == CONTENT
+    assert len(server.requests) == 1
+
+
+def test_debian_package_is_unpacked_and_checked(tmp_path, monkeypatch):
+    """A package made here, in place of the one that apt-get would download."""
+    if not download.shutil.which("dpkg-deb"):
+        pytest.skip("dpkg-deb is not installed")
+    content = tmp_path / "package" / "usr" / "share" / "set"
+    content.mkdir(parents=True)
+    (content / NAME).write_bytes(CONTENT)
+    control = tmp_path / "package" / "DEBIAN"
+    control.mkdir()
+    (control / "control").write_text(
+        "Package: a-package\nVersion: 1\nArchitecture: all\nMaintainer: x\nDescription: x\n"
+    )
+    run = subprocess.run
+
+    def fake_apt(command, **options):
+        if command[0] == "apt-get":
+            command = ["dpkg-deb", "--build", str(tmp_path / "package"), str(options["cwd"] / "a-package.deb")]
+        return run(command, **options)
+
+    monkeypatch.setattr(download.subprocess, "run", fake_apt)
+    target = tmp_path / "target"
+    checked = []
+    download.get_files(
+        target,
+        ["http://127.0.0.1:9/"],
+        {NAME: checked.append},
+        debian_package="a-package",
+        debian_place=download.Path("/usr/share/set"),
+    )
+    assert (target / NAME).read_bytes() == CONTENT
+    assert len(checked) == 1
+    assert left_in(target) == [NAME]

@@ -1,0 +1,108 @@
+"""The loader, against MXNet's own transforms and DataLoader on the same real images."""
+
+import mxnet as mx
+import numpy as np
+import pytest
+from mxnet import gluon
+from mxnet.gluon.data.vision import transforms
+
+from gluon_cnn import GluonCNNError, load_data_fashion_mnist
+from gluon_cnn.data import SAMPLE, read_fashion_mnist
+
+
+def mxnets_loader(part, batch_size, resize, shuffle):
+    steps = [transforms.Resize(resize)] if resize else []
+    images = mx.nd.array(part.images[..., None], dtype="uint8")
+    dataset = gluon.data.ArrayDataset(images, part.labels)
+    dataset = dataset.transform_first(transforms.Compose([*steps, transforms.ToTensor()]))
+    return gluon.data.DataLoader(dataset, batch_size, shuffle=shuffle)
+
+
+@pytest.mark.parametrize(("resize", "number"), [(None, 2000), (96, 300), (224, 100)])
+def test_equal_to_the_bit_to_the_books_loader_in_its_order(sample, resize, number):
+    train, test = read_fashion_mnist(SAMPLE)
+    ours = sample(64, resize, train_size=number, test_size=100)
+    for part, mine, shuffle in zip((train, test), ours, (True, False)):
+        size = number if shuffle else 100
+        theirs = mxnets_loader(type(part)(part.images[:size], part.labels[:size]), 64, resize, shuffle)
+        np.random.seed(7)
+        expected = list(theirs)
+        np.random.seed(7)
+        batches = list(mine)
+        assert len(batches) == len(expected) == len(mine)
+        for (X, y), (X_expected, y_expected) in zip(batches, expected):
+            assert (X.dtype, y.dtype) == (X_expected.dtype, y_expected.dtype) == (np.float32, np.int32)
+            assert X.shape == X_expected.shape
+            assert (X.asnumpy() == X_expected.asnumpy()).all()
+            assert (y.asnumpy() == y_expected.asnumpy()).all()
+
+
+def test_last_batch_may_be_short_and_no_image_is_left_out(sample):
+    train, test = sample(300, seed=0)
+    assert [len(y) for _, y in train] == [300] * 6 + [200]
+    labels = np.concatenate([y.asnumpy() for _, y in train])
+    assert (np.bincount(labels) == 200).all()
+    assert [len(y) for _, y in test] == [300, 200]
+
+
+def orders(batches, epochs):
+    return [np.concatenate([y.asnumpy() for _, y in batches]).tolist() for _ in range(epochs)]
+
+
+def test_seed_decides_the_order_of_every_epoch(sample):
+    first, again, other = (orders(sample(256, seed=seed)[0], 3) for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
+    assert first[0] != first[1] != first[2]
+
+
+def test_an_epoch_can_begin_in_its_middle(sample):
+    train, _ = sample(256, seed=1, augment=True)
+    whole = [X.asnumpy() for X, _ in train.epoch(3)]
+    rest = [X.asnumpy() for X, _ in train.epoch(3, first_batch=5)]
+    assert len(rest) == len(whole) - 5
+    assert all((a == b).all() for a, b in zip(whole[5:], rest))
+
+
+def test_test_part_has_its_own_order(sample):
+    assert (orders(sample(100)[1], 2)[0] == read_fashion_mnist(SAMPLE)[1].labels).all()
+
+
+def test_augmentation_changes_training_images_only(sample):
+    plain, augmented = sample(64, seed=1), sample(64, seed=1, augment=True)
+    (X, y), (X_augmented, y_augmented) = (next(iter(parts[0])) for parts in (plain, augmented))
+    assert (y.asnumpy() == y_augmented.asnumpy()).all()
+    assert (X.asnumpy() != X_augmented.asnumpy()).any()
+    assert X_augmented.min().asscalar() >= 0
+    assert X_augmented.max().asscalar() <= 1
+    assert all((a[0].asnumpy() == b[0].asnumpy()).all() for a, b in zip(plain[1], augmented[1]))
+
+
+def test_batches_are_numpy_arrays_in_that_mode(sample, np_arrays):
+    X, y = next(iter(sample(8, 96)[0]))
+    assert isinstance(X, mx.np.ndarray)
+    assert isinstance(y, mx.np.ndarray)
+    assert X.shape == (8, 1, 96, 96)
+
+
+def test_batches_are_made_on_the_device_that_is_asked_for(sample):
+    X, y = next(iter(sample(8, ctx=mx.cpu(1))[0]))
+    assert X.context == y.context == mx.cpu(1)
+    with mx.cpu(2):
+        assert next(iter(sample(8)[0]))[0].context == mx.cpu(2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"batch_size": 0}, "batch_size is 0"),
+        ({"batch_size": 2.5}, "batch_size is 2.5"),
+        ({"resize": -1}, "resize is -1"),
+        ({"train_size": 2001}, "there are only 2000"),
+        ({"test_size": 0}, "test_size is 0"),
+        ({"seed": -1}, "seed is -1"),
+    ],
+)
+def test_wrong_numbers(arguments, message):
+    with pytest.raises(GluonCNNError, match=message):
+        load_data_fashion_mnist(**{"batch_size": 64, "root": SAMPLE, **arguments})

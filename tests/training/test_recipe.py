@@ -1,0 +1,80 @@
+"""The book's recipes, and what a recipe refuses."""
+
+import pytest
+
+from gluon_cnn import GluonCNNError, get_recipe
+from gluon_cnn.training import RECIPES
+from gluon_cnn.training.recipe import quick_changes
+
+
+@pytest.mark.parametrize(
+    ("model", "batch_size", "resize", "lr"),
+    [("lenet", 256, None, 0.9), ("alexnet", 128, 224, 0.01), ("vgg11", 128, 224, 0.05), ("nin", 128, 224, 0.1)],
+)
+def test_books_recipes(model, batch_size, resize, lr):
+    for edition, epochs in (("zh-v1", 5), ("en", 10)):
+        recipe = get_recipe(model, edition)
+        assert (recipe.batch_size, recipe.resize, recipe.lr, recipe.epochs) == (batch_size, resize, lr, epochs)
+        assert (recipe.optimizer, recipe.init, recipe.data, recipe.augment) == ("sgd", "book", "full", False)
+    adam = get_recipe(model, "adam")
+    assert (adam.optimizer, adam.lr, adam.batch_size, adam.epochs, adam.init) == ("adam", 0.001, 128, 5, "seed")
+
+
+def test_every_edition_has_every_network():
+    assert len(RECIPES) == 3 * 4
+    assert [get_recipe("lenet", edition).network()[1].__class__.__name__ for edition in ("zh-v1", "en")] == [
+        "MaxPool2D",
+        "AvgPool2D",
+    ]
+    assert get_recipe("vgg").network()[0][0]._kwargs["num_filter"] == 16
+
+
+def test_only_the_first_edition_steps_by_the_nominal_batch_size():
+    assert [get_recipe("nin", edition).nominal_step for edition in ("zh-v1", "en", "adam")] == [True, False, False]
+
+
+def test_another_size_begins_from_weights_of_its_own():
+    assert get_recipe("nin", epochs=7, seed=3).init == "book"
+    assert get_recipe("nin", resize=96).init == "seed"
+    with pytest.raises(GluonCNNError, match="trained at 224 pixels, not at 96: use 'seed'"):
+        get_recipe("nin", resize=96, init="book")
+
+
+def test_quick_is_one_epoch_at_96_pixels_and_lenet_keeps_its_size():
+    assert quick_changes("vgg") == {"epochs": 1, "resize": 96}
+    assert quick_changes("lenet") == {"epochs": 1}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"epochs": 0},
+        {"epochs": True},
+        {"batch_size": -1},
+        {"batch_size": 1.5},
+        {"lr": 0},
+        {"lr": float("nan")},
+        {"lr": float("inf")},
+        {"lr": "fast"},
+        {"resize": 0},
+        {"seed": -1},
+        {"train_size": 0},
+        {"test_size": -5},
+        {"optimizer": "magic"},
+        {"data": "some"},
+        {"init": "zeros"},
+    ],
+)
+def test_values_that_a_setting_cannot_have(changes):
+    (name,) = changes
+    with pytest.raises(GluonCNNError, match=f"^{name} is "):
+        get_recipe("lenet", **changes)
+
+
+def test_unknown_model_and_edition():
+    with pytest.raises(GluonCNNError, match="no network 'resnet'"):
+        get_recipe("resnet")
+    with pytest.raises(GluonCNNError, match="edition is 'fr'"):
+        get_recipe("nin", "fr")
+    with pytest.raises(GluonCNNError, match="no run of edition adam was published"):
+        get_recipe("nin", "adam", init="book")

@@ -1,0 +1,179 @@
+"""Runs: what their directory holds, how they stop, and that they go on to the same bits."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import mxnet as mx
+import pytest
+from conftest import SMALL_RUN
+
+import gluon_cnn
+from gluon_cnn.cli import main
+from gluon_cnn.training import Run, read_history
+from gluon_cnn.training.checkpoint import last_checkpoint
+
+#: Everything that draws random numbers, and an optimiser with a state.
+RANDOM_RUN = [
+    "train", "nin", "--data", "sample", "--train-size", "192", "--test-size", "64", "--batch-size", "32",
+    "--resize", "67", "--epochs", "2", "--augment", "--optimizer", "adam", "--lr", "0.001", "--seed", "4",
+]  # fmt: skip
+
+
+def train(*arguments):
+    assert main([str(argument) for argument in arguments]) == 0
+
+
+train_module = sys.modules["gluon_cnn.training.train"]  # the package has a function of that name
+
+
+def result_of(directory):
+    """A run's end, to the bit: parameters, trainer states, and history without its times."""
+    last = last_checkpoint(directory / "checkpoint")
+    history = [tuple(result[:4]) for result in read_history(directory)]
+    parameters = {name: array.asnumpy().tobytes() for name, array in mx.nd.load(str(last / "net.params")).items()}
+    state = json.loads((last / "manifest.json").read_text())["state"]
+    exact = [(r["epoch"], r["train_loss"], r["train_acc"], r["test_acc"]) for r in state["history"]]
+    return last.name, parameters, (last / "trainer.states").read_bytes(), history, exact
+
+
+def test_directory_of_a_finished_run(lenet_run):
+    config = json.loads((lenet_run / "config.json").read_text())
+    assert config["recipe"]["model"] == "lenet"
+    assert (config["recipe"]["seed"], config["recipe"]["epochs"]) == (0, 2)
+    assert config["versions"]["mxnet"] == mx.__version__
+    assert config["machine"]["cores"] >= 1
+    with open(lenet_run / "history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["epoch", "train_loss", "train_acc", "test_acc", "seconds", "examples_per_sec"]
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert "epoch 2, loss" in (lenet_run / "train.log").read_text()
+    assert (lenet_run / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert sorted(path.name for path in (lenet_run / "checkpoint").iterdir()) == ["epoch-001", "epoch-002"]
+    assert not [path for path in lenet_run.rglob("*") if "tmp" in path.name]
+
+
+def test_same_seed_same_bits_and_another_seed_others(tmp_path):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        train("train", "lenet", *SMALL_RUN, "--seed", seed, "--out", tmp_path / name)
+    a, b, c = (result_of(tmp_path / name) for name in "abc")
+    assert a == b
+    assert a[1] != c[1]
+
+
+def test_epochs_may_grow_and_end_as_if_never_stopped(tmp_path):
+    train(*RANDOM_RUN, "--out", tmp_path / "whole")
+    train(*RANDOM_RUN, "--epochs", 1, "--out", tmp_path / "parts")
+    train("train", "nin", "--epochs", 2, "--resume", "--out", tmp_path / "parts")
+    assert result_of(tmp_path / "parts") == result_of(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signal_saves_the_step_and_the_run_goes_on_to_the_same_bits(tmp_path, number, code):
+    """Stopped wherever it stands, again and again, until it is through."""
+    train(*RANDOM_RUN, "--out", tmp_path / "whole")
+    out = tmp_path / "stopped"
+    command = [sys.executable, "-m", "gluon_cnn.cli", *RANDOM_RUN, "--out", str(out)]
+    stops = 0
+    while True:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        wait_for_training(process, out, stops)
+        process.send_signal(number)
+        _, error = process.communicate(timeout=120)
+        if process.returncode == 0:
+            break
+        stops += 1
+        assert process.returncode == code, error
+        assert f"stopped by {number.name} in epoch" in error
+        assert f"--out {out} --resume" in error
+        command = [sys.executable, "-m", "gluon_cnn.cli", "train", "nin", "--out", str(out), "--resume"]
+    assert stops >= 1
+    assert result_of(out) == result_of(tmp_path / "whole")
+
+
+def wait_for_training(process, out, stops):
+    """Until the process says that it trains (and, for a new stop, has had some time to)."""
+    while process.poll() is None:
+        log = out / "train.log"
+        if log.exists() and log.read_text().count("training nin on") > stops:
+            time.sleep(0.5)
+            return
+        time.sleep(0.02)
+
+
+def test_kill_leaves_a_run_that_goes_on_from_its_last_epoch(tmp_path):
+    train("train", "lenet", *SMALL_RUN, "--epochs", 3, "--out", tmp_path / "whole")
+    out = tmp_path / "killed"
+    arguments = ["train", "lenet", *SMALL_RUN, "--epochs", "3", "--out", str(out), "--quiet"]
+    process = subprocess.Popen([sys.executable, "-m", "gluon_cnn.cli", *arguments])
+    while process.poll() is None and not (out / "checkpoint" / "epoch-001").exists():
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    train("train", "lenet", "--out", out, "--resume")
+    assert result_of(out) == result_of(tmp_path / "whole")
+
+
+def test_resumed_run_that_is_finished_stays_as_it_is(lenet_run, capsys):
+    before = result_of(lenet_run)
+    train("train", "lenet", "--out", lenet_run, "--resume")
+    assert result_of(lenet_run) == before
+
+
+def test_settings_that_change_the_result_are_refused_on_resume(lenet_run, fails):
+    error = fails("train", "lenet", "--seed", 5, "--lr", 0.5, "--out", lenet_run, "--resume")
+    assert "lr 0.9, not 0.5" in error
+    assert "seed 0, not 5" in error
+    assert "model 'lenet', not 'nin'" in fails("train", "nin", "--out", lenet_run, "--resume")
+
+
+def test_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path, fails, monkeypatch):
+    out = tmp_path / "run"
+    train("train", "lenet", *SMALL_RUN, "--out", out)
+    before = result_of(out)
+    load = train_module.load_checkpoint
+
+    def load_and_break(checkpoint, net, trainer, devices):
+        """As if the next step had overflowed."""
+        state = load(checkpoint, net, trainer, devices)
+        trainer.set_learning_rate(1e38)
+        return state
+
+    monkeypatch.setattr(train_module, "load_checkpoint", load_and_break)
+    error = fails("train", "lenet", "--epochs", 2, "--out", out, "--resume")
+    assert "The loss is no longer finite in epoch 2, step" in error
+    assert "epoch-001 is the last good checkpoint" in error
+    assert result_of(out) == before
+
+
+def test_a_network_is_saved_for_the_same_optimizer_states_whatever_was_built_before(tmp_path):
+    """Gluon numbers layers through the whole process, and sorts conv10 before conv9."""
+    train(*RANDOM_RUN, "--epochs", 1, "--out", tmp_path / "a")
+    for _ in range(5):
+        gluon_cnn.lenet()
+    train(*RANDOM_RUN, "--epochs", 1, "--out", tmp_path / "b")
+    assert result_of(tmp_path / "a") == result_of(tmp_path / "b")
+
+
+def test_one_process_a_run(lenet_run, fails):
+    with Run.open(lenet_run).locked():
+        error = fails("train", "lenet", "--out", lenet_run, "--resume")
+    assert f"is in use by process {os.getpid()}" in error
+
+
+def test_several_cpus_train_what_one_does(tmp_path):
+    for name, ctx in (("one", "cpu"), ("two", "cpu:0,1")):
+        train("train", "lenet", *SMALL_RUN, "--ctx", ctx, "--out", tmp_path / name)
+    one, two = (read_history(tmp_path / name)[0] for name in ("one", "two"))
+    assert one[1:4] == pytest.approx(two[1:4], abs=1e-5)
+
+
+def test_compiled_or_not_is_the_same_training(tmp_path):
+    train("train", "lenet", *SMALL_RUN, "--out", tmp_path / "hybrid")
+    train("train", "lenet", *SMALL_RUN, "--no-hybrid", "--out", tmp_path / "plain")
+    hybrid, plain = (read_history(tmp_path / name)[0] for name in ("hybrid", "plain"))
+    assert hybrid[1:4] == pytest.approx(plain[1:4], abs=1e-5)
