@@ -1,6 +1,6 @@
 """The CNN chapters of "Dive into Deep Learning" in Apache MXNet Gluon, as software that runs.
 
-``import gluon_cnn as d2l`` in front of the book's cells is enough.
+Names, order of arguments and defaults are the book's, so that ``import gluon_cnn as d2l`` serves its cells.
 """
 
 from gluon_cnn import _runtime

@@ -1,6 +1,7 @@
 """Which devices there are, and what is wrong with one that cannot be used."""
 
 import ctypes
+import logging
 import re
 
 import mxnet as mx
@@ -8,6 +9,8 @@ import mxnet as mx
 from gluon_cnn.errors import DeviceError
 
 __all__ = ["gpu_problem", "parse_context", "try_all_gpus", "try_gpu"]
+
+log = logging.getLogger(__name__)
 
 
 def try_gpu(i=0):
@@ -35,7 +38,10 @@ def parse_context(text):
         If the text is none of these, or names a GPU that cannot be used, saying what is missing.
     """
     if text == "auto":
-        return [try_gpu()]
+        problem = gpu_problem()
+        if problem and _has_cuda():
+            log.info(f"no GPU is used, because {problem}")
+        return [mx.cpu() if problem else mx.gpu()]
     match = re.fullmatch(r"(cpu|gpu)(?::(\d{1,4}(?:,\d{1,4})*))?", text)
     if not match:
         raise DeviceError(f"There is no context {text!r}; use auto, cpu, gpu, or a list such as gpu:0,1.")
@@ -57,7 +63,7 @@ def gpu_problem(index=0):
     A GPU counts as usable when an operation on it has ended well, for MXNet finds out only then that
     its wheel has no machine code for a GPU.
     """
-    if not mx.runtime.Features().is_enabled("CUDA"):
+    if not _has_cuda():
         return "the CPU build of MXNet is installed: pip uninstall mxnet, then pip install gluon-cnn[cu112]"
     number = _number_of_gpus()
     if number == 0:
@@ -69,6 +75,10 @@ def gpu_problem(index=0):
     except mx.MXNetError as error:
         return _explain(index, str(error))
     return None
+
+
+def _has_cuda():
+    return mx.runtime.Features().is_enabled("CUDA")
 
 
 def _number_of_gpus():

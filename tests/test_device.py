@@ -85,6 +85,13 @@ def test_gpu_that_the_wheels_have_no_kernels_for(gpus):
     assert try_gpu() == mx.cpu()
 
 
+def test_auto_says_why_it_takes_no_gpu(gpus, caplog):
+    gpus(1, error="CUDA: no kernel image is available for execution on the device", capability=(12, 0))
+    with caplog.at_level("INFO", logger="gluon_cnn"):
+        assert parse_context("auto") == [mx.cpu()]
+    assert "no GPU is used, because its compute capability is 12.0" in caplog.text
+
+
 def test_gpu_that_fails_otherwise(gpus):
     gpus(1, error="Traceback:\n  CUDA: out of memory", capability=(8, 0))
     assert "CUDA: out of memory" in gpu_problem()

@@ -75,18 +75,8 @@ class Run:
         directory = Path(directory)
         if (directory / CONFIG).exists():
             raise RunError(f"{directory} holds another run: add --resume to go on with it, or choose another --out.")
-        if directory.is_dir() and any(directory.iterdir()):
+        if directory.is_dir() and any(path.name != LOCK for path in directory.iterdir()):
             raise RunError(f"{directory} is not empty and holds no run: choose another --out.")
-
-    def create(self, command):
-        """Make the directory and write ``config.json``; RunError if that cannot be done."""
-        try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            self.write_config(command)
-        except OSError as error:
-            raise RunError(
-                f"The output directory {self.directory} cannot be written ({error.strerror}): choose another --out."
-            ) from None
 
     def write_config(self, command):
         """Write ``config.json``, with the versions, the machine and the command of this process."""
@@ -108,17 +98,27 @@ class Run:
 
     @contextlib.contextmanager
     def locked(self):
-        """Hold the run for this process; RunError if another one does.
+        """Make the directory if it is not there, and hold it for this process.
 
         The lock is the operating system's, so that it ends with its process, however that ends.
+
+        Raises
+        ------
+        RunError
+            If another process holds the run, or the directory cannot be written.
         """
         path = self.directory / LOCK
+        lock = portalocker.Lock(path, mode="a+", timeout=0, fail_when_locked=True)
         try:
-            lock = portalocker.Lock(path, mode="a+", timeout=0, fail_when_locked=True)
+            self.directory.mkdir(parents=True, exist_ok=True)
             file = lock.acquire()
         except portalocker.exceptions.LockException:
             owner = path.read_text().strip() or "unknown"
             raise RunError(f"{self.directory} is in use by process {owner}: wait for it or end it.") from None
+        except OSError as error:
+            raise RunError(
+                f"The output directory {self.directory} cannot be written ({error.strerror}): choose another --out."
+            ) from None
         try:
             file.truncate(0)
             file.write(f"{os.getpid()}\n")

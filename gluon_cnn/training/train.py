@@ -70,8 +70,8 @@ def train(run, *, command, resume=False, quiet=False):
     # of the process (conv9, conv10), and a checkpoint's states would fit the wrong parameters.
     parameters = list(net.collect_params().values())
     trainer = gluon.Trainer(parameters, recipe.optimizer, {"learning_rate": recipe.lr})
-    run.create(command)
     with run.locked(), _log_to(run.log_path), _Signals() as signals:
+        run.write_config(command)
         state = {"epoch": 0, "step": 0, "sums": {}, "seconds": 0.0, "train_seconds": 0.0, "history": []}
         checkpoint = last_checkpoint(run.checkpoints)
         if checkpoint is not None:
