@@ -1,5 +1,8 @@
 """What many tests share: real images, and a small run to look at."""
 
+import gluon_cnn  # noqa: F401  (before mxnet, which it makes ready; see _runtime.py)
+
+# isort: split
 import mxnet as mx
 import pytest
 

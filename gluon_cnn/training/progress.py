@@ -60,13 +60,13 @@ class Progress:
         self._pace.waited()
         speed = (sums.images - self._done) / (time.monotonic() - self._began)
         left = tqdm.format_interval((self._images + self._images_after - sums.images) / speed)
-        loss = f"loss {sums.mean_loss:.4f}" if sums.loss else "testing"
-        self._bar.set_postfix_str(f"{loss}, whole run {left} left", refresh=False)
+        loss = f"loss {sums.mean_loss:.4f}, " if sums.loss else ""  # a test pass sums none
+        self._bar.set_postfix_str(f"{loss}whole run {left} left", refresh=False)
         self._bar.update(sums.images - self._bar.n)
         if self._lines and time.monotonic() >= self._next_line:
             self._next_line += LINE_EVERY
             log.info(
-                f"{self._what}: {sums.images:,} of {self._images:,} images, {loss}, {speed:.1f} images/s, {left} left"
+                f"{self._what}: {sums.images:,} of {self._images:,} images, {loss}{speed:.1f} images/s, {left} left"
             )
         return True
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import signal
 import threading
 import time
@@ -60,8 +61,6 @@ def train(run, *, command, resume=False, quiet=False):
     if not resume:
         run.refuse_taken(run.directory)
     devices = parse_context(run.settings["ctx"])
-    if run.settings["threads"] is not None:
-        set_threads(run.settings["threads"])
     recipe = run.recipe
     train_iter, test_iter = load_data(recipe, run.settings["data_dir"], devices[0])
     net = recipe.network(run.settings["hybrid"])
@@ -71,6 +70,8 @@ def train(run, *, command, resume=False, quiet=False):
     parameters = list(net.collect_params().values())
     trainer = gluon.Trainer(parameters, recipe.optimizer, {"learning_rate": recipe.lr})
     with run.locked(), _log_to(run.log_path), _Signals() as signals:
+        # Here, for MXNet begins its threads anew, with a number of its own, whenever the process forks.
+        set_threads(run.settings["threads"] or int(os.environ["OMP_NUM_THREADS"]))
         run.write_config(command)
         state = {"epoch": 0, "step": 0, "sums": {}, "seconds": 0.0, "train_seconds": 0.0, "history": []}
         checkpoint = last_checkpoint(run.checkpoints)
@@ -235,7 +236,8 @@ class _Training:
         )
 
     def _title(self):
-        return f"{self.recipe.model}, {self.recipe.edition}, seed {self.recipe.seed}"
+        side = self.recipe.resize or 28
+        return f"{self.recipe.model}, {self.recipe.edition}, {side}×{side}, seed {self.recipe.seed}"
 
 
 class _Signals:
