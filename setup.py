@@ -16,11 +16,12 @@ NUMPY = [
 RUNTIME = [
     *NUMPY,
     "gluoncv==0.10.5.post0",
-    "matplotlib>=3.3",
+    "matplotlib>=3.5",
     "pillow>=8",
     "portalocker>=2",
     "requests>=2.25",
     "tqdm>=4.60",
+    "urllib3>=2.2",  # whose read1 gives what has arrived
 ]
 # What libmxnet.so of mxnet-cu112 links to, at the versions it was built for (cuDNN 9 has another soname).
 CUDA_11 = [

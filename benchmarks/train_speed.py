@@ -10,6 +10,7 @@ compiling and first allocations do not. LeNet's slice is the whole data set, tes
 import argparse
 import csv
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -42,7 +43,8 @@ def command_line(model, sizes):
 
 def run(command):
     """The output of a process, and the highest memory of it and of all it started, in MiB."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     peak_process = peak_all = 0
     while process.poll() is None:
         try:

@@ -58,8 +58,7 @@ def import_mxnet():
         _load_cuda_libraries()
         os.environ.setdefault("MXNET_CPU_PARALLEL_SIZE", str(1 << 30))
     threads_chosen_by_user = bool(os.environ.get("OMP_NUM_THREADS"))
-    if not threads_chosen_by_user:
-        os.environ["OMP_NUM_THREADS"] = str(usable_cores())
+    os.environ["OMP_NUM_THREADS"] = str(threads() if threads_chosen_by_user else usable_cores())
     try:
         import mxnet
     except ModuleNotFoundError as error:
@@ -88,6 +87,13 @@ def set_threads(number):
     except OSError:  # not on Linux
         return
     run_on_engine_thread(lambda: openmp.omp_set_num_threads(number))
+
+
+def threads():
+    """The number of OpenMP threads that the environment asks for."""
+    # OpenMP allows a list, one number a level of nesting, which ends MXNet's process; the first is the one in use.
+    first = os.environ["OMP_NUM_THREADS"].split(",")[0].strip()
+    return int(first) if first.isdigit() and int(first) > 0 else usable_cores()
 
 
 def run_on_engine_thread(function):

@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import logging
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -10,20 +11,22 @@ from pathlib import Path
 import mxnet as mx
 from tqdm.auto import tqdm
 
+from gluon_cnn import plot
 from gluon_cnn._runtime import set_threads
 from gluon_cnn.checks import whole_number
 from gluon_cnn.data import CLASSES, SAMPLE, find_fashion_mnist, read_fashion_mnist, to_batch
+from gluon_cnn.data.fashion_mnist import SIDE
 from gluon_cnn.data.picture import read_picture
 from gluon_cnn.device import parse_context
 from gluon_cnn.errors import GluonCNNError, RunError, RunStopped, SettingError
 from gluon_cnn.models import canonical_name, list_models, summary
-from gluon_cnn.training import Run, evaluate_accuracy, get_recipe, train
+from gluon_cnn.training import Run, evaluate_accuracy, get_recipe, read_history, train
 from gluon_cnn.training.recipe import EDITIONS, QUICK_SIZE, quick_changes
 from gluon_cnn.training.train import load_data
 
 __all__ = ["main"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("gluon_cnn.cli")  # also where this file is the main module
 
 # Flags of train that change a recipe, by the recipe's name for them.
 _RECIPE_FLAGS = (
@@ -33,6 +36,9 @@ _RECIPE_FLAGS = (
 
 def main(argv=None):
     """Run the command in ``argv`` (the process's own by default); returns the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # × and … where the terminal has no sign for them
     try:
         args = _parser().parse_args(argv)
         _log_to_terminal(getattr(args, "quiet", False))
@@ -208,10 +214,12 @@ def _train(args):
     else:
         recipe = _recipe(args)
         settings = {"ctx": "auto", "hybrid": not args.no_hybrid, "threads": None, "data_dir": None}
-        settings.update(_given(args, ("ctx", "threads", "data_dir")))
+        settings.update(_settings(args))
         run = Run(args.out or _new_directory(recipe, args.quick), recipe, settings)
     if run.settings["threads"] is not None:
-        whole_number("threads", run.settings["threads"])
+        _check_threads(run.settings["threads"])
+    if run.recipe.data == "full" and run.settings["data_dir"] == str(SAMPLE):
+        raise SettingError(f"--data-dir is the sample in this package, {SAMPLE}: use --data sample.")
     if args.quick:
         log.info("--quick: smaller images or fewer epochs than the book's, so its numbers are not the book's.")
     again = shlex.join([*_program(args.model), "--out", str(run.directory), "--resume"])
@@ -219,7 +227,17 @@ def _train(args):
         train(run, command=shlex.join(sys.argv), resume=args.resume, quiet=args.quiet)
     except RunStopped as stopped:
         raise RunStopped(f"{stopped}; go on with: {again}", stopped.signal) from None
+    finally:
+        _draw_curves(run)
     log.info(f"the run is in {run.directory}")
+
+
+def _draw_curves(run):
+    """The figure of what the run has so far, even if it has just been stopped."""
+    if run.history_path.exists():
+        side = run.recipe.resize or SIDE
+        title = f"{run.recipe.model}, {run.recipe.edition}, {side}×{side}, seed {run.recipe.seed}"
+        plot.save_curves(read_history(run.directory), run.curves_path, title)
 
 
 def _recipe(args):
@@ -235,7 +253,9 @@ def _resumed_run(args):
     wanted = {"model": canonical_name(args.model), **_given(args, ("edition", *_RECIPE_FLAGS))}
     if args.quick:
         wanted = {**quick_changes(args.model), **wanted}
-    epochs = max(wanted.pop("epochs", 0), run.recipe.epochs)
+    epochs = whole_number("epochs", wanted.pop("epochs", run.recipe.epochs))
+    if epochs < run.recipe.epochs:
+        raise RunError(f"{args.out} was begun for {run.recipe.epochs} epochs: --epochs may be more, but not {epochs}.")
     differences = [
         f"{name} {getattr(run.recipe, name)!r}, not {value!r}"
         for name, value in wanted.items()
@@ -244,8 +264,22 @@ def _resumed_run(args):
     if differences:
         raise RunError(f"{args.out} was begun with {'; '.join(differences)}: leave these out, or begin another run.")
     run.recipe = dataclasses.replace(run.recipe, epochs=epochs)
-    run.settings.update(_given(args, ("ctx", "threads", "data_dir")))
+    run.settings.update(_settings(args))
+    if args.no_hybrid:
+        run.settings["hybrid"] = False
     return run
+
+
+def _settings(args):
+    settings = _given(args, ("ctx", "threads", "data_dir"))
+    if args.data_dir is not None:
+        settings["data_dir"] = str(Path(args.data_dir).expanduser().resolve())  # also from elsewhere, later
+    return settings
+
+
+def _check_threads(number):
+    if whole_number("threads", number) > os.cpu_count():
+        raise SettingError(f"threads is {number}, but there are {os.cpu_count()} processors.")
 
 
 def _given(args, names):
@@ -264,19 +298,24 @@ def _new_directory(recipe, quick):
 
 def _program(model):
     """How this program was called, up to its flags: by an example, which names the network, or by its own name."""
-    return [sys.executable, sys.argv[0]] if sys.argv[0].endswith(".py") else [sys.argv[0], "train", model]
+    program = sys.argv[0]
+    if Path(program).resolve() == Path(__file__).resolve():
+        return [sys.executable, "-m", "gluon_cnn.cli", "train", model]
+    return [sys.executable, program] if program.endswith(".py") else [program, "train", model]
 
 
 def _evaluate(args):
     run = Run.open(args.directory)
     devices = parse_context(args.ctx or "auto")
     if args.threads is not None:
-        set_threads(whole_number("threads", args.threads))
+        _check_threads(args.threads)
+        set_threads(args.threads)
     _, test_iter = load_data(run.recipe, args.data_dir or run.settings["data_dir"], devices[0])
     net, state = run.network(devices, args.checkpoint)
     accuracy = evaluate_accuracy(test_iter, net, devices)
     images = f"{len(test_iter.labels):,} test images" + (" of the sample" if run.recipe.data == "sample" else "")
-    print(f"test accuracy {accuracy:.4f} on {images}, after epoch {state['epoch']}")
+    step = f" and {state['step']} steps" if state["step"] else ""
+    print(f"test accuracy {accuracy:.4f} on {images}, after epoch {state['epoch']}{step}")
 
 
 def _predict(args):
@@ -311,8 +350,11 @@ class _TerminalHandler(logging.Handler):
     """Prints through tqdm, which keeps lines and a progress bar apart."""
 
     def emit(self, record):
-        tqdm.write(self.format(record), file=sys.stdout)
-        sys.stdout.flush()
+        try:
+            tqdm.write(self.format(record), file=sys.stdout)
+            sys.stdout.flush()
+        except BrokenPipeError:  # whoever read along has gone; the run goes on
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (for as long as the process)
 
 
 def _log_to_terminal(quiet):

@@ -1,5 +1,7 @@
 """The command line: what it prints, and one line and exit code 1 for every bad input."""
 
+import json
+import os
 import re
 import subprocess
 import sys
@@ -150,6 +152,38 @@ def test_bad_input(arguments, message, fails, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_cannot_change_on_resume(lenet_run, fails):
+    resume = ["train", "lenet", "--out", lenet_run, "--resume", "--epochs"]
+    assert "epochs is 0" in fails(*resume, 0)
+    assert "begun for 2 epochs: --epochs may be more, but not 1" in fails(*resume, 1)
+
+
+def test_sample_is_not_taken_for_the_full_set(fails, tmp_path):
+    assert "use --data sample" in fails("train", "lenet", "--data-dir", SAMPLE, "--out", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_more_threads_than_processors(fails):
+    assert "processors" in fails("train", "lenet", "--threads", 3_000_000_000)
+
+
+def test_reader_of_the_output_may_go_away(tmp_path):
+    command = [sys.executable, "-m", "gluon_cnn.cli", "train", "lenet", *SMALL_RUN, "--out", str(tmp_path / "run")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 0
+    assert (tmp_path / "run" / "history.csv").exists()
+
+
+def test_terminal_without_a_sign_for_times():
+    command = [sys.executable, "-m", "gluon_cnn.cli", "summary", "lenet"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert "1?6?24?24" in result.stdout
+    assert result.stderr == ""
+
+
 def test_output_directory_of_another_run(lenet_run, fails):
     before = sorted(lenet_run.rglob("*"))
     assert "holds another run: add --resume" in fails("train", "lenet", *SMALL_RUN, "--out", lenet_run)
@@ -176,8 +210,16 @@ def test_damaged_run(lenet_run, tmp_path, fails):
     parameters.write_bytes(content[: len(content) // 2])
     for arguments in (["evaluate", run], ["train", "lenet", "--out", run, "--resume"]):
         assert "epoch-002 is damaged, for net.params" in fails(*arguments)
-    (run / "config.json").write_text("{")
-    assert "cannot be read as a run's settings" in fails("evaluate", run)
+    parameters.write_bytes(content[:5000] + bytes([content[5000] ^ 1]) + content[5001:])
+    assert "epoch-002 is damaged, for net.params" in fails("evaluate", run)
+    parameters.write_bytes(content)
+    settings = json.loads((run / "config.json").read_text())
+    for broken in ("{", json.dumps({**settings, "settings": {}}), json.dumps({**settings, "recipe": {"model": "nin"}})):
+        (run / "config.json").write_text(broken)
+        assert "cannot be read as a run's settings" in fails("evaluate", run)
+    settings["recipe"].update(model="nin", resize=96, init="seed")
+    (run / "config.json").write_text(json.dumps(settings))
+    assert "is of another network" in fails("evaluate", run)
 
 
 def test_run_without_a_checkpoint(lenet_run, tmp_path, fails):

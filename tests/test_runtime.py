@@ -39,6 +39,11 @@ ENGINE_THREADS = (
 )
 
 
+def test_list_of_numbers_that_openmp_allows_does_not_end_the_process():
+    code = "import gluon_cnn, mxnet as mx; print(mx.nd.ones(3).sum().asscalar(), gluon_cnn._runtime.threads())"
+    assert python(code, OMP_NUM_THREADS="2,1") == "3.0 2"
+
+
 def test_mxnet_that_was_imported_before_gets_the_cores_too():
     cores = str(_runtime.usable_cores())
     assert python(ENGINE_THREADS) == cores

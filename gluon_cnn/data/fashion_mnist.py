@@ -22,7 +22,7 @@ CLASSES = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt",
 SIDE = 28  # pixels
 
 #: The directory of the sample inside the package: 2,000 training and 500 test images, balanced.
-SAMPLE = Path(__file__).parent / "sample"
+SAMPLE = Path(__file__).resolve().parent / "sample"
 DEBIAN_PACKAGE = "dataset-fashion-mnist"
 DEBIAN_PLACE = Path("/usr/share/datasets/fashion-mnist")
 
@@ -98,7 +98,7 @@ def find_fashion_mnist(root=None):
         If ``root`` does not hold the files, or they cannot be had.
     """
     if root is not None:
-        return _given_directory(Path(root).expanduser())
+        return _given_directory(Path(root).expanduser().resolve())
     home = _mxnet_home()
     for place in (home, DEBIAN_PLACE):
         if not _missing(place):

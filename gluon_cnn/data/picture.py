@@ -45,14 +45,16 @@ def read_picture(path, *, invert=False):
         raise ImageError(f"{path} cannot be read as a picture ({reason}): name a PNG or JPEG file.") from None
     if invert:
         grey = ImageOps.invert(grey)
-    return np.asarray(ImageOps.pad(grey, (SIDE, SIDE), method=Image.BILINEAR, color=0))
+    square = Image.new("L", (max(grey.size), max(grey.size)))
+    square.paste(grey, ((square.width - grey.width) // 2, (square.height - grey.height) // 2))
+    return np.asarray(square.resize((SIDE, SIDE), Image.BILINEAR))
 
 
 def _grey(image, background):
+    if image.mode.startswith("I"):  # 16 bits a pixel, which convert("L") would clip instead of scale
+        return Image.fromarray((np.asarray(image, np.uint32) >> 8).astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
         ground = Image.new("RGBA", image.size, (background, background, background, 255))
         image = Image.alpha_composite(ground, image)
-    if image.mode.startswith("I"):  # 16 bits a pixel, which convert("L") would clip instead of scale
-        return Image.fromarray((np.asarray(image, np.uint32) >> 8).astype(np.uint8))
     return image.convert("L")

@@ -117,7 +117,11 @@ def _trace(net):
 
 
 def _infer(layer, output, shape):
-    arguments, outputs, auxiliary = output.infer_shape(data=shape)
+    try:
+        arguments, outputs, auxiliary = output.infer_shape(data=shape)
+    except mx.MXNetError as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise ModelError(f"An input of shape {shape} does not fit at {layer.name}: {reason}.") from None
     shapes = dict(zip(output.list_arguments(), arguments))
     shapes.update(zip(output.list_auxiliary_states(), auxiliary))
     return outputs[0], shapes

@@ -9,6 +9,7 @@ stood. The trainer's states are MXNet's pickle, so they are read only where the 
 
 import hashlib
 import json
+import re
 import shutil
 
 import mxnet as mx
@@ -100,21 +101,30 @@ def load_network(checkpoint, net, devices):
 
 def last_checkpoint(directory):
     """The checkpoint that is furthest on, or None."""
-    return max(_checkpoints(directory), default=None, key=lambda path: path.name)
+    return max(_checkpoints(directory), default=None, key=_position)
 
 
 def best_checkpoint(directory):
     """The complete epoch with the highest test accuracy, the first of equals, or None."""
-    accuracies = {}
-    for path in sorted(_checkpoints(directory), key=lambda path: path.name):
-        state = _verified_state(path)
-        if state["history"] and not state["step"]:
-            accuracies[path] = state["history"][-1]["test_acc"]
-    return max(accuracies, default=None, key=accuracies.get)
+    last = last_checkpoint(directory)
+    if last is None:
+        return None
+    history = _manifest(last)["state"]["history"]
+    there = [row for row in history if (directory / _name({"epoch": row["epoch"], "step": 0})).is_dir()]
+    if not there:
+        return None
+    best = max(there, key=lambda row: row["test_acc"])
+    return directory / _name({"epoch": best["epoch"], "step": 0})
 
 
 def _checkpoints(directory):
-    return [path for path in directory.glob("epoch-*") if path.is_dir()]
+    return [path for path in directory.glob("epoch-*") if path.is_dir() and _position(path)]
+
+
+def _position(path):
+    """(epoch, step) in a checkpoint's name; None if the name is no checkpoint's."""
+    match = re.fullmatch(r"epoch-(\d+)(?:-step-(\d+))?", path.name)
+    return match and (int(match[1]), int(match[2] or 0))
 
 
 def _name(state):
@@ -123,7 +133,7 @@ def _name(state):
 
 
 def _remove_old(directory):
-    checkpoints = sorted(_checkpoints(directory), key=lambda path: path.name)
+    checkpoints = sorted(_checkpoints(directory), key=_position)
     for path in set(checkpoints[:-KEPT]) - {best_checkpoint(directory)}:
         # Renamed first, so that a stop in the middle leaves nothing that looks like a checkpoint.
         doomed = directory / f".{path.name}.tmp"
@@ -136,7 +146,7 @@ def _hash_of(content):
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _verified_state(checkpoint):
+def _manifest(checkpoint):
     try:
         manifest = json.loads((checkpoint / MANIFEST).read_text(encoding="utf-8"))
         stated = manifest.pop("sha256")
@@ -146,6 +156,11 @@ def _verified_state(checkpoint):
         raise CheckpointError(_damaged(checkpoint, MANIFEST))
     if manifest["format"] != FORMAT:
         raise CheckpointError(f"{checkpoint} was written by another version of gluon-cnn: use that version to read it.")
+    return manifest
+
+
+def _verified_state(checkpoint):
+    manifest = _manifest(checkpoint)
     for name, stated in manifest["files"].items():
         path = checkpoint / name
         if not path.is_file() or path.stat().st_size != stated["bytes"] or sha256_of(path) != stated["sha256"]:

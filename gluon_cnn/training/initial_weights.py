@@ -5,6 +5,7 @@ import contextlib
 import mxnet as mx
 
 from gluon_cnn.checks import choice
+from gluon_cnn.models import vgg11
 from gluon_cnn.models.sequential import smallest_image
 from gluon_cnn.seeding import WEIGHTS, seed_mxnet
 
@@ -19,7 +20,9 @@ def initialize_as_published(net, edition="zh-v1", *, ctx=None):
 
     No notebook sets a seed, but MXNet's generator begins at 0 in each process and the initialisers
     draw on the CPU. So the weights are those that come after what a notebook draws before it trains:
-    an example image, the default weights that it is shown through the network with, then Xavier's.
+    an example image, the default weights of the network that the example is shown to, then Xavier's. That
+    network is the one that is trained, but for VGG: its notebooks show the example to the whole VGG-11 and
+    train one with a quarter of the channels.
 
     Parameters
     ----------
@@ -39,13 +42,14 @@ def initialize_as_published(net, edition="zh-v1", *, ctx=None):
     shape = (1, 1, side, side)
     net.initialize(force_reinit=True, ctx=ctx, init=mx.init.Zero())
     _forward_zeros(net, shape, ctx)  # the layers learn their shapes, and all weights below are drawn at once
+    shown = _whole_vgg11(shape) if getattr(net, "network_name", None) == "VGG" else net
     with mx.cpu(), _array_mode(with_numpy):
         mx.random.seed(0)
         if with_numpy:
             mx.np.random.uniform(size=shape)
         else:
             mx.nd.random.uniform(shape=shape)
-        net.initialize(force_reinit=True)
+        shown.initialize(force_reinit=True)
         net.initialize(force_reinit=True, init=mx.init.Xavier())
         weights = {name: parameter.data().asnumpy() for name, parameter in net.collect_params().items()}
     # Again, for the caller's kind of array and its devices.
@@ -53,6 +57,13 @@ def initialize_as_published(net, edition="zh-v1", *, ctx=None):
     array = mx.np.array if mx.util.is_np_array() else mx.nd.array
     for name, parameter in net.collect_params().items():
         parameter.set_data(array(weights[name]))
+
+
+def _whole_vgg11(shape):
+    net = vgg11(hybrid=True)
+    net.collect_params().setattr("grad_req", "null")  # nobody trains it
+    net.infer_shape(mx.nd.zeros(shape))
+    return net
 
 
 def initialize_from_seed(net, seed, shape, *, ctx=None):

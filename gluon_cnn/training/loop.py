@@ -10,7 +10,8 @@ from gluon_cnn.training.metrics import EpochResult, Pace, Sums
 
 __all__ = ["evaluate_accuracy", "test_steps", "train_ch5", "train_ch6", "train_steps"]
 
-WAIT_EVERY = 5.0  # seconds of work between two waits, where nobody looks at the progress
+# Seconds of work between two waits for the device within an epoch, where nobody looks at the progress.
+WAIT_EVERY = 5.0
 
 
 def train_steps(net, batches, trainer, devices, sums, *, batch_size=None):
@@ -64,6 +65,9 @@ def test_steps(net, batches, devices, sums):
 def train_ch5(net, train_iter, test_iter, batch_size, trainer, ctx, num_epochs):
     """Train and evaluate a network as the first edition does (section 5.5), printing a line each epoch.
 
+    Within an epoch Python waits for the device after the first step, and then every five seconds of work,
+    so that Ctrl-C is heard.
+
     Parameters
     ----------
     net : Block
@@ -112,7 +116,7 @@ def train_ch6(net, train_iter, test_iter, num_epochs, lr, device=None):
         Whose last entry is printed.
     """
     device = device or try_gpu()
-    net.initialize(force_reinit=True, ctx=device, init=mx.init.Xavier())
+    net.initialize(force_reinit=True, ctx=_as_list(device), init=mx.init.Xavier())
     trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": lr})
     history = list(_epochs(num_epochs, net, train_iter, test_iter, trainer, _as_list(device), None))
     r = history[-1]

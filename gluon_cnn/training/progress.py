@@ -28,13 +28,13 @@ class Progress:
         Of this pass over the data.
     done : int
         Of these, before this process began.
-    images_after : int
-        What is to come after this pass, for the time left of the whole run.
+    images_after : int, optional
+        In a training pass, those to be trained on after it, for the time left of the whole run.
     quiet : bool
         Show nothing.
     """
 
-    def __init__(self, what, images, *, done=0, images_after=0, quiet=False):
+    def __init__(self, what, images, *, done=0, images_after=None, quiet=False):
         self._what, self._images, self._images_after = what, images, images_after
         self._done, self._began = done, time.monotonic()
         self._next_line = self._began + LINE_EVERY
@@ -59,12 +59,14 @@ class Progress:
         sums.read()
         self._pace.waited()
         speed = (sums.images - self._done) / (time.monotonic() - self._began)
-        left = tqdm.format_interval((self._images + self._images_after - sums.images) / speed)
-        loss = f"loss {sums.mean_loss:.4f}, " if sums.loss else ""  # a test pass sums none
-        self._bar.set_postfix_str(f"{loss}whole run {left} left", refresh=False)
+        training = self._images_after is not None
+        left = tqdm.format_interval((self._images + (self._images_after or 0) - sums.images) / speed)
+        if training:
+            self._bar.set_postfix_str(f"loss {sums.mean_loss:.4f}, whole run {left} left", refresh=False)
         self._bar.update(sums.images - self._bar.n)
         if self._lines and time.monotonic() >= self._next_line:
             self._next_line += LINE_EVERY
+            loss = f"loss {sums.mean_loss:.4f}, " if training else ""
             log.info(
                 f"{self._what}: {sums.images:,} of {self._images:,} images, {loss}{speed:.1f} images/s, {left} left"
             )

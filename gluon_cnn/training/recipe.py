@@ -6,6 +6,7 @@ from typing import Optional
 import mxnet as mx
 
 from gluon_cnn.checks import choice, positive, whole_number
+from gluon_cnn.data.fashion_mnist import SIDE
 from gluon_cnn.errors import SettingError
 from gluon_cnn.models import canonical_name, get_model
 
@@ -15,6 +16,10 @@ __all__ = ["EDITIONS", "PUBLISHED_EDITIONS", "QUICK_SIZE", "RECIPES", "Recipe", 
 PUBLISHED_EDITIONS = ("zh-v1", "en")
 #: Height and width at which ``--quick`` trains the networks that the book trains at 224.
 QUICK_SIZE = 96
+
+
+#: Every optimiser that MXNet knows, but its test's and the one for sparse gradients only.
+OPTIMIZERS = sorted(set(mx.optimizer.Optimizer.opt_registry) - {"test", "groupadagrad"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +69,7 @@ class Recipe:
     augment: bool = False
 
     def __post_init__(self):
-        canonical_name(self.model)
+        object.__setattr__(self, "model", canonical_name(self.model))  # the dataclass is frozen
         choice("edition", self.edition, EDITIONS)
         for name in ("epochs", "batch_size"):
             whole_number(name, getattr(self, name))
@@ -73,7 +78,7 @@ class Recipe:
                 whole_number(name, getattr(self, name))
         whole_number("seed", self.seed, smallest=0)
         positive("lr", self.lr)
-        choice("optimizer", self.optimizer, sorted(mx.optimizer.Optimizer.opt_registry))
+        choice("optimizer", self.optimizer, OPTIMIZERS)
         choice("data", self.data, ("full", "sample"))
         choice("init", self.init, ("book", "seed"))
         if self.init == "book" and self.edition not in PUBLISHED_EDITIONS:
@@ -143,6 +148,8 @@ def get_recipe(model, edition="zh-v1", **changes):
         For an unknown model or edition, or a change to a value the setting cannot have.
     """
     recipe = RECIPES[choice("edition", edition, EDITIONS), canonical_name(model)]
+    if recipe.resize is None and changes.get("resize") == SIDE:
+        del changes["resize"]  # the size that the images have
     if changes.get("resize", recipe.resize) != recipe.resize:
         changes.setdefault("init", "seed")
     return dataclasses.replace(recipe, **changes)

@@ -14,13 +14,13 @@ import json
 import os
 import platform
 import time
+from importlib import metadata
 from pathlib import Path
 
 import mxnet as mx
-import numpy as np
 import portalocker
 
-from gluon_cnn._runtime import usable_cores
+from gluon_cnn._runtime import threads, usable_cores
 from gluon_cnn.errors import RunError
 from gluon_cnn.files import write_atomically
 from gluon_cnn.training.checkpoint import best_checkpoint, last_checkpoint, load_network
@@ -61,7 +61,8 @@ class Run:
         path = directory / CONFIG
         try:
             config = json.loads(path.read_text(encoding="utf-8"))
-            return cls(directory, Recipe(**config["recipe"]), dict(config["settings"]))
+            settings = {name: config["settings"][name] for name in ("ctx", "hybrid", "threads", "data_dir")}
+            return cls(directory, Recipe(**config["recipe"]), settings)
         except FileNotFoundError:
             raise RunError(
                 f"{directory} holds no run, for there is no {CONFIG} in it: name a run's directory."
@@ -69,32 +70,27 @@ class Run:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(f"{path} cannot be read as a run's settings ({error}): restore it or start anew.") from None
 
-    @staticmethod
-    def refuse_taken(directory):
-        """RunError if a new run cannot begin in ``directory``."""
-        directory = Path(directory)
+    def refuse_taken(self):
+        """RunError if a new run cannot begin in this directory."""
+        directory = self.directory
         if (directory / CONFIG).exists():
             raise RunError(f"{directory} holds another run: add --resume to go on with it, or choose another --out.")
         if directory.is_dir() and any(path.name != LOCK for path in directory.iterdir()):
             raise RunError(f"{directory} is not empty and holds no run: choose another --out.")
 
     def write_config(self, command):
-        """Write ``config.json``, with the versions, the machine and the command of this process."""
-        config = {
-            "recipe": dataclasses.asdict(self.recipe),
-            "settings": self.settings,
-            "command": command,
-            "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-            "versions": {"python": platform.python_version(), "mxnet": mx.__version__, "numpy": np.__version__},
-            "machine": {
-                "system": platform.platform(),
-                "processor": _processor(),
-                "cores": usable_cores(),
-                "threads": int(os.environ["OMP_NUM_THREADS"]),
-            },
-        }
-        with write_atomically(self.directory / CONFIG) as path:
-            path.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+        """Write ``config.json``: recipe, settings, and the command, versions and machine that it began with; those
+        of each process that went on with it follow under ``resumed``."""
+        path = self.directory / CONFIG
+        session = _session(command)
+        if path.exists():
+            before = json.loads(path.read_text(encoding="utf-8"))
+            config = {**before, "resumed": [*before.get("resumed", []), session]}
+        else:
+            config = session
+        config = {**config, "recipe": dataclasses.asdict(self.recipe), "settings": self.settings}
+        with write_atomically(path) as temporary:
+            temporary.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
 
     @contextlib.contextmanager
     def locked(self):
@@ -133,6 +129,11 @@ class Run:
         return self.directory / CHECKPOINTS
 
     @property
+    def history_path(self):
+        """The file of the run's history."""
+        return self.directory / HISTORY
+
+    @property
     def log_path(self):
         """The file of the run's log."""
         return self.directory / LOG
@@ -144,7 +145,7 @@ class Run:
 
     def write_history(self, history):
         """Write ``history.csv`` from a list of EpochResult."""
-        with write_atomically(self.directory / HISTORY) as path, open(path, "w", newline="", encoding="utf-8") as file:
+        with write_atomically(self.history_path) as path, open(path, "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(EpochResult._fields)
             for r in history:
@@ -177,6 +178,24 @@ def read_history(directory):
             ]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{path} cannot be read as a run's history ({error}): name a run's directory.") from None
+
+
+def _session(command):
+    return {
+        "command": command,
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: metadata.version(name) for name in ("gluon-cnn", "gluoncv", "numpy")},
+            "mxnet": mx.__version__,
+        },
+        "machine": {
+            "system": " ".join(getattr(os.uname(), part) for part in ("sysname", "release", "machine")),
+            "processor": _processor(),
+            "cores": usable_cores(),
+            "threads": threads(),
+        },
+    }
 
 
 def _processor():

@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import os
 import signal
 import threading
 import time
@@ -11,8 +10,7 @@ import mxnet as mx
 from mxnet import gluon
 from mxnet.gluon import nn
 
-from gluon_cnn import plot
-from gluon_cnn._runtime import set_threads
+from gluon_cnn._runtime import set_threads, threads
 from gluon_cnn.data import SAMPLE, load_data_fashion_mnist
 from gluon_cnn.device import parse_context
 from gluon_cnn.errors import RunError, RunStopped, TrainingDiverged
@@ -59,7 +57,7 @@ def train(run, *, command, resume=False, quiet=False):
         If the data, the device, the directory or the checkpoint cannot be used.
     """
     if not resume:
-        run.refuse_taken(run.directory)
+        run.refuse_taken()  # before anything is loaded, and once more when nobody else can begin there
     devices = parse_context(run.settings["ctx"])
     recipe = run.recipe
     train_iter, test_iter = load_data(recipe, run.settings["data_dir"], devices[0])
@@ -69,12 +67,17 @@ def train(run, *, command, resume=False, quiet=False):
     # of the process (conv9, conv10), and a checkpoint's states would fit the wrong parameters.
     parameters = list(net.collect_params().values())
     trainer = gluon.Trainer(parameters, recipe.optimizer, {"learning_rate": recipe.lr})
-    with run.locked(), _log_to(run.log_path), _Signals() as signals:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(run.locked())
+        if not resume:
+            run.refuse_taken()
+        stack.enter_context(_log_to(run.log_path))
+        signals = stack.enter_context(_Signals())
         # Here, for MXNet begins its threads anew, with a number of its own, whenever the process forks.
-        set_threads(run.settings["threads"] or int(os.environ["OMP_NUM_THREADS"]))
+        set_threads(run.settings["threads"] or threads())
         run.write_config(command)
-        state = {"epoch": 0, "step": 0, "sums": {}, "seconds": 0.0, "train_seconds": 0.0, "history": []}
-        checkpoint = last_checkpoint(run.checkpoints)
+        state = _state(epoch=0, history=[])
+        checkpoint = last_checkpoint(run.checkpoints)  # none in a new run
         if checkpoint is not None:
             state = load_checkpoint(checkpoint, net, trainer, devices)
             log.info(f"going on from {checkpoint}")
@@ -116,6 +119,12 @@ def _announce(run, devices, train_iter):
     )
 
 
+def _state(epoch, history):
+    """Where a run stands after so many epochs."""
+    rows = [result._asdict() for result in history]
+    return {"epoch": epoch, "step": 0, "sums": {}, "seconds": 0.0, "train_seconds": 0.0, "history": rows}
+
+
 class _Training:
     """What the epochs of one process share."""
 
@@ -128,28 +137,17 @@ class _Training:
     def finish(self, state):
         """Train from ``state`` to the last epoch; the history."""
         history = [EpochResult(**row) for row in state["history"]]
-        try:
-            while state["epoch"] < self.recipe.epochs:
-                result = self._epoch(state)
-                history.append(result)
-                log.info(
-                    f"epoch {result.epoch}, loss {result.train_loss:.4f}, train acc {result.train_acc:.3f}, "
-                    f"test acc {result.test_acc:.3f}, time {result.seconds:.1f} sec"
-                )
-                state = {
-                    "epoch": result.epoch,
-                    "step": 0,
-                    "sums": {},
-                    "seconds": 0.0,
-                    "train_seconds": 0.0,
-                    "history": [result._asdict() for result in history],
-                }
-                self._save(state)
-                self.run.write_history(history)
-        finally:
-            if history:
-                self.run.write_history(history)
-                plot.save_curves(history, self.run.curves_path, title=self._title())
+        while state["epoch"] < self.recipe.epochs:
+            result = self._epoch(state)
+            history.append(result)
+            log.info(
+                f"epoch {result.epoch}, loss {result.train_loss:.4f}, train acc {result.train_acc:.3f}, "
+                f"test acc {result.test_acc:.3f}, time {result.seconds:.1f} sec"
+            )
+            state = _state(result.epoch, history)
+            self._save(state)
+            self.run.write_history(history)
+        self.run.write_history(history)  # also where a kill came between the last checkpoint and its row
         return history
 
     def _epoch(self, state):
@@ -165,12 +163,13 @@ class _Training:
             sums,
             batch_size=self.recipe.batch_size if self.recipe.nominal_step else None,
         )
-        stopped = self._take(steps, sums, f"epoch {epoch + 1}/{self.recipe.epochs}", number, epoch)
+        after = (self.recipe.epochs - epoch - 1) * number
+        stopped = self._take(steps, sums, epoch, f"epoch {epoch + 1}/{self.recipe.epochs}", number, images_after=after)
         train_seconds = state["train_seconds"] + time.perf_counter() - start
         tested = Sums()
         if not stopped:
             steps = test_steps(self.net, self.test_iter, self.devices, tested)
-            stopped = self._take(steps, tested, "testing", len(self.test_iter.labels), epoch)
+            stopped = self._take(steps, tested, epoch, "testing", len(self.test_iter.labels))
         seconds = state["seconds"] + time.perf_counter() - start
         if stopped:
             self._stop(
@@ -188,17 +187,16 @@ class _Training:
 
     def _seeded_batches(self, epoch, first):
         """The epoch's batches from ``first`` on, MXNet's generators being seeded before each step of a
-        network that draws from them."""
-        draws = any(isinstance(layer, nn.Dropout) for layer in layers_of(self.net))
+        network (or by an optimiser) that draws from them."""
+        draws = self.recipe.optimizer == "sgld" or any(isinstance(layer, nn.Dropout) for layer in layers_of(self.net))
         for step, batch in enumerate(self.train_iter.epoch(epoch, first), first):
             if draws:
                 seed_mxnet(self.recipe.seed, epoch, step)
             yield batch
 
-    def _take(self, steps, sums, what, images, epoch):
+    def _take(self, steps, sums, epoch, what, images, **options):
         """Take steps until they end or a signal comes; whether one came. ``sums`` are read then."""
-        after = (self.recipe.epochs - epoch - 1) * len(self.train_iter.labels)
-        progress = Progress(what, images, done=sums.images, images_after=after, quiet=self.quiet)
+        progress = Progress(what, images, done=sums.images, quiet=self.quiet, **options)
         with contextlib.closing(progress):
             for _ in steps:
                 if progress.step(sums):
@@ -235,10 +233,6 @@ class _Training:
             self.signals.received,
         )
 
-    def _title(self):
-        side = self.recipe.resize or 28
-        return f"{self.recipe.model}, {self.recipe.edition}, {side}×{side}, seed {self.recipe.seed}"
-
 
 class _Signals:
     """Notes SIGINT and SIGTERM instead of letting them end a step half-way."""
@@ -267,6 +261,7 @@ def _log_to(path):
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     package = logging.getLogger("gluon_cnn")
+    package.setLevel(logging.INFO)
     package.addHandler(handler)
     try:
         yield

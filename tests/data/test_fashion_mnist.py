@@ -91,6 +91,11 @@ def test_places_in_their_order(full, copy, tmp_path, monkeypatch):
     assert find_fashion_mnist() == copy
 
 
+def test_sample_by_a_relative_path(monkeypatch):
+    monkeypatch.chdir(SAMPLE.parent)
+    assert len(read_fashion_mnist("sample")[0].labels) == 2_000
+
+
 def test_names_of_the_classes():
     assert get_fashion_mnist_labels(np.array([0, 9, 6])) == ["t-shirt", "ankle boot", "shirt"]
 

@@ -60,6 +60,13 @@ def test_shapes_that_do_not_fit(shape, message):
         summary(gluon_cnn.lenet(), shape)
 
 
+def test_too_small_an_input_of_someone_elses_network(capfd):
+    net = nn.Sequential()
+    net.add(nn.Conv2D(2, 5))
+    with pytest.raises(GluonCNNError, match="does not fit at conv"):
+        summary(net, (1, 1, 3, 3))
+
+
 def test_layer_that_computes_on_arrays_is_named():
     class Doubles(nn.Sequential):
         def forward(self, x):

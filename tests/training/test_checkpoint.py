@@ -65,6 +65,23 @@ def test_the_two_newest_and_the_best_stay(trained, tmp_path):
     assert best_checkpoint(tmp_path).name == "epoch-002"
 
 
+def test_order_is_by_number_not_by_name(trained, tmp_path):
+    for epoch in (998, 999, 1000, 1001):
+        saved = save_checkpoint(tmp_path, *trained, state_after(epoch, test_accs=[0.1] * epoch))
+        assert last_checkpoint(tmp_path) == saved
+    (tmp_path / "epoch-1001.damaged").mkdir()  # as a person would move one away
+    assert last_checkpoint(tmp_path) == saved
+    assert best_checkpoint(tmp_path).name == "epoch-998"
+
+
+def test_a_damaged_one_that_is_not_needed_disturbs_nobody(trained, tmp_path):
+    first = save_checkpoint(tmp_path, *trained, state_after(1, test_accs=[0.9]))
+    (first / "net.params").write_bytes(b"")
+    for epoch in (2, 3, 4):
+        save_checkpoint(tmp_path, *trained, state_after(epoch, test_accs=[0.9, 0.8, 0.7, 0.6][:epoch]))
+    load_checkpoint(last_checkpoint(tmp_path), *trained, [mx.cpu()])
+
+
 def test_saving_the_same_step_again_replaces_it(trained, tmp_path):
     for _ in range(2):
         path = save_checkpoint(tmp_path, *trained, state_after(0, step=7))

@@ -3,7 +3,7 @@
 import pytest
 
 from gluon_cnn import GluonCNNError, get_recipe
-from gluon_cnn.training import RECIPES
+from gluon_cnn.training import RECIPES, Recipe
 from gluon_cnn.training.recipe import quick_changes
 
 
@@ -26,6 +26,7 @@ def test_every_edition_has_every_network():
         "MaxPool2D",
         "AvgPool2D",
     ]
+    assert get_recipe("VGG").model == Recipe("vgg", "zh-v1", 5, 128, 0.05, 224).model == "vgg11"
     assert get_recipe("vgg").network()[0][0]._kwargs["num_filter"] == 16
 
 
@@ -38,6 +39,11 @@ def test_another_size_begins_from_weights_of_its_own():
     assert get_recipe("nin", resize=96).init == "seed"
     with pytest.raises(GluonCNNError, match="trained at 224 pixels, not at 96: use 'seed'"):
         get_recipe("nin", resize=96, init="book")
+
+
+def test_the_size_that_the_images_have_is_no_change():
+    assert get_recipe("lenet", resize=28) == get_recipe("lenet")
+    assert get_recipe("lenet", resize=32).init == "seed"
 
 
 def test_quick_is_one_epoch_at_96_pixels_and_lenet_keeps_its_size():

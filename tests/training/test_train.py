@@ -3,6 +3,8 @@
 import csv
 import json
 import os
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import pytest
 from conftest import SMALL_RUN
 
 import gluon_cnn
+from gluon_cnn import GluonCNNError, get_recipe
 from gluon_cnn.cli import main
 from gluon_cnn.training import Run, read_history
 from gluon_cnn.training.checkpoint import last_checkpoint
@@ -74,35 +77,29 @@ def test_epochs_may_grow_and_end_as_if_never_stopped(tmp_path):
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signal_saves_the_step_and_the_run_goes_on_to_the_same_bits(tmp_path, number, code):
-    """Stopped wherever it stands, again and again, until it is through."""
-    train(*RANDOM_RUN, "--out", tmp_path / "whole")
+    """Stopped three times, wherever it stands, by the command that it prints each time."""
+    run = [*RANDOM_RUN, "--epochs", "8"]
+    train(*run, "--out", tmp_path / "whole")
     out = tmp_path / "stopped"
-    command = [sys.executable, "-m", "gluon_cnn.cli", *RANDOM_RUN, "--out", str(out)]
-    stops = 0
-    while True:
+    command = [sys.executable, "-m", "gluon_cnn.cli", *run, "--out", str(out)]
+    for stop in range(3):
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        wait_for_training(process, out, stops)
+        while process.poll() is None and not began_to_train(out, stop + 1):
+            time.sleep(0.02)
+        time.sleep(0.2)
         process.send_signal(number)
         _, error = process.communicate(timeout=120)
-        if process.returncode == 0:
-            break
-        stops += 1
         assert process.returncode == code, error
         assert f"stopped by {number.name} in epoch" in error
-        assert f"--out {out} --resume" in error
-        command = [sys.executable, "-m", "gluon_cnn.cli", "train", "nin", "--out", str(out), "--resume"]
-    assert stops >= 1
+        command = shlex.split(error.split("go on with: ")[1])
+        assert command[-3:] == ["--out", str(out), "--resume"]
+    subprocess.run(command, check=True, stdout=subprocess.PIPE)
     assert result_of(out) == result_of(tmp_path / "whole")
 
 
-def wait_for_training(process, out, stops):
-    """Until the process says that it trains (and, for a new stop, has had some time to)."""
-    while process.poll() is None:
-        log = out / "train.log"
-        if log.exists() and log.read_text().count("training nin on") > stops:
-            time.sleep(0.5)
-            return
-        time.sleep(0.02)
+def began_to_train(out, times):
+    log = out / "train.log"
+    return log.exists() and log.read_text().count("training nin on") == times
 
 
 def test_kill_leaves_a_run_that_goes_on_from_its_last_epoch(tmp_path):
@@ -157,6 +154,41 @@ def test_a_network_is_saved_for_the_same_optimizer_states_whatever_was_built_bef
         gluon_cnn.lenet()
     train(*RANDOM_RUN, "--epochs", 1, "--out", tmp_path / "b")
     assert result_of(tmp_path / "a") == result_of(tmp_path / "b")
+
+
+def test_a_run_that_appears_meanwhile_is_not_taken_over(lenet_run, tmp_path, monkeypatch):
+    """Two processes begin in one directory: the second sees the first one's run once it holds the lock."""
+    settings = {"ctx": "cpu", "hybrid": True, "threads": None, "data_dir": None}
+    run = Run(tmp_path / "run", get_recipe("lenet", data="sample", epochs=1, seed=5), settings)
+
+    def load(*arguments):
+        shutil.copytree(lenet_run, run.directory)
+        return load_data(*arguments)
+
+    load_data = train_module.load_data
+    monkeypatch.setattr(train_module, "load_data", load)
+    with pytest.raises(GluonCNNError, match="holds another run"):
+        train_module.train(run, command="")
+    assert result_of(run.directory) == result_of(lenet_run)
+
+
+def test_config_keeps_the_first_command_and_those_that_went_on(tmp_path):
+    train("train", "lenet", *SMALL_RUN, "--out", tmp_path / "run")
+    first = json.loads((tmp_path / "run" / "config.json").read_text())
+    train("train", "lenet", "--epochs", 2, "--out", tmp_path / "run", "--resume")
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["started"] == first["started"]
+    assert [set(session) for session in config["resumed"]] == [{"command", "started", "versions", "machine"}]
+    assert (first["recipe"]["epochs"], config["recipe"]["epochs"]) == (1, 2)
+
+
+@pytest.mark.parametrize("optimizer", ["sgld", "nadam", "rmsprop"])
+def test_every_optimizer_goes_on_to_the_same_bits(tmp_path, optimizer):
+    arguments = ["train", "lenet", *SMALL_RUN, "--optimizer", optimizer, "--lr", "0.001"]
+    train(*arguments, "--epochs", 2, "--out", tmp_path / "whole")
+    train(*arguments, "--epochs", 1, "--out", tmp_path / "parts")
+    train("train", "lenet", "--epochs", 2, "--out", tmp_path / "parts", "--resume")
+    assert result_of(tmp_path / "parts") == result_of(tmp_path / "whole")
 
 
 def test_one_process_a_run(lenet_run, fails):
