@@ -39,14 +39,17 @@ $(VENV)/.installed-dev: setup.py pyproject.toml | $(VENV)
 # PATH, those of pyenv, what uv knows, and at last one that uv gets.
 $(VENV):
 	@fits() { "$$@" -c 'import sys, venv, ensurepip; sys.exit(not (3, 8) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; }; \
-	for python in $(PYTHON) python3.11 python3.10 python3.9 python3.8 python3.12 python3 python \
-	    "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.*/bin/python \
-	    "$$(uv python find '>=3.8,<3.13' 2>/dev/null)"; do \
+	set -- "$(PYTHON)"; \
+	if [ -z "$(PYTHON)" ]; then \
+	  set -- python3.11 python3.10 python3.9 python3.8 python3.12 python3 python \
+	    "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.*/bin/python "$$(uv python find '>=3.8,<3.13' 2>/dev/null)"; \
+	fi; \
+	for python in "$$@"; do \
 	  if [ -n "$$python" ] && fits "$$python"; then found=$$python; break; fi; \
 	done; \
-	if [ -z "$$found" ] && command -v uv >/dev/null && uv python install 3.11; then found=$$(uv python find 3.11); fi; \
+	if [ -z "$$found$(PYTHON)" ] && command -v uv >/dev/null && uv python install 3.11; then found=$$(uv python find 3.11); fi; \
 	if [ -z "$$found" ]; then \
-	  echo "No Python 3.8 to 3.12 with venv was found; install one, or name it with PYTHON=..." >&2; exit 1; \
+	  echo "$(if $(PYTHON),$(PYTHON) is no,There is no) Python 3.8 to 3.12 with venv: install one, or name it with PYTHON=..." >&2; exit 1; \
 	fi; \
 	echo "$$("$$found" --version) in $@"; \
 	"$$found" -m venv $@ || { rm -rf $@; exit 1; }

@@ -7,10 +7,10 @@ from gluon_cnn import _runtime
 
 _runtime.import_mxnet()  # before anything below imports mxnet by itself
 
-from gluon_cnn.data import get_fashion_mnist_labels, load_data_fashion_mnist  # noqa: E402
-from gluon_cnn.device import try_all_gpus, try_gpu  # noqa: E402
-from gluon_cnn.errors import GluonCNNError  # noqa: E402
-from gluon_cnn.models import (  # noqa: E402
+from gluon_cnn.data import get_fashion_mnist_labels, load_data_fashion_mnist
+from gluon_cnn.device import try_all_gpus, try_gpu
+from gluon_cnn.errors import GluonCNNError
+from gluon_cnn.models import (
     alexnet,
     get_model,
     lenet,
@@ -22,8 +22,8 @@ from gluon_cnn.models import (  # noqa: E402
     vgg11,
     vgg_block,
 )
-from gluon_cnn.plot import show_fashion_mnist  # noqa: E402
-from gluon_cnn.training import (  # noqa: E402
+from gluon_cnn.plot import show_fashion_mnist
+from gluon_cnn.training import (
     Accumulator,
     Timer,
     accuracy,

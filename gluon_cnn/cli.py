@@ -1,6 +1,5 @@
 """The command line: arguments to calls, errors to one line and exit code 1."""
 
-import argparse
 import dataclasses
 import logging
 import os
@@ -13,25 +12,21 @@ from tqdm.auto import tqdm
 
 from gluon_cnn import plot
 from gluon_cnn._runtime import set_threads
+from gluon_cnn.arguments import RECIPE_FLAGS, make_parser
 from gluon_cnn.checks import whole_number
 from gluon_cnn.data import CLASSES, SAMPLE, find_fashion_mnist, read_fashion_mnist, to_batch
 from gluon_cnn.data.fashion_mnist import SIDE
 from gluon_cnn.data.picture import read_picture
 from gluon_cnn.device import parse_context
-from gluon_cnn.errors import GluonCNNError, RunError, RunStopped, SettingError
-from gluon_cnn.models import canonical_name, list_models, summary
+from gluon_cnn.errors import GluonCNNError, RunError, RunStopped, SettingError, TrainingDiverged
+from gluon_cnn.models import canonical_name, summary
 from gluon_cnn.training import Run, evaluate_accuracy, get_recipe, read_history, train
-from gluon_cnn.training.recipe import EDITIONS, QUICK_SIZE, quick_changes
+from gluon_cnn.training.recipe import quick_changes
 from gluon_cnn.training.train import load_data
 
 __all__ = ["main"]
 
 log = logging.getLogger("gluon_cnn.cli")  # also where this file is the main module
-
-# Flags of train that change a recipe, by the recipe's name for them.
-_RECIPE_FLAGS = (
-    "epochs", "lr", "batch_size", "resize", "optimizer", "init", "seed", "data", "train_size", "test_size", "augment",
-)  # fmt: skip
 
 
 def main(argv=None):
@@ -40,172 +35,26 @@ def main(argv=None):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # × and … where the terminal has no sign for them
     try:
-        args = _parser().parse_args(argv)
+        args = make_parser().parse_args(argv)
         _log_to_terminal(getattr(args, "quiet", False))
-        return args.run(args) or 0
+        _COMMANDS[args.command](args)
+        return 0
     except RunStopped as stopped:
-        print(f"gluon-cnn: {stopped}", file=sys.stderr)
-        return 128 + stopped.signal
+        return _fail(stopped, 128 + stopped.signal)
     except GluonCNNError as error:
-        print(f"gluon-cnn: {error}", file=sys.stderr)
-        return 1
+        return _fail(error)
     except mx.MXNetError as error:  # what MXNet alone can know, such as a GPU's memory that is too small
-        print(f"gluon-cnn: MXNet failed: {str(error).strip().splitlines()[-1].strip()}", file=sys.stderr)
-        return 1
+        return _fail(f"MXNet failed: {str(error).strip().splitlines()[-1].strip()}")
     except OSError as error:  # a disk that fills up, a directory that goes away
-        print(f"gluon-cnn: {error.filename or 'a file'}: {error.strerror or error}.", file=sys.stderr)
-        return 1
+        return _fail(f"{error.filename or 'a file'}: {error.strerror or error}.")
     except KeyboardInterrupt:
-        print("gluon-cnn: interrupted.", file=sys.stderr)
-        return 130
+        return _fail("interrupted.", 130)
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message):
-        raise SettingError(f"{message}; see {self.prog} --help.")
-
-
-def _parser():
-    parser = _Parser(
-        prog="gluon-cnn",
-        description='The CNN chapters of "Dive into Deep Learning" in Apache MXNet Gluon.',
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="examples:\n  gluon-cnn train nin --quick\n  gluon-cnn evaluate runs/nin-zh-v1-seed0\n  gluon-cnn data",
-    )
-    commands = parser.add_subparsers(metavar="COMMAND", dest="command", required=True)
-    _add_train(commands)
-    _add_evaluate(commands)
-    _add_predict(commands)
-    _add_summary(commands)
-    _add_data(commands)
-    return parser
-
-
-def _command(commands, name, run, description, examples):
-    command = commands.add_parser(
-        name,
-        help=description[0].lower() + description[1:].split(".")[0],
-        description=description,
-        epilog="examples:\n" + "\n".join(f"  gluon-cnn {example}" for example in examples),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.set_defaults(run=run)
-    return command
-
-
-def _add_model(command):
-    command.add_argument("model", metavar="MODEL", help=", ".join(list_models()))
-    command.add_argument("--edition", help=f"whose recipe: {', '.join(EDITIONS)} (default zh-v1)")
-
-
-def _add_device_and_data(command):
-    command.add_argument("--ctx", help="auto, cpu, gpu, or a list such as gpu:0,1 (default auto)")
-    command.add_argument(
-        "--data-dir", metavar="DIR", help="the directory with Fashion-MNIST's files (default: find or get it)"
-    )
-    command.add_argument("--threads", type=int, metavar="N", help="processor threads for MXNet (default: every core)")
-
-
-def _add_train(commands):
-    command = _command(
-        commands,
-        "train",
-        _train,
-        "Train a network by the book's recipe.",
-        [
-            "train nin --quick",
-            "train nin --ctx gpu",
-            "train lenet --seed 3",
-            "train nin --out runs/nin-zh-v1-seed0 --resume",
-        ],
-    )
-    _add_model(command)
-    command.add_argument(
-        "--quick",
-        action="store_true",
-        help=f"for a machine without a GPU: {QUICK_SIZE}×{QUICK_SIZE} pixels, one epoch; not the book's numbers",
-    )
-    _add_device_and_data(command)
-    recipe = command.add_argument_group("changes to the recipe")
-    recipe.add_argument("--epochs", type=int, metavar="N")
-    recipe.add_argument("--lr", type=float, metavar="RATE", help="learning rate")
-    recipe.add_argument("--batch-size", type=int, metavar="N")
-    recipe.add_argument("--resize", type=int, metavar="PIXELS", help="height and width of the images")
-    recipe.add_argument("--optimizer", metavar="NAME", help="any that MXNet knows, such as sgd, nag, adam")
-    recipe.add_argument("--seed", type=int, metavar="N", help="order of the data, dropout, augmentation (default 0)")
-    recipe.add_argument(
-        "--init",
-        choices=("book", "seed"),
-        help="initial weights: the published runs' (default at the published size), or drawn from --seed",
-    )
-    recipe.add_argument(
-        "--data", choices=("full", "sample"), help="all images, or the 2,000 in this package (default full)"
-    )
-    recipe.add_argument("--train-size", type=int, metavar="N", help="only the first training images")
-    recipe.add_argument("--test-size", type=int, metavar="N", help="only the first test images")
-    recipe.add_argument(
-        "--augment", action="store_true", default=None, help="crop, mirror and re-light images at random"
-    )
-    command.add_argument("--out", metavar="DIR", help="the run's directory (default: a new one in runs/)")
-    command.add_argument("--resume", action="store_true", help="go on with the run in --out")
-    command.add_argument("--no-hybrid", action="store_true", help="do not compile the network")
-    command.add_argument("--quiet", action="store_true", help="print errors only")
-
-
-def _add_evaluate(commands):
-    command = _command(
-        commands,
-        "evaluate",
-        _evaluate,
-        "Measure a run's test accuracy anew.",
-        ["evaluate runs/nin-zh-v1-seed0", "evaluate runs/nin-zh-v1-seed0 --checkpoint best"],
-    )
-    _add_run(command)
-    _add_device_and_data(command)
-
-
-def _add_predict(commands):
-    command = _command(
-        commands,
-        "predict",
-        _predict,
-        "Tell what garments are in pictures.",
-        ["predict runs/nin-zh-v1-seed0 shoe.png", "predict runs/nin-zh-v1-seed0 --invert photo.jpg"],
-    )
-    _add_run(command)
-    command.add_argument("images", nargs="+", metavar="IMAGE", help="PNG or JPEG of any size and colour")
-    command.add_argument("--invert", action="store_true", help="for dark garments on a light ground")
-    command.add_argument("--ctx", help="auto, cpu, or gpu (default auto)")
-
-
-def _add_run(command):
-    command.add_argument("directory", metavar="RUN", help="a run's directory")
-    command.add_argument("--checkpoint", choices=("last", "best"), default="last", help="default last")
-
-
-def _add_summary(commands):
-    command = _command(
-        commands,
-        "summary",
-        _summary,
-        "Show a network's layers, parameters and multiply-adds.",
-        ["summary nin", "summary lenet --edition en"],
-    )
-    _add_model(command)
-    command.add_argument(
-        "--resize", type=int, metavar="PIXELS", help="height and width of the input (default: the recipe's)"
-    )
-
-
-def _add_data(commands):
-    command = _command(
-        commands,
-        "data",
-        _data,
-        "Find Fashion-MNIST, or get it, verify it, and say where it is.",
-        ["data", "data --data-dir ~/fashion-mnist"],
-    )
-    command.add_argument("--data-dir", metavar="DIR", help="look only in this directory")
+def _fail(reason, code=1):
+    line = str(reason).replace("\n", " ")  # a file's name may have more
+    print(f"gluon-cnn: {line}", file=sys.stderr)
+    return code
 
 
 def _train(args):
@@ -226,9 +75,12 @@ def _train(args):
     try:
         train(run, command=shlex.join(sys.argv), resume=args.resume, quiet=args.quiet)
     except RunStopped as stopped:
-        raise RunStopped(f"{stopped}; go on with: {again}", stopped.signal) from None
-    finally:
         _draw_curves(run)
+        raise RunStopped(f"{stopped}; go on with: {again}", stopped.signal) from None
+    except TrainingDiverged:
+        _draw_curves(run)
+        raise
+    _draw_curves(run)
     log.info(f"the run is in {run.directory}")
 
 
@@ -241,7 +93,7 @@ def _draw_curves(run):
 
 
 def _recipe(args):
-    changes = {**(quick_changes(args.model) if args.quick else {}), **_given(args, _RECIPE_FLAGS)}
+    changes = {**(quick_changes(args.model) if args.quick else {}), **_given(args, RECIPE_FLAGS)}
     return get_recipe(args.model, args.edition or "zh-v1", **changes)
 
 
@@ -250,7 +102,7 @@ def _resumed_run(args):
     if args.out is None:
         raise SettingError("--resume needs --out with the directory of the run to go on with.")
     run = Run.open(args.out)
-    wanted = {"model": canonical_name(args.model), **_given(args, ("edition", *_RECIPE_FLAGS))}
+    wanted = {"model": canonical_name(args.model), **_given(args, ("edition", *RECIPE_FLAGS))}
     if args.quick:
         wanted = {**quick_changes(args.model), **wanted}
     epochs = whole_number("epochs", wanted.pop("epochs", run.recipe.epochs))
@@ -344,6 +196,9 @@ def _data(args):
     numbers = f"{len(train_part.labels):,} training and {len(test_part.labels):,} test images"
     print(f"Fashion-MNIST, verified: {numbers} in {directory}")
     print(f"A sample of 2,000 and 500 of them is in {SAMPLE}")
+
+
+_COMMANDS = {"train": _train, "evaluate": _evaluate, "predict": _predict, "summary": _summary, "data": _data}
 
 
 class _TerminalHandler(logging.Handler):

@@ -185,9 +185,13 @@ def test_terminal_without_a_sign_for_times():
 
 
 def test_output_directory_of_another_run(lenet_run, fails):
-    before = sorted(lenet_run.rglob("*"))
+    before = {path: path.stat().st_mtime_ns for path in lenet_run.rglob("*")}
     assert "holds another run: add --resume" in fails("train", "lenet", *SMALL_RUN, "--out", lenet_run)
-    assert sorted(lenet_run.rglob("*")) == before
+    assert {path: path.stat().st_mtime_ns for path in lenet_run.rglob("*")} == before
+
+
+def test_error_is_one_line_whatever_a_file_is_called(fails):
+    assert "a b" in fails("train", "lenet", *SMALL_RUN, "--out", "/proc/a\nb")
 
 
 def test_output_directory_with_something_else(tmp_path, fails):
