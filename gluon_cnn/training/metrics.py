@@ -189,4 +189,4 @@ def accuracy(y_hat, y):
     """
     if y_hat.ndim > 1 and y_hat.shape[1] > 1:
         y_hat = y_hat.argmax(axis=1)
-    return float((y_hat.astype(y.dtype) == y).sum().asnumpy())
+    return float((y_hat.astype(y.dtype) == y).sum().asnumpy().item())
