@@ -45,6 +45,9 @@ def main(argv=None):
         return _fail(error)
     except mx.MXNetError as error:  # what MXNet alone can know, such as a GPU's memory that is too small
         return _fail(f"MXNet failed: {str(error).strip().splitlines()[-1].strip()}")
+    except BrokenPipeError:  # whoever read along has gone
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (for as long as the process)
+        return 0
     except OSError as error:  # a disk that fills up, a directory that goes away
         return _fail(f"{error.filename or 'a file'}: {error.strerror or error}.")
     except KeyboardInterrupt:

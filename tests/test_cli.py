@@ -54,6 +54,12 @@ def test_quiet_prints_nothing(tmp_path, capsys):
     assert (captured.out, captured.err) == ("", "")
 
 
+def test_quiet_is_quiet_where_mxnet_itself_logs(tmp_path):
+    command = [sys.executable, "-m", "gluon_cnn.cli", "train", "lenet", "--edition", "en", *SMALL_RUN, "--quiet"]
+    result = subprocess.run([*command, "--out", str(tmp_path / "run")], capture_output=True, text=True, check=True)
+    assert (result.stdout, result.stderr) == ("", "")
+
+
 def test_evaluate_measures_what_the_history_says(lenet_run, capsys):
     history = (lenet_run / "history.csv").read_text().splitlines()
     assert main(["evaluate", str(lenet_run)]) == 0

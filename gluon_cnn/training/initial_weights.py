@@ -1,6 +1,7 @@
 """Initial weights: those that the book's published runs began from, or drawn from a seed."""
 
 import contextlib
+import logging
 
 import mxnet as mx
 
@@ -88,8 +89,14 @@ def initialize_from_seed(net, seed, shape, *, ctx=None):
 def _array_mode(with_numpy):
     """MXNet with or without NumPy's arrays and shapes; arrays without shapes are not allowed in between."""
     scopes = (mx.util.np_shape, mx.util.np_array) if with_numpy else (mx.util.np_array, mx.util.np_shape)
-    with scopes[0](with_numpy), scopes[1](with_numpy):
-        yield
+    # MXNet says so by logging.info, which would give a root logger without handlers one that prints everything.
+    root, silent = logging.getLogger(), logging.NullHandler()
+    root.addHandler(silent)
+    try:
+        with scopes[0](with_numpy), scopes[1](with_numpy):
+            yield
+    finally:
+        root.removeHandler(silent)
 
 
 def _forward_zeros(net, shape, ctx):

@@ -83,7 +83,10 @@ def train(run, *, command, resume=False, quiet=False):
             log.info(f"going on from {checkpoint}")
         if run.settings["hybrid"]:
             net.hybridize(static_alloc=True, static_shape=True)
-        _announce(run, devices, train_iter)
+        if state["epoch"] == recipe.epochs:
+            log.info(f"all {recipe.epochs} epochs are done; --epochs with a larger number adds more")
+        else:
+            _announce(run, devices, train_iter)
         training = _Training(run, net, trainer, devices, train_iter, test_iter, signals, quiet)
         return training.finish(state)
 

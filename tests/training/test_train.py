@@ -118,6 +118,7 @@ def test_kill_leaves_a_run_that_goes_on_from_its_last_epoch(tmp_path):
 def test_resumed_run_that_is_finished_stays_as_it_is(lenet_run, capsys):
     before = result_of(lenet_run)
     train("train", "lenet", "--out", lenet_run, "--resume")
+    assert "all 2 epochs are done" in capsys.readouterr().out
     assert result_of(lenet_run) == before
 
 
