@@ -17,6 +17,7 @@ over 25 s instead of 4. GOMP_SPINCOUNT of 2,000 costs 3 % on the idle machine an
 """
 
 import ctypes
+import importlib
 import importlib.util
 import math
 import os
@@ -187,7 +188,7 @@ def _restore_distutils():
     """Python 3.12 has no distutils; setuptools carries a copy and a hook that finds it."""
     if importlib.util.find_spec("distutils") is None:
         try:
-            import setuptools  # noqa: F401  (its import installs the hook)
+            importlib.import_module("setuptools")  # which installs the hook
         except ModuleNotFoundError:
             raise ImportError("MXNet needs distutils, which Python 3.12 dropped: pip install setuptools.") from None
 

@@ -45,13 +45,20 @@ def main(argv=None):
         return _fail(error)
     except mx.MXNetError as error:  # what MXNet alone can know, such as a GPU's memory that is too small
         return _fail(f"MXNet failed: {str(error).strip().splitlines()[-1].strip()}")
-    except BrokenPipeError:  # whoever read along has gone
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (for as long as the process)
+    except BrokenPipeError:
+        _print_no_more()
         return 0
     except OSError as error:  # a disk that fills up, a directory that goes away
         return _fail(f"{error.filename or 'a file'}: {error.strerror or error}.")
     except KeyboardInterrupt:
         return _fail("interrupted.", 130)
+
+
+def _print_no_more():
+    """Whoever read standard output has gone; what else is printed goes nowhere, and Python does not mind at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _fail(reason, code=1):
@@ -211,8 +218,8 @@ class _TerminalHandler(logging.Handler):
         try:
             tqdm.write(self.format(record), file=sys.stdout)
             sys.stdout.flush()
-        except BrokenPipeError:  # whoever read along has gone; the run goes on
-            sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (for as long as the process)
+        except BrokenPipeError:  # the run goes on
+            _print_no_more()
 
 
 def _log_to_terminal(quiet):

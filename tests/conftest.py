@@ -1,13 +1,13 @@
 """What many tests share: real images, and a small run to look at."""
 
-import gluon_cnn  # noqa: F401  (before mxnet, which it makes ready; see _runtime.py)
+import gluon_cnn  # before mxnet, which it makes ready; see _runtime.py
 
 # isort: split
 import mxnet as mx
 import pytest
 
 from gluon_cnn.cli import main
-from gluon_cnn.data import SAMPLE, load_data_fashion_mnist
+from gluon_cnn.data import SAMPLE
 
 #: A run of a few steps: 256 images in batches of 64, one epoch.
 SMALL_RUN = ["--data", "sample", "--train-size", "256", "--test-size", "128", "--batch-size", "64", "--epochs", "1"]
@@ -16,13 +16,13 @@ SMALL_RUN = ["--data", "sample", "--train-size", "256", "--test-size", "128", "-
 @pytest.fixture
 def sample():
     """A function that loads the sample: ``sample(batch_size, resize)``."""
-    return lambda *args, **options: load_data_fashion_mnist(*args, root=SAMPLE, **options)
+    return lambda *args, **options: gluon_cnn.load_data_fashion_mnist(*args, root=SAMPLE, **options)
 
 
 @pytest.fixture
 def images():
     """64 real images, float32 64×1×28×28."""
-    X, _ = next(iter(load_data_fashion_mnist(64, root=SAMPLE)[1]))
+    X, _ = next(iter(gluon_cnn.load_data_fashion_mnist(64, root=SAMPLE)[1]))
     return X
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import termios
 
+import pytest
 from conftest import SMALL_RUN
 
 from gluon_cnn.training import progress as module
@@ -20,9 +21,15 @@ def sums_of(images, loss):
     return Sums(loss=loss, correct=0, images=images, steps=1)
 
 
-def test_lines_without_a_terminal(caplog, monkeypatch):
-    now = [100.0]
+@pytest.fixture
+def now(monkeypatch):
+    """A clock: its one item is the time in seconds."""
+    now = [0.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_lines_without_a_terminal(caplog, now):
     with caplog.at_level("INFO", logger="gluon_cnn"):
         progress = Progress("epoch 2/5", 6000, images_after=18_000)
         now[0] += 20
@@ -33,9 +40,7 @@ def test_lines_without_a_terminal(caplog, monkeypatch):
     assert caplog.messages == ["epoch 2/5: 2,000 of 6,000 images, loss 2.5000, 50.0 images/s, 07:20 left"]
 
 
-def test_test_pass_has_no_loss_and_its_own_time(caplog, monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+def test_test_pass_has_no_loss_and_its_own_time(caplog, now):
     with caplog.at_level("INFO", logger="gluon_cnn"):
         progress = Progress("testing", 1000)
         now[0] += 50
@@ -43,9 +48,7 @@ def test_test_pass_has_no_loss_and_its_own_time(caplog, monkeypatch):
     assert caplog.messages == ["testing: 500 of 1,000 images, 10.0 images/s, 00:50 left"]
 
 
-def test_quiet_says_nothing(caplog, monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+def test_quiet_says_nothing(caplog, now):
     with caplog.at_level("INFO", logger="gluon_cnn"):
         progress = Progress("epoch 1/1", 1000, images_after=0, quiet=True)
         now[0] += 100
