@@ -83,7 +83,7 @@ def _train(args):
         log.info("--quick: smaller images or fewer epochs than the book's, so its numbers are not the book's.")
     again = shlex.join([*_program(args.model), "--out", str(run.directory), "--resume"])
     try:
-        train(run, command=shlex.join(sys.argv), resume=args.resume, quiet=args.quiet)
+        train(run, command=_command_line(), resume=args.resume, quiet=args.quiet)
     except RunStopped as stopped:
         _draw_curves(run)
         raise RunStopped(f"{stopped}; go on with: {again}", stopped.signal) from None
@@ -164,6 +164,13 @@ def _program(model):
     if Path(program).resolve() == Path(__file__).resolve():
         return [sys.executable, "-m", "gluon_cnn.cli", "train", model]
     return [sys.executable, program] if program.endswith(".py") else [program, "train", model]
+
+
+def _command_line():
+    """What this process was called with, as one would type it elsewhere."""
+    program = sys.argv[0]
+    called = ["python", program] if program.endswith(".py") else [Path(program).name]
+    return shlex.join([*called, *sys.argv[1:]])
 
 
 def _evaluate(args):

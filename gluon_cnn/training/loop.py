@@ -153,7 +153,8 @@ def _epochs(num_epochs, net, train_iter, test_iter, trainer, devices, batch_size
         trained = time.perf_counter() - start
         test = _run(test_steps, net, test_iter, devices=devices, pace=test_pace)
         seconds = time.perf_counter() - start
-        yield EpochResult(epoch, train.mean_loss, train.accuracy, test.accuracy, seconds, train.images / trained)
+        speed, dead = train.images / trained, len(test.dead_classes)
+        yield EpochResult(epoch, train.mean_loss, train.accuracy, test.accuracy, seconds, speed, dead)
 
 
 def _run(steps, net, data_iter, *args, devices, pace, **options):

@@ -2,16 +2,18 @@
 
 import math
 import time
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import mxnet as mx
+import numpy as np
 
 __all__ = ["Accumulator", "EpochResult", "Pace", "Sums", "Timer", "accuracy"]
 
 
 class EpochResult(NamedTuple):
     """One epoch: number from 1, mean loss per image, top-1 accuracies as fractions, wall seconds with the
-    test pass, and images a second of the training pass alone."""
+    test pass, images a second of the training pass alone, and how many classes have a logit of 0 for every
+    test image (None where nobody looked)."""
 
     epoch: int
     train_loss: float
@@ -19,6 +21,7 @@ class EpochResult(NamedTuple):
     test_acc: float
     seconds: float
     examples_per_sec: float
+    dead_classes: Optional[int] = None
 
 
 class Sums:
@@ -38,11 +41,15 @@ class Sums:
         What was added, read or not.
     bad_step : int or None
         The first step, from 1, whose loss was not finite.
+    dead_classes : list of int
+        Classes whose logit was 0 for every image that this object has read. Where a ReLU is a network's last
+        layer but for an average, as in NiN, such a class gets no gradient any more.
     """
 
     def __init__(self, loss=0.0, correct=0, images=0, steps=0):
         self.loss, self.correct, self.images, self.steps = loss, correct, images, steps
         self.bad_step = None
+        self._largest = None  # absolute logit of each class
         self._pending = []  # (step, loss, output, label) of each part of each step
 
     def add(self, losses, outputs, labels):
@@ -60,8 +67,10 @@ class Sums:
             by_device.setdefault(part[2].ctx, []).append(part)
         results = [(parts, *_put_together(parts)) for parts in by_device.values()]  # every device begins
         step_losses = {}
-        for parts, losses, correct in results:
-            self.correct += int(correct.asnumpy().item())
+        for parts, losses, answers in results:
+            correct, *largest = answers.asnumpy()
+            self.correct += int(correct)
+            self._largest = largest if self._largest is None else np.maximum(self._largest, largest)
             if losses is not None:
                 values, start = losses.asnumpy().astype("float64"), 0
                 for step, _, _, label in parts:
@@ -80,17 +89,23 @@ class Sums:
         return self.loss / self.images
 
     @property
+    def dead_classes(self):
+        return [] if self._largest is None else np.flatnonzero(np.equal(self._largest, 0)).tolist()
+
+    @property
     def accuracy(self):
         """Share of the images whose largest logit is that of their label, of what was read."""
         return self.correct / self.images
 
 
 def _put_together(parts):
-    """All per-image losses (or None) and the number of correct answers, as two arrays on the parts' device."""
+    """All per-image losses (or None), and the number of correct answers followed by each class's largest absolute
+    logit: two arrays on the parts' device, since to fetch one is to wait."""
     _, losses, outputs, labels = zip(*parts)
-    label = _concatenate(labels)
-    correct = (_concatenate(outputs).argmax(axis=1).astype(label.dtype) == label).sum()
-    return (None if losses[0] is None else _concatenate(losses)), correct
+    label, output = _concatenate(labels), _concatenate(outputs)
+    correct = (output.argmax(axis=1).astype(label.dtype) == label).sum()
+    answers = [part.reshape(-1).astype("float32") for part in (correct, abs(output).max(axis=0))]
+    return (None if losses[0] is None else _concatenate(losses)), _concatenate(answers)
 
 
 def _concatenate(arrays):

@@ -150,7 +150,13 @@ class Run:
             writer.writerow(EpochResult._fields)
             for r in history:
                 writer.writerow(
-                    [r.epoch, *(f"{value:.6f}" for value in r[1:4]), f"{r.seconds:.2f}", f"{r.examples_per_sec:.1f}"]
+                    [
+                        r.epoch,
+                        *(f"{value:.6f}" for value in r[1:4]),
+                        f"{r.seconds:.2f}",
+                        f"{r.examples_per_sec:.1f}",
+                        r.dead_classes,
+                    ]
                 )
 
     def network(self, devices, which="last"):
@@ -173,7 +179,11 @@ def read_history(directory):
     try:
         with open(path, newline="", encoding="utf-8") as file:
             return [
-                EpochResult(int(row["epoch"]), *(float(row[name]) for name in EpochResult._fields[1:]))
+                EpochResult(
+                    int(row["epoch"]),
+                    *(float(row[name]) for name in EpochResult._fields[1:6]),
+                    int(row["dead_classes"]) if row.get("dead_classes") else None,
+                )
                 for row in csv.DictReader(file)
             ]
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import signal
 import threading
 import time
@@ -11,7 +12,7 @@ from mxnet import gluon
 from mxnet.gluon import nn
 
 from gluon_cnn._runtime import set_threads, threads
-from gluon_cnn.data import SAMPLE, load_data_fashion_mnist
+from gluon_cnn.data import CLASSES, SAMPLE, get_fashion_mnist_labels, load_data_fashion_mnist
 from gluon_cnn.device import parse_context
 from gluon_cnn.errors import RunError, RunStopped, TrainingDiverged
 from gluon_cnn.models.sequential import layers_of
@@ -136,17 +137,19 @@ class _Training:
         self.net, self.trainer, self.devices = net, trainer, devices
         self.train_iter, self.test_iter = train_iter, test_iter
         self.signals, self.quiet = signals, quiet
+        self.dead_classes = []  # at the last test pass
 
     def finish(self, state):
         """Train from ``state`` to the last epoch; the history."""
         history = [EpochResult(**row) for row in state["history"]]
         while state["epoch"] < self.recipe.epochs:
-            result = self._epoch(state)
+            result, dead = self._epoch(state)
             history.append(result)
             log.info(
                 f"epoch {result.epoch}, loss {result.train_loss:.4f}, train acc {result.train_acc:.3f}, "
                 f"test acc {result.test_acc:.3f}, time {result.seconds:.1f} sec"
             )
+            self._diagnose(result, dead)
             state = _state(result.epoch, history)
             self._save(state)
             self.run.write_history(history)
@@ -184,9 +187,21 @@ class _Training:
                     "train_seconds": train_seconds,
                 }
             )
-        return EpochResult(
-            epoch + 1, sums.mean_loss, sums.accuracy, tested.accuracy, seconds, sums.images / train_seconds
-        )
+        speed, dead = sums.images / train_seconds, tested.dead_classes
+        return EpochResult(epoch + 1, sums.mean_loss, sums.accuracy, tested.accuracy, seconds, speed, len(dead)), dead
+
+    def _diagnose(self, result, dead):
+        """Log what a NiN that collapses shows: classes without a logit, and a loss that is a guess's."""
+        if dead != self.dead_classes:
+            names = f": {', '.join(get_fashion_mnist_labels(dead))}" if dead else ""
+            log.info(f"dead classes: {len(dead)} of {len(CLASSES)}{names}")
+        self.dead_classes = dead
+        guess = math.log(len(CLASSES))
+        if result.epoch > 1 and abs(result.train_loss - guess) < 0.01:
+            log.warning(
+                f"the loss is that of a guess, ln({len(CLASSES)}) = {guess:.4f}: the network has not begun to learn or "
+                "has collapsed; another --seed or a smaller --lr may help"
+            )
 
     def _seeded_batches(self, epoch, first):
         """The epoch's batches from ``first`` on, MXNet's generators being seeded before each step of a

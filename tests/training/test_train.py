@@ -52,7 +52,8 @@ def test_directory_of_a_finished_run(lenet_run):
     assert config["machine"]["cores"] >= 1
     with open(lenet_run / "history.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["epoch", "train_loss", "train_acc", "test_acc", "seconds", "examples_per_sec"]
+    numbers = ["epoch", "train_loss", "train_acc", "test_acc", "seconds", "examples_per_sec", "dead_classes"]
+    assert list(rows[0]) == numbers
     assert [row["epoch"] for row in rows] == ["1", "2"]
     assert "epoch 2, loss" in (lenet_run / "train.log").read_text()
     assert (lenet_run / "curves.png").read_bytes().startswith(b"\x89PNG")
