@@ -16,10 +16,12 @@ NUMPY = [
 RUNTIME = [
     *NUMPY,
     "gluoncv==0.10.5.post0",
+    "jinja2>=3",
     "matplotlib>=3.5",
     "pillow>=8",
     "portalocker>=2",
     "requests>=2.25",
+    "scipy>=1.7",
     "tqdm>=4.60",
     "urllib3>=2.2",  # whose read1 gives what has arrived
 ]
@@ -46,13 +48,17 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.8,<3.13",
     packages=find_packages(include=["gluon_cnn", "gluon_cnn.*"]),
-    package_data={"gluon_cnn.data": ["sample/*"]},
+    package_data={
+        "gluon_cnn": ["templates/*"],
+        "gluon_cnn.book": ["README.md", "published_runs.csv"],
+        "gluon_cnn.data": ["sample/*"],
+    },
     entry_points={"console_scripts": ["gluon-cnn = gluon_cnn.cli:main"]},
     extras_require={
         "cpu": ["mxnet==1.9.1", *RUNTIME],
         "cu112": ["mxnet-cu112==1.9.1", *CUDA_11, *RUNTIME],
         "onnx": ["onnx==1.16.2", "onnxruntime>=1.18.1,<1.23"],
-        "dev": ["pytest>=7", "pytest-timeout>=2", "psutil>=5.9", "ruff==0.17.6"],
+        "dev": ["pytest>=7", "pytest-timeout>=2", "psutil>=5.9", "ruff==0.17.6", "selenium>=4"],
     },
     classifiers=[
         "License :: OSI Approved :: Apache Software License",

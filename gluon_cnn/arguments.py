@@ -1,17 +1,23 @@
 """The command line's commands and flags."""
 
 import argparse
+import re
+import shlex
 
 from gluon_cnn.errors import SettingError
 from gluon_cnn.models import list_models
-from gluon_cnn.training.recipe import EDITIONS, QUICK_SIZE
+from gluon_cnn.training.recipe import EDITIONS, PUBLISHED_EDITIONS, QUICK_SIZE, get_recipe
 
-__all__ = ["RECIPE_FLAGS", "make_parser"]
+__all__ = ["RECIPE_FLAGS", "make_parser", "seeds", "train_command"]
 
 #: Flags of train that change a recipe, by the recipe's name for them.
 RECIPE_FLAGS = (
     "epochs", "lr", "batch_size", "resize", "optimizer", "init", "seed", "data", "train_size", "test_size", "augment",
+    "clip_gradient", "final_relu", "num_mlp_layers",
 )  # fmt: skip
+
+
+MOST_SEEDS = 1000
 
 
 class _Parser(argparse.ArgumentParser):
@@ -25,15 +31,22 @@ def make_parser():
         prog="gluon-cnn",
         description='The CNN chapters of "Dive into Deep Learning" in Apache MXNet Gluon.',
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="examples:\n  gluon-cnn train nin --quick\n  gluon-cnn evaluate runs/nin-zh-v1-seed0\n  gluon-cnn data",
+        epilog=_examples("train nin --quick", "compare runs/nin-zh-v1-seed0", "evaluate runs/nin-zh-v1-seed0", "data"),
     )
     commands = parser.add_subparsers(metavar="COMMAND", dest="command", required=True)
     _add_train(commands)
     _add_evaluate(commands)
     _add_predict(commands)
+    _add_compare(commands)
+    _add_reproduce(commands)
+    _add_report(commands)
     _add_summary(commands)
     _add_data(commands)
     return parser
+
+
+def _examples(*commands):
+    return "examples:\n" + "\n".join(f"  gluon-cnn {command}" for command in commands)
 
 
 def _command(commands, name, description, examples):
@@ -41,7 +54,7 @@ def _command(commands, name, description, examples):
         name,
         help=description[0].lower() + description[1:].split(".")[0],
         description=description,
-        epilog="examples:\n" + "\n".join(f"  gluon-cnn {example}" for example in examples),
+        epilog=_examples(*examples),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
 
@@ -57,6 +70,33 @@ def _add_device_and_data(command):
         "--data-dir", metavar="DIR", help="the directory with Fashion-MNIST's files (default: find or get it)"
     )
     command.add_argument("--threads", type=int, metavar="N", help="processor threads for MXNet (default: every core)")
+
+
+def seeds(text):
+    """The list of seeds that ``0-14`` or ``0,3,5-7`` stands for; a SettingError for anything else."""
+    found = []
+    for part in text.split(","):
+        match = re.fullmatch(r"([0-9]{1,9})(?:-([0-9]{1,9}))?", part.strip(), re.ASCII)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if not first <= last < first + MOST_SEEDS:
+            raise SettingError(
+                f"seeds is {text!r}; write numbers and ranges from small to large, such as 0-14 or 0,3,5-7 "
+                f"(at most {MOST_SEEDS} in a range)."
+            )
+        found += range(first, last + 1)
+    return list(dict.fromkeys(found))
+
+
+def train_command(recipe, directory):
+    """The command that trains a recipe in a directory."""
+    book = get_recipe(recipe.model, recipe.edition)
+    words = ["gluon-cnn", "train", recipe.model, "--edition", recipe.edition]
+    for name in RECIPE_FLAGS:
+        value = getattr(recipe, name)
+        if name == "seed" or value != getattr(book, name):
+            switch = {"augment": "--augment", "final_relu": "--no-final-relu"}.get(name)
+            words += [switch] if switch else [f"--{name.replace('_', '-')}", str(value)]
+    return shlex.join([*words, "--out", str(directory)])
 
 
 def _add_train(commands):
@@ -98,6 +138,17 @@ def _add_train(commands):
     recipe.add_argument(
         "--augment", action="store_true", default=None, help="crop, mirror and re-light images at random"
     )
+    recipe.add_argument(
+        "--clip-gradient", type=float, metavar="X", help="bring every number of the gradient into -X to X"
+    )
+    recipe.add_argument(
+        "--no-final-relu",
+        dest="final_relu",
+        action="store_false",
+        default=None,
+        help="NiN without its last ReLU, so that no class can die",
+    )
+    recipe.add_argument("--num-mlp-layers", type=int, metavar="N", help="1×1 convolutions in each of NiN's blocks (2)")
     command.add_argument("--out", metavar="DIR", help="the run's directory (default: a new one in runs/)")
     command.add_argument("--resume", action="store_true", help="go on with the run in --out")
     command.add_argument("--no-hybrid", action="store_true", help="do not compile the network")
@@ -131,6 +182,60 @@ def _add_predict(commands):
 def _add_run(command):
     command.add_argument("directory", metavar="RUN", help="a run's directory")
     command.add_argument("--checkpoint", choices=("last", "best"), default="last", help="default last")
+
+
+def _add_compare(commands):
+    command = _command(
+        commands,
+        "compare",
+        "Compare runs with the book's published ones.",
+        ["compare runs/lenet-zh-v1-seed0", "compare runs/lenet-zh-v1-seed* runs/lenet-zh-v1-own-seed*"],
+    )
+    command.add_argument("directories", nargs="+", metavar="RUN", help="a run's directory; several are a sample")
+    command.add_argument(
+        "--out", metavar="DIR", help="where the comparison of several runs goes (default: the directory they are in)"
+    )
+
+
+def _add_reproduce(commands):
+    command = _command(
+        commands,
+        "reproduce",
+        "Train all that a comparison with the book needs, and report. Stop it at any time; the same command goes on.",
+        [
+            "reproduce --models lenet --seeds 0-14",
+            "reproduce --models lenet --seeds 0-14 --init seed",
+            "reproduce --models lenet,nin --edition en --seeds 0,1 --out runs --ctx gpu",
+        ],
+    )
+    command.add_argument(
+        "--models", default=",".join(list_models()), metavar="NAMES", help="separated by commas (default: all)"
+    )
+    command.add_argument(
+        "--edition", default="zh-v1", help=f"whose recipe: {', '.join(PUBLISHED_EDITIONS)} (default zh-v1)"
+    )
+    command.add_argument("--seeds", type=seeds, default=[0], metavar="LIST", help="such as 0-14 or 0,3,5-7 (default 0)")
+    command.add_argument(
+        "--init",
+        choices=("book", "seed"),
+        help="initial weights: published (default), or from the seed",
+    )
+    command.add_argument(
+        "--data", choices=("full", "sample"), help="sample: 2,000 images, to see how it goes; compared with nothing"
+    )
+    _add_device_and_data(command)
+    command.add_argument("--out", metavar="DIR", default="runs", help="where the runs are and go (default runs)")
+    command.add_argument("--quiet", action="store_true", help="print errors only")
+
+
+def _add_report(commands):
+    command = _command(
+        commands,
+        "report",
+        "Write report.html and report.md about the runs in a directory.",
+        ["report runs"],
+    )
+    command.add_argument("directory", metavar="DIR", help="a directory with runs")
 
 
 def _add_summary(commands):

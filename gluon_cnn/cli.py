@@ -10,18 +10,22 @@ from pathlib import Path
 import mxnet as mx
 from tqdm.auto import tqdm
 
-from gluon_cnn import plot
 from gluon_cnn._runtime import set_threads
 from gluon_cnn.arguments import RECIPE_FLAGS, make_parser
+from gluon_cnn.book.compare import differences
+from gluon_cnn.book.describe import describe_run, describe_runs
 from gluon_cnn.checks import whole_number
 from gluon_cnn.data import CLASSES, SAMPLE, find_fashion_mnist, read_fashion_mnist, to_batch
-from gluon_cnn.data.fashion_mnist import SIDE
 from gluon_cnn.data.picture import read_picture
 from gluon_cnn.device import parse_context
 from gluon_cnn.errors import GluonCNNError, RunError, RunStopped, SettingError, TrainingDiverged
 from gluon_cnn.models import canonical_name, summary
-from gluon_cnn.training import Run, evaluate_accuracy, get_recipe, read_history, train
+from gluon_cnn.report import write_report
+from gluon_cnn.reproduce import reproduce
+from gluon_cnn.results import compare_each, compare_together, kinds, write_curves, write_results
+from gluon_cnn.training import Run, evaluate_accuracy, get_recipe, train
 from gluon_cnn.training.recipe import quick_changes
+from gluon_cnn.training.run import default_name
 from gluon_cnn.training.train import load_data
 
 __all__ = ["main"]
@@ -85,21 +89,15 @@ def _train(args):
     try:
         train(run, command=_command_line(), resume=args.resume, quiet=args.quiet)
     except RunStopped as stopped:
-        _draw_curves(run)
+        write_curves(run)
         raise RunStopped(f"{stopped}; go on with: {again}", stopped.signal) from None
     except TrainingDiverged:
-        _draw_curves(run)
+        write_curves(run)
         raise
-    _draw_curves(run)
+    comparison = write_results(run)
+    if comparison is not None:
+        log.info(describe_run(comparison))
     log.info(f"the run is in {run.directory}")
-
-
-def _draw_curves(run):
-    """The figure of what the run has so far, even if it has just been stopped."""
-    if run.history_path.exists():
-        side = run.recipe.resize or SIDE
-        title = f"{run.recipe.model}, {run.recipe.edition}, {side}×{side}, seed {run.recipe.seed}"
-        plot.save_curves(read_history(run.directory), run.curves_path, title)
 
 
 def _recipe(args):
@@ -118,13 +116,7 @@ def _resumed_run(args):
     epochs = whole_number("epochs", wanted.pop("epochs", run.recipe.epochs))
     if epochs < run.recipe.epochs:
         raise RunError(f"{args.out} was begun for {run.recipe.epochs} epochs: --epochs may be more, but not {epochs}.")
-    differences = [
-        f"{name} {getattr(run.recipe, name)!r}, not {value!r}"
-        for name, value in wanted.items()
-        if getattr(run.recipe, name) != value
-    ]
-    if differences:
-        raise RunError(f"{args.out} was begun with {'; '.join(differences)}: leave these out, or begin another run.")
+    run.refuse_other_recipe(wanted)
     run.recipe = dataclasses.replace(run.recipe, epochs=epochs)
     run.settings.update(_settings(args))
     if args.no_hybrid:
@@ -150,7 +142,7 @@ def _given(args, names):
 
 def _new_directory(recipe, quick):
     """runs/nin-zh-v1-seed0, or the first of -2, -3, ... that is not there."""
-    name = f"{recipe.model}-{recipe.edition}-{'quick-' if quick else ''}seed{recipe.seed}"
+    name = default_name(recipe, quick)
     path, number = Path("runs") / name, 1
     while path.exists():
         number += 1
@@ -215,7 +207,59 @@ def _data(args):
     print(f"A sample of 2,000 and 500 of them is in {SAMPLE}")
 
 
-_COMMANDS = {"train": _train, "evaluate": _evaluate, "predict": _predict, "summary": _summary, "data": _data}
+def _compare(args):
+    runs = [Run.open(directory) for directory in dict.fromkeys(args.directories)]
+    comparable = []
+    for run in runs:
+        differs = differences(run.recipe)
+        if differs:
+            print(f"{run.directory} is compared with nothing, for it is not the book's recipe: {'; '.join(differs)}")
+        else:
+            comparable.append(run)
+    comparisons = compare_each(comparable)
+    if len(comparable) == 1:
+        print(describe_run(comparisons[0]))
+        return
+    for run, comparison in zip(comparable, comparisons):
+        print(f"{run.directory}: {comparison['verdict']}")
+    out = Path(args.out or os.path.commonpath([run.directory.resolve().parent for run in comparable] or ["."]))
+    for of_kind in kinds(comparable).values():
+        for comparison in compare_together(of_kind, out):
+            print(f"\n{describe_runs(comparison)}")
+    if comparable:
+        print(f"\nthe figures are in {out}")
+
+
+def _reproduce(args):
+    models = list(dict.fromkeys(map(canonical_name, args.models.split(","))))
+    changes = _given(args, ("init", "data"))
+    recipes = [get_recipe(model, args.edition, seed=seed, **changes) for model in models for seed in args.seeds]
+    differences(recipes[0])  # of an edition that nobody published there is nothing to reproduce
+    settings = {"ctx": "auto", "hybrid": True, "threads": None, "data_dir": None, **_settings(args)}
+    if args.threads is not None:
+        _check_threads(args.threads)
+    try:
+        written = reproduce(recipes, Path(args.out), settings, quiet=args.quiet)
+    except RunStopped as stopped:
+        raise RunStopped(f"{stopped}; the same command goes on", stopped.signal) from None
+    log.info(f"the report is in {' and '.join(map(str, written))}")
+
+
+def _report(args):
+    for path in write_report(args.directory):
+        print(path)
+
+
+_COMMANDS = {
+    "train": _train,
+    "evaluate": _evaluate,
+    "predict": _predict,
+    "compare": _compare,
+    "reproduce": _reproduce,
+    "report": _report,
+    "summary": _summary,
+    "data": _data,
+}
 
 
 class _TerminalHandler(logging.Handler):

@@ -2,6 +2,7 @@
 
 __all__ = [
     "CheckpointError",
+    "ComparisonError",
     "DataError",
     "DeviceError",
     "GluonCNNError",
@@ -44,6 +45,10 @@ class RunError(GluonCNNError):
 
 class CheckpointError(GluonCNNError):
     """A checkpoint that is damaged or belongs to something else."""
+
+
+class ComparisonError(GluonCNNError):
+    """A run that cannot be compared, or published runs that do not exist."""
 
 
 class TrainingDiverged(GluonCNNError):

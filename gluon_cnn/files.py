@@ -3,9 +3,10 @@
 import contextlib
 import hashlib
 import os
+import shutil
 from pathlib import Path
 
-__all__ = ["sha256_of", "write_atomically"]
+__all__ = ["flush_to_disk", "is_temporary", "remove_temporaries", "sha256_of", "write_atomically"]
 
 
 @contextlib.contextmanager
@@ -25,6 +26,20 @@ def write_atomically(path):
     finally:
         with contextlib.suppress(FileNotFoundError):
             temporary.unlink()
+
+
+def is_temporary(path):
+    """Whether a name is one that something unfinished has here: ``.name.tmp`` and what may follow."""
+    return path.name.startswith(".") and ".tmp" in path.name
+
+
+def remove_temporaries(directory):
+    """Remove what a process that was killed left unfinished in a directory that nobody else writes to now."""
+    for path in filter(is_temporary, directory.iterdir()):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def flush_to_disk(path):

@@ -1,12 +1,22 @@
 """Every figure."""
 
+import io
+import re
+
+import numpy as np
+
+from gluon_cnn.book.compare import MEASURES
 from gluon_cnn.data import get_fashion_mnist_labels
 from gluon_cnn.files import write_atomically
 
-__all__ = ["save_curves", "show_fashion_mnist"]
+__all__ = ["comparison_svgs", "save_comparison", "save_curves", "show_fashion_mnist"]
 
 # Readable on white and told apart without colour: markers differ as well.
 _LOSS, _TRAIN, _TEST = "#1f4e9c", "#b5541c", "#1b7a43"
+# In comparisons: the published runs, and one colour for each sample of ours; seen on white and on black.
+_PUBLISHED, _OURS = "#7d8794", ("#d9601a", "#2f7fd6")
+_INK = "#010203"  # axes and words, which in a page take the colour of its text
+_LABELS = {"train_loss": "train loss (nats)", "train_acc": "train accuracy", "test_acc": "test accuracy"}
 
 
 def save_curves(history, path, title):
@@ -38,6 +48,128 @@ def save_curves(history, path, title):
     figure.suptitle(title)
     with write_atomically(path) as temporary:
         figure.savefig(temporary, dpi=120, format="png")
+
+
+def save_comparison(published, samples, path, title):
+    """Draw runs of ours over the published runs' range to a PNG: a panel for each measure, and where a sample has
+    several runs one for their final test accuracies.
+
+    Parameters
+    ----------
+    published : list of list of EpochResult
+    samples : dict
+        A name, such as ``own weights``: histories of our runs. At most two.
+    path : Path
+    title : str
+    """
+    from matplotlib.figure import Figure
+
+    panels = _panels(published, samples)
+    figure = Figure(figsize=(4.1 * len(panels), 3.9), layout="constrained")
+    for axes, draw in zip(figure.subplots(1, len(panels)), panels):
+        draw(axes)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncol=len(labels), frameon=False)
+    figure.suptitle(title)
+    with write_atomically(path) as temporary:
+        figure.savefig(temporary, dpi=120, format="png")
+
+
+def comparison_svgs(published, samples, name):
+    """The panels of :func:`save_comparison` as SVG elements for a page, in the colour of its text and without a ground.
+
+    Parameters
+    ----------
+    published, samples
+        As for :func:`save_comparison`.
+    name : str
+        Unique in the page.
+
+    Returns
+    -------
+    list of str
+    """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    svgs = []
+    for number, draw in enumerate(_panels(published, samples)):
+        with rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "font.size": 11}):
+            figure = Figure(figsize=(4.4, 3.6), layout="constrained")
+            draw(figure.subplots())
+            figure.axes[0].legend(frameon=False, labelcolor=_INK)
+            file = io.StringIO()
+            figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+        svg = file.getvalue()
+        svg = svg[svg.index("<svg") :].replace(_INK, "currentColor")
+        # Unique in the page, as its figures share the names that matplotlib gives.
+        svg = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{name}-{number}-", svg)
+        svgs.append(re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1" role="img">', svg, count=1))
+    return svgs
+
+
+def _panels(published, samples):
+    """A function for each panel, which draws it into the axes that it is given."""
+    panels = [lambda axes, measure=measure: _draw_measure(axes, published, samples, measure) for measure in MEASURES]
+    if any(len(histories) > 1 for histories in samples.values()):
+        panels.append(lambda axes: _draw_finals(axes, published, samples))
+    return panels
+
+
+def _draw_measure(axes, published, samples, measure):
+    """One measure by epoch: the published range, quartiles and median, and our runs."""
+    from matplotlib.ticker import MaxNLocator
+
+    epochs = [result.epoch for result in published[0]]
+    values = [[getattr(history[epoch - 1], measure) for history in published] for epoch in epochs]
+    ends = np.array([np.percentile([v for v in column if v is not None], (0, 25, 50, 75, 100)) for column in values])
+    axes.fill_between(epochs, ends[:, 0], ends[:, 4], color=_PUBLISHED, alpha=0.25, lw=0, label="published, range")
+    axes.fill_between(epochs, ends[:, 1], ends[:, 3], color=_PUBLISHED, alpha=0.4, lw=0, label="quartiles")
+    axes.plot(epochs, ends[:, 2], color=_PUBLISHED, lw=1.5, ls="--", label="median")
+    for (name, histories), color in zip(samples.items(), _OURS):
+        style = {"lw": 1.6, "marker": "o", "ms": 4} if len(histories) == 1 else {"lw": 0.8}
+        for number, history in enumerate(histories):
+            axes.plot(
+                [result.epoch for result in history],
+                [getattr(result, measure) for result in history],
+                color=color,
+                label=name if number == 0 else None,
+                **style,
+            )
+    # One published run whose loss jumps for an epoch would press all others to the ground.
+    ours = [getattr(result, measure) for histories in samples.values() for history in histories for result in history]
+    seen = 1.1 * max([*ends[:, 3], *ours])
+    if ends[:, 4].max() > 2 * seen:
+        axes.set_ylim(0, seen)
+        peak = ends[:, 4].argmax()
+        axes.annotate(f"one run at {ends[peak, 4]:.1f}", (epochs[peak], 0.93 * seen), ha="center", color=_INK)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(_LABELS[measure])
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    _ink(axes)
+
+
+def _draw_finals(axes, published, samples):
+    """Each run's test accuracy after the last epoch, the published ones beside ours."""
+    columns = {"published": (published, _PUBLISHED)}
+    columns.update({name: (runs, color) for (name, runs), color in zip(samples.items(), _OURS)})
+    for x, (name, (histories, color)) in enumerate(columns.items()):
+        finals = sorted(history[-1].test_acc for history in histories if len(history) == len(published[0]))
+        spread = [x + 0.07 * ((number % 5) - 2) for number in range(len(finals))]
+        axes.plot(spread, finals, "o", color=color, ms=4, alpha=0.8, label=f"{name} ({len(finals)})")
+    axes.set_xlim(-0.5, len(columns) - 0.5)
+    axes.set_xticks(range(len(columns)), [name.replace(" ", "\n", 1) for name in columns])
+    axes.set_ylabel(f"test accuracy after epoch {len(published[0])}")
+    _ink(axes)
+
+
+def _ink(axes):
+    axes.grid(alpha=0.2, color=_INK, lw=0.6)
+    axes.tick_params(colors=_INK)
+    axes.xaxis.label.set_color(_INK)
+    axes.yaxis.label.set_color(_INK)
+    for spine in axes.spines.values():
+        spine.set_color(_INK)
 
 
 def show_fashion_mnist(images, labels):

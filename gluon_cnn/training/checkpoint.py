@@ -15,9 +15,9 @@ import shutil
 import mxnet as mx
 
 from gluon_cnn.errors import CheckpointError, TrainingDiverged
-from gluon_cnn.files import flush_to_disk, sha256_of
+from gluon_cnn.files import flush_to_disk, remove_temporaries, sha256_of
 
-__all__ = ["best_checkpoint", "last_checkpoint", "load_checkpoint", "load_network", "save_checkpoint"]
+__all__ = ["best_checkpoint", "last_checkpoint", "load_checkpoint", "load_network", "save_checkpoint", "tidy"]
 
 PARAMETERS, STATES, MANIFEST = "net.params", "trainer.states", "manifest.json"
 FORMAT = 1
@@ -73,7 +73,7 @@ def save_checkpoint(directory, net, trainer, state):
         flush_to_disk(directory)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    _remove_old(directory)
+    tidy(directory)
     return final
 
 
@@ -132,12 +132,15 @@ def _name(state):
     return f"epoch-{state['epoch']:03d}{step}"
 
 
-def _remove_old(directory):
+def tidy(directory):
+    """Remove what a killed process left half-written or half-removed, and all but the newest and the best."""
+    if not directory.is_dir():
+        return
+    remove_temporaries(directory)
     checkpoints = sorted(_checkpoints(directory), key=_position)
     for path in set(checkpoints[:-KEPT]) - {best_checkpoint(directory)}:
         # Renamed first, so that a stop in the middle leaves nothing that looks like a checkpoint.
         doomed = directory / f".{path.name}.tmp"
-        shutil.rmtree(doomed, ignore_errors=True)
         path.rename(doomed)
         shutil.rmtree(doomed)
 

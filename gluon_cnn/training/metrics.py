@@ -7,7 +7,7 @@ from typing import NamedTuple, Optional
 import mxnet as mx
 import numpy as np
 
-__all__ = ["Accumulator", "EpochResult", "Pace", "Sums", "Timer", "accuracy"]
+__all__ = ["Accumulator", "EpochResult", "Pace", "Sums", "Timer", "accuracy", "is_a_guess"]
 
 
 class EpochResult(NamedTuple):
@@ -22,6 +22,11 @@ class EpochResult(NamedTuple):
     seconds: float
     examples_per_sec: float
     dead_classes: Optional[int] = None
+
+
+def is_a_guess(loss, classes):
+    """Whether a mean loss is within 0.01 of ln(classes) nats, that of a network which cannot tell the classes apart."""
+    return abs(loss - math.log(classes)) < 0.01
 
 
 class Sums:

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Optional
 
 import mxnet as mx
+from mxnet import gluon
 
 from gluon_cnn.checks import choice, positive, whole_number
 from gluon_cnn.data.fashion_mnist import SIDE
@@ -47,6 +48,12 @@ class Recipe:
     train_size, test_size : int or None
         Only the first images of each part.
     augment : bool
+    clip_gradient : float or None
+        Bring every number of the gradient, after its division by the batch's size, into ±clip_gradient.
+    final_relu : bool
+        False leaves out NiN's last ReLU, so that no class can die; see :func:`gluon_cnn.nin`.
+    num_mlp_layers : int
+        1×1 convolutions in each block of NiN; the book's exercise asks what happens with one.
 
     Raises
     ------
@@ -67,6 +74,9 @@ class Recipe:
     train_size: Optional[int] = None
     test_size: Optional[int] = None
     augment: bool = False
+    clip_gradient: Optional[float] = None
+    final_relu: bool = True
+    num_mlp_layers: int = 2
 
     def __post_init__(self):
         object.__setattr__(self, "model", canonical_name(self.model))  # the dataclass is frozen
@@ -77,7 +87,10 @@ class Recipe:
             if getattr(self, name) is not None:
                 whole_number(name, getattr(self, name))
         whole_number("seed", self.seed, smallest=0)
+        whole_number("num_mlp_layers", self.num_mlp_layers)
         positive("lr", self.lr)
+        if self.clip_gradient is not None:
+            positive("clip_gradient", self.clip_gradient)
         choice("optimizer", self.optimizer, OPTIMIZERS)
         choice("data", self.data, ("full", "sample"))
         choice("init", self.init, ("book", "seed"))
@@ -87,6 +100,13 @@ class Recipe:
             raise SettingError(
                 f"init is 'book', but the published {self.model} was trained at {_NETWORKS[self.model].resize or 28} "
                 f"pixels, not at {self.resize or 28}: use 'seed'."
+            )
+        for name in ("final_relu", "num_mlp_layers"):
+            if self.model != "nin" and getattr(self, name) != getattr(type(self), name):
+                raise SettingError(f"{name} is a setting of nin, and {self.model} has none: leave it out.")
+        if self.init == "book" and self.num_mlp_layers != type(self).num_mlp_layers:
+            raise SettingError(
+                f"init is 'book', but no NiN with num_mlp_layers {self.num_mlp_layers} was published: use 'seed'."
             )
 
     @property
@@ -99,7 +119,16 @@ class Recipe:
         options = dict(_NETWORKS[self.model].options)
         if self.model == "lenet":
             options["edition"] = "zh-v1" if self.edition == "zh-v1" else "en"
+        if self.model == "nin":
+            options.update(final_relu=self.final_relu, num_mlp_layers=self.num_mlp_layers)
         return get_model(self.model, hybrid=hybrid, **options)
+
+    def trainer(self, parameters):
+        """The recipe's ``gluon.Trainer`` of a list of parameters."""
+        options = {"learning_rate": self.lr}
+        if self.clip_gradient is not None:
+            options["clip_gradient"] = self.clip_gradient
+        return gluon.Trainer(parameters, self.optimizer, options)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,7 +169,7 @@ def get_recipe(model, edition="zh-v1", **changes):
     """The book's recipe for a network, with changes.
 
     Without a word on ``init``, a recipe begins from the published weights wherever the edition was
-    published and the images have the size it was published at.
+    published and the images and the network have the size it was published at.
 
     Raises
     ------
@@ -150,7 +179,7 @@ def get_recipe(model, edition="zh-v1", **changes):
     recipe = RECIPES[choice("edition", edition, EDITIONS), canonical_name(model)]
     if recipe.resize is None and changes.get("resize") == SIDE:
         del changes["resize"]  # the size that the images have
-    if changes.get("resize", recipe.resize) != recipe.resize:
+    if any(changes.get(name, getattr(recipe, name)) != getattr(recipe, name) for name in ("resize", "num_mlp_layers")):
         changes.setdefault("init", "seed")
     return dataclasses.replace(recipe, **changes)
 

@@ -11,6 +11,7 @@ import contextlib
 import csv
 import dataclasses
 import json
+import math
 import os
 import platform
 import time
@@ -22,12 +23,12 @@ import portalocker
 
 from gluon_cnn._runtime import threads, usable_cores
 from gluon_cnn.errors import RunError
-from gluon_cnn.files import write_atomically
+from gluon_cnn.files import is_temporary, remove_temporaries, write_atomically
 from gluon_cnn.training.checkpoint import best_checkpoint, last_checkpoint, load_network
 from gluon_cnn.training.metrics import EpochResult
-from gluon_cnn.training.recipe import Recipe
+from gluon_cnn.training.recipe import PUBLISHED_EDITIONS, Recipe
 
-__all__ = ["Run", "read_history"]
+__all__ = ["Run", "default_name", "read_history"]
 
 CONFIG, HISTORY, LOG, CURVES, CHECKPOINTS, LOCK = (
     "config.json",
@@ -49,10 +50,13 @@ class Run:
         What the run computes.
     settings : dict
         How it computes it: ``ctx``, ``hybrid``, ``threads``, ``data_dir``.
+    config : dict
+        Of a run that was opened, all of ``config.json``.
     """
 
     def __init__(self, directory, recipe, settings):
         self.directory, self.recipe, self.settings = Path(directory), recipe, settings
+        self.config = {}
 
     @classmethod
     def open(cls, directory):
@@ -62,7 +66,9 @@ class Run:
         try:
             config = json.loads(path.read_text(encoding="utf-8"))
             settings = {name: config["settings"][name] for name in ("ctx", "hybrid", "threads", "data_dir")}
-            return cls(directory, Recipe(**config["recipe"]), settings)
+            run = cls(directory, Recipe(**config["recipe"]), settings)
+            run.config = config
+            return run
         except FileNotFoundError:
             raise RunError(
                 f"{directory} holds no run, for there is no {CONFIG} in it: name a run's directory."
@@ -75,8 +81,21 @@ class Run:
         directory = self.directory
         if (directory / CONFIG).exists():
             raise RunError(f"{directory} holds another run: add --resume to go on with it, or choose another --out.")
-        if directory.is_dir() and any(path.name != LOCK for path in directory.iterdir()):
+        # A process that was killed before it could write its settings leaves a lock.
+        if directory.is_dir() and any(path.name != LOCK and not is_temporary(path) for path in directory.iterdir()):
             raise RunError(f"{directory} is not empty and holds no run: choose another --out.")
+
+    def refuse_other_recipe(self, wanted):
+        """RunError if the run was begun with other values than a dictionary of some of its recipe's has."""
+        differences = [
+            f"{name} {getattr(self.recipe, name)!r}, not {value!r}"
+            for name, value in wanted.items()
+            if getattr(self.recipe, name) != value
+        ]
+        if differences:
+            raise RunError(
+                f"{self.directory} was begun with {'; '.join(differences)}: leave these out, or choose another --out."
+            )
 
     def write_config(self, command):
         """Write ``config.json``: recipe, settings, and the command, versions and machine that it began with; those
@@ -119,6 +138,7 @@ class Run:
             file.truncate(0)
             file.write(f"{os.getpid()}\n")
             file.flush()
+            remove_temporaries(self.directory)  # those of a process that was killed
             yield
         finally:
             lock.release()
@@ -173,12 +193,18 @@ class Run:
         return net, state
 
 
+def default_name(recipe, quick=False):
+    """What a run's directory is called if nobody says it: ``nin-zh-v1-seed0``."""
+    kind = "quick-" if quick else "own-" if recipe.init == "seed" and recipe.edition in PUBLISHED_EDITIONS else ""
+    return f"{recipe.model}-{recipe.edition}-{kind}seed{recipe.seed}"
+
+
 def read_history(directory):
     """The rows of a run's ``history.csv`` as a list of EpochResult; RunError if it cannot be read."""
     path = Path(directory) / HISTORY
     try:
         with open(path, newline="", encoding="utf-8") as file:
-            return [
+            history = [
                 EpochResult(
                     int(row["epoch"]),
                     *(float(row[name]) for name in EpochResult._fields[1:6]),
@@ -186,7 +212,12 @@ def read_history(directory):
                 )
                 for row in csv.DictReader(file)
             ]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        if [r.epoch for r in history] != list(range(1, len(history) + 1)):
+            raise ValueError("its epochs are not 1, 2, 3, ...")
+        if not all(math.isfinite(value) for r in history for value in r[1:6]):
+            raise ValueError("one of its numbers is not finite")
+        return history
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         raise RunError(f"{path} cannot be read as a run's history ({error}): name a run's directory.") from None
 
 

@@ -8,7 +8,6 @@ import threading
 import time
 
 import mxnet as mx
-from mxnet import gluon
 from mxnet.gluon import nn
 
 from gluon_cnn._runtime import set_threads, threads
@@ -17,10 +16,10 @@ from gluon_cnn.device import parse_context
 from gluon_cnn.errors import RunError, RunStopped, TrainingDiverged
 from gluon_cnn.models.sequential import layers_of
 from gluon_cnn.seeding import seed_mxnet
-from gluon_cnn.training.checkpoint import last_checkpoint, load_checkpoint, save_checkpoint
+from gluon_cnn.training.checkpoint import last_checkpoint, load_checkpoint, save_checkpoint, tidy
 from gluon_cnn.training.initial_weights import initialize_as_published, initialize_from_seed
 from gluon_cnn.training.loop import test_steps, train_steps
-from gluon_cnn.training.metrics import EpochResult, Sums
+from gluon_cnn.training.metrics import EpochResult, Sums, is_a_guess
 from gluon_cnn.training.progress import Progress
 
 __all__ = ["load_data", "train"]
@@ -67,17 +66,18 @@ def train(run, *, command, resume=False, quiet=False):
     # As a list, in the order of the layers: a dictionary would be sorted by names that count all layers
     # of the process (conv9, conv10), and a checkpoint's states would fit the wrong parameters.
     parameters = list(net.collect_params().values())
-    trainer = gluon.Trainer(parameters, recipe.optimizer, {"learning_rate": recipe.lr})
+    trainer = recipe.trainer(parameters)
     with contextlib.ExitStack() as stack:
         stack.enter_context(run.locked())
         if not resume:
             run.refuse_taken()
+        run.write_config(command)
         stack.enter_context(_log_to(run.log_path))
         signals = stack.enter_context(_Signals())
         # Here, for MXNet begins its threads anew, with a number of its own, whenever the process forks.
         set_threads(run.settings["threads"] or threads())
-        run.write_config(command)
         state = _state(epoch=0, history=[])
+        tidy(run.checkpoints)
         checkpoint = last_checkpoint(run.checkpoints)  # none in a new run
         if checkpoint is not None:
             state = load_checkpoint(checkpoint, net, trainer, devices)
@@ -196,11 +196,10 @@ class _Training:
             names = f": {', '.join(get_fashion_mnist_labels(dead))}" if dead else ""
             log.info(f"dead classes: {len(dead)} of {len(CLASSES)}{names}")
         self.dead_classes = dead
-        guess = math.log(len(CLASSES))
-        if result.epoch > 1 and abs(result.train_loss - guess) < 0.01:
+        if result.epoch > 1 and is_a_guess(result.train_loss, len(CLASSES)):
             log.warning(
-                f"the loss is that of a guess, ln({len(CLASSES)}) = {guess:.4f}: the network has not begun to learn or "
-                "has collapsed; another --seed or a smaller --lr may help"
+                f"the loss is that of a guess, ln({len(CLASSES)}) = {math.log(len(CLASSES)):.4f}: the network has not "
+                "begun to learn or has collapsed; another --seed or a smaller --lr may help"
             )
 
     def _seeded_batches(self, epoch, first):

@@ -1,0 +1,70 @@
+"""Why NiN collapses, and what keeps it from it: the book's network beside three changes, with several seeds each.
+
+    python examples/nin_collapse.py
+    python examples/nin_collapse.py --seeds 0-2 --epochs 2
+
+Images of 96×96 and batches of 64, with which a two-core machine takes about an hour. It can be stopped, and started
+again, at any time. The table that it ends with is in docs/nin.md.
+"""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+from statistics import median
+
+from gluon_cnn.arguments import seeds
+from gluon_cnn.errors import GluonCNNError
+from gluon_cnn.reproduce import train_missing
+from gluon_cnn.training import Run, get_recipe, read_history
+
+VARIANTS = {
+    "faithful": {},
+    "no-last-relu": {"final_relu": False},
+    "clip-gradient-0.01": {"clip_gradient": 0.01},
+    "lr-0.05": {"lr": 0.05},
+}
+
+
+def study(variants, description):
+    """Train NiN in several variants, each a name and its changes to the protocol, and print a table of them."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=seeds, default=list(range(6)), help="such as 0-5, which is the default")
+    parser.add_argument("--epochs", type=int, default=4, help="default 4")
+    parser.add_argument("--train-size", type=int, default=8000, help="training images, default 8000")
+    parser.add_argument("--test-size", type=int, default=2000, help="test images, default 2000")
+    parser.add_argument("--data", choices=("full", "sample"), default="full", help="default full")
+    parser.add_argument("--data-dir", help="the directory with Fashion-MNIST's files (default: find or get it)")
+    parser.add_argument("--ctx", default="auto", help="auto, cpu or gpu (default auto)")
+    parser.add_argument("--out", type=Path, default=Path("runs/nin-study"), help="default runs/nin-study")
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    try:
+        args = parser.parse_args()
+        settings = {"ctx": args.ctx, "hybrid": True, "threads": None, "data_dir": args.data_dir}
+        sizes = {name: getattr(args, name) for name in ("epochs", "train_size", "test_size", "data")}
+        runs = {name: [] for name in variants}
+        for seed in args.seeds:  # so that a study which is cut off has some of each
+            for name, changes in variants.items():
+                recipe = get_recipe("nin", seed=seed, resize=96, batch_size=64, **sizes, **changes)
+                runs[name].append(Run(args.out / name / f"seed{seed}", recipe, settings))
+        train_missing([run for of_seed in zip(*runs.values()) for run in of_seed])
+    except GluonCNNError as error:
+        sys.exit(f"{parser.prog}: {error}")
+    print_table({name: [read_history(run.directory) for run in of_variant] for name, of_variant in runs.items()})
+
+
+def print_table(histories):
+    """Each variant's runs after their last epoch, in Markdown."""
+    print("| variant | runs | all classes dead | dead classes, by seed | test accuracy: median | minimum | maximum |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for name, of_variant in histories.items():
+        dead = [history[-1].dead_classes for history in of_variant]
+        accuracy = [history[-1].test_acc for history in of_variant]
+        print(
+            f"| {name} | {len(dead)} | {dead.count(10)} | {', '.join(map(str, dead))} "
+            f"| {median(accuracy):.3f} | {min(accuracy):.3f} | {max(accuracy):.3f} |"
+        )
+
+
+if __name__ == "__main__":
+    study(VARIANTS, __doc__)
