@@ -7,6 +7,7 @@ from gluon_cnn import _runtime
 
 _runtime.import_mxnet()  # before anything below imports mxnet by itself
 
+from gluon_cnn.book import published_runs
 from gluon_cnn.data import get_fashion_mnist_labels, load_data_fashion_mnist
 from gluon_cnn.device import try_all_gpus, try_gpu
 from gluon_cnn.errors import GluonCNNError
@@ -50,6 +51,7 @@ __all__ = [
     "load_data_fashion_mnist",
     "nin",
     "nin_block",
+    "published_runs",
     "show_fashion_mnist",
     "summary",
     "train_ch5",

@@ -155,7 +155,7 @@ def _refuse_incomparable(recipe, history):
     if not history:
         raise ComparisonError("The run has no epoch to compare yet: go on with its training by --resume.")
     if len(history) > recipe.epochs:
-        raise ComparisonError(f"The run has {len(history)} epochs, but its recipe {recipe.epochs}: restore its history.")
+        raise ComparisonError(f"The run has {len(history)} epochs, its recipe {recipe.epochs}: restore its history.")
 
 
 def _what(recipe, published):
@@ -198,7 +198,8 @@ def _throughput(histories, published):
     name = "examples_per_sec" if published[0].history[-1].seconds is None else "seconds"
     ours = [getattr(result, name) for history in histories for result in history]
     theirs = [getattr(result, name) for run in published for result in run.history]
-    return {"what": name, "ours": median(ours), "published": median(value for value in theirs if value is not None)}
+    known = [[value for value in values if value is not None] for values in (ours, theirs)]
+    return {"what": name, "ours": median(known[0]), "published": median(known[1])}
 
 
 def _verdict(epochs):

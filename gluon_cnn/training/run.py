@@ -22,7 +22,7 @@ import mxnet as mx
 import portalocker
 
 from gluon_cnn._runtime import threads, usable_cores
-from gluon_cnn.errors import RunError
+from gluon_cnn.errors import GluonCNNError, RunError
 from gluon_cnn.files import is_temporary, remove_temporaries, write_atomically
 from gluon_cnn.training.checkpoint import best_checkpoint, last_checkpoint, load_network
 from gluon_cnn.training.metrics import EpochResult
@@ -73,7 +73,7 @@ class Run:
             raise RunError(
                 f"{directory} holds no run, for there is no {CONFIG} in it: name a run's directory."
             ) from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, GluonCNNError) as error:
             raise RunError(f"{path} cannot be read as a run's settings ({error}): restore it or start anew.") from None
 
     def refuse_taken(self):
@@ -217,6 +217,10 @@ def read_history(directory):
         if not all(math.isfinite(value) for r in history for value in r[1:6]):
             raise ValueError("one of its numbers is not finite")
         return history
+    except FileNotFoundError:
+        raise RunError(
+            f"{directory} has no {HISTORY}: name the directory of a run that has finished an epoch."
+        ) from None
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         raise RunError(f"{path} cannot be read as a run's history ({error}): name a run's directory.") from None
 

@@ -116,10 +116,14 @@ def _initialize(net, recipe, devices):
 
 def _announce(run, devices, train_iter):
     recipe, side = run.recipe, run.recipe.resize or 28
+    variant = "" if recipe.final_relu else ", no last ReLU"
+    variant += "" if recipe.num_mlp_layers == 2 else f", {recipe.num_mlp_layers} 1×1 convolutions a block"
+    variant += "" if recipe.clip_gradient is None else f", gradient clipped to ±{recipe.clip_gradient:g}"
     log.info(
         f"training {recipe.model} on {', '.join(map(str, devices))}: {len(train_iter.labels):,} images of "
         f"{side}×{side}, batch {recipe.batch_size}, {recipe.optimizer} at {recipe.lr:g}, "
-        f"{'the published' if recipe.init == 'book' else 'own'} initial weights, seed {recipe.seed}; in {run.directory}"
+        f"{'the published' if recipe.init == 'book' else 'own'} initial weights, seed {recipe.seed}{variant}; "
+        f"in {run.directory}"
     )
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from mxnet import autograd, gluon
 
-from gluon_cnn import accuracy, evaluate_accuracy, lenet, train_ch5, train_ch6
+from gluon_cnn import accuracy, evaluate_accuracy, lenet, nin, train_ch5, train_ch6
+from gluon_cnn.training.loop import test_steps as evaluation_steps
 from gluon_cnn.training.metrics import Accumulator, Pace, Sums, Timer
 
 
@@ -220,3 +221,24 @@ def test_accumulator_and_timer():
     assert timer.sum() == first + second
     assert timer.avg() == (first + second) / 2
     assert timer.cumsum() == [first, first + second]
+
+
+@pytest.mark.parametrize("devices", [[mx.cpu()], [mx.cpu(0), mx.cpu(1)]])
+def test_classes_without_a_logit_for_any_image_are_counted_as_dead(sample, devices):
+    net = nin()
+    net.initialize(mx.init.Xavier(), ctx=devices)
+    _, test_iter = sample(8, 96, test_size=16)
+    net(next(iter(test_iter))[0].as_in_context(devices[0]))
+    bias = mx.nd.ones(10)
+    bias[[2, 6]] = -100
+    net[-3][-1].bias.set_data(bias)
+    sums = Sums()
+    for _ in evaluation_steps(net, test_iter, devices, sums):
+        pass
+    assert sums.read().dead_classes == [2, 6]
+
+
+def test_dead_classes_are_in_the_history(sample, np_arrays):
+    net = lenet(edition="en")
+    (result,) = train_ch6(net, *sample(250, seed=0), num_epochs=1, lr=0.1, device=mx.cpu())
+    assert result.dead_classes == 0

@@ -1,6 +1,10 @@
 """The book's recipes, and what a recipe refuses."""
 
+import mxnet as mx
+import numpy as np
 import pytest
+from mxnet import autograd
+from mxnet.gluon import nn
 
 from gluon_cnn import GluonCNNError, get_recipe
 from gluon_cnn.training import RECIPES, Recipe
@@ -84,3 +88,38 @@ def test_unknown_model_and_edition():
         get_recipe("nin", "fr")
     with pytest.raises(GluonCNNError, match="no run of edition adam was published"):
         get_recipe("nin", "adam", init="book")
+
+
+def test_variants_of_nin():
+    recipe = get_recipe("nin", final_relu=False)
+    assert recipe.init == "book"  # which has the same parameters
+    assert recipe.network()[-3][-1].act is None
+    one = get_recipe("nin", num_mlp_layers=1)
+    assert one.init == "seed"
+    assert [len(get_recipe("nin", num_mlp_layers=n).network()[0]) for n in (1, 2)] == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("model", "changes", "reason"),
+    [
+        ("lenet", {"final_relu": False}, "final_relu is a setting of nin, and lenet has none"),
+        ("vgg", {"num_mlp_layers": 1}, "num_mlp_layers is a setting of nin"),
+        ("nin", {"num_mlp_layers": 0}, "num_mlp_layers is 0"),
+        ("nin", {"num_mlp_layers": 1, "init": "book"}, "no NiN with num_mlp_layers 1 was published"),
+        ("nin", {"clip_gradient": 0.0}, "clip_gradient is 0.0"),
+    ],
+)
+def test_variants_that_are_refused(model, changes, reason):
+    with pytest.raises(GluonCNNError, match=reason):
+        get_recipe(model, **changes)
+
+
+def test_clip_gradient_bounds_each_number_of_a_step():
+    layer = nn.Dense(1, in_units=2, use_bias=False)
+    layer.initialize(mx.init.Zero())
+    trainer = get_recipe("nin", lr=1.0, clip_gradient=0.01).trainer([layer.weight])
+    with autograd.record():
+        loss = layer(mx.nd.array([[5.0, 0.004]]))
+    loss.backward()
+    trainer.step(1)
+    np.testing.assert_allclose(layer.weight.data().asnumpy(), [[-0.01, -0.004]], rtol=1e-6)

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -17,6 +18,7 @@ from conftest import SMALL_RUN
 import gluon_cnn
 from gluon_cnn import GluonCNNError, get_recipe
 from gluon_cnn.cli import main
+from gluon_cnn.data import CLASSES
 from gluon_cnn.training import Run, read_history
 from gluon_cnn.training.checkpoint import last_checkpoint
 
@@ -211,3 +213,41 @@ def test_compiled_or_not_is_the_same_training(tmp_path):
     train("train", "lenet", *SMALL_RUN, "--no-hybrid", "--out", tmp_path / "plain")
     hybrid, plain = (read_history(tmp_path / name)[0] for name in ("hybrid", "plain"))
     assert hybrid[1:4] == pytest.approx(plain[1:4], abs=1e-5)
+
+
+def test_dead_classes_are_named_when_they_change_and_a_guess_is_warned_of(tmp_path, capsys):
+    # A learning rate so small that nothing changes: the network as it begins.
+    small = ["--data", "sample", "--train-size", "64", "--test-size", "32", "--batch-size", "32", "--epochs", "3"]
+    train("train", "nin", "--resize", "67", "--lr", "1e-9", *small, "--out", tmp_path / "run")
+    lines = capsys.readouterr().out.splitlines()
+    (number,) = {result.dead_classes for result in read_history(tmp_path / "run")}
+    dead = [line for line in lines if line.startswith("dead classes")]
+    assert len(dead) == 1
+    told, names = re.fullmatch(r"dead classes: (\d+) of 10: (.*)", dead[0]).groups()
+    assert int(told) == number == len(names.split(", "))
+    assert set(names.split(", ")) < set(CLASSES)
+    warnings = [number for number, line in enumerate(lines) if "the loss is that of a guess, ln(10) = 2.3026" in line]
+    assert [lines[number - 1][:8] for number in warnings] == ["epoch 2,", "epoch 3,"]
+
+
+def test_no_final_relu_leaves_no_class_dead(tmp_path, capsys):
+    small = ["--data", "sample", "--train-size", "64", "--test-size", "32", "--batch-size", "32", "--epochs", "1"]
+    train("train", "nin", "--resize", "67", "--no-final-relu", *small, "--out", tmp_path / "run")
+    assert "seed 0, no last ReLU; in" in capsys.readouterr().out
+    assert [result.dead_classes for result in read_history(tmp_path / "run")] == [0]
+
+
+def test_a_process_killed_before_it_wrote_anything_leaves_a_directory_to_begin_in(tmp_path):
+    (tmp_path / "run.lock").write_text("1\n")
+    (tmp_path / ".config.json.1.tmp.json").write_text("{")
+    train("train", "lenet", *SMALL_RUN, "--out", tmp_path, "--quiet")
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_what_a_killed_process_left_half_removed_is_removed(lenet_run, tmp_path):
+    run = shutil.copytree(lenet_run, tmp_path / "run")
+    (run / "checkpoint" / "epoch-001").rename(run / "checkpoint" / ".epoch-001.tmp")
+    (run / ".history.csv.1.tmp.csv").write_text("epoch")
+    train("train", "lenet", "--out", run, "--resume", "--quiet")
+    assert [path.name for path in (run / "checkpoint").iterdir()] == ["epoch-002"]
+    assert not list(run.glob(".*"))
