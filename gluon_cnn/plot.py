@@ -9,7 +9,7 @@ from gluon_cnn.book.compare import MEASURES
 from gluon_cnn.data import get_fashion_mnist_labels
 from gluon_cnn.files import write_atomically
 
-__all__ = ["comparison_svgs", "save_comparison", "save_curves", "show_fashion_mnist"]
+__all__ = ["comparison_svgs", "save_clouds", "save_comparison", "save_curves", "show_fashion_mnist"]
 
 # Readable on white and told apart without colour: markers differ as well.
 _LOSS, _TRAIN, _TEST = "#1f4e9c", "#b5541c", "#1b7a43"
@@ -75,6 +75,27 @@ def save_comparison(published, samples, path, title):
         figure.savefig(temporary, dpi=120, format="png")
 
 
+def save_clouds(published, samples, path, title):
+    """Draw every run's train loss to a PNG, a panel for each epoch with a scale of its own.
+
+    Parameters
+    ----------
+    published, samples, path, title
+        As for :func:`save_comparison`.
+    """
+    from matplotlib.figure import Figure
+
+    epochs = len(published[0])
+    figure = Figure(figsize=(2.9 * epochs, 3.9), layout="constrained")
+    for epoch, axes in enumerate(figure.subplots(1, epochs), 1):
+        _draw_strip(axes, published, samples, "train_loss", epoch)
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncol=len(labels), frameon=False)
+    figure.suptitle(title)
+    with write_atomically(path) as temporary:
+        figure.savefig(temporary, dpi=110, format="png")
+
+
 def comparison_svgs(published, samples, name):
     """The panels of :func:`save_comparison` as SVG elements for a page, in the colour of its text and without a ground.
 
@@ -112,7 +133,7 @@ def _panels(published, samples):
     """A function for each panel, which draws it into the axes that it is given."""
     panels = [lambda axes, measure=measure: _draw_measure(axes, published, samples, measure) for measure in MEASURES]
     if any(len(histories) > 1 for histories in samples.values()):
-        panels.append(lambda axes: _draw_finals(axes, published, samples))
+        panels.append(lambda axes: _draw_strip(axes, published, samples, "test_acc", len(published[0])))
     return panels
 
 
@@ -149,17 +170,18 @@ def _draw_measure(axes, published, samples, measure):
     _ink(axes)
 
 
-def _draw_finals(axes, published, samples):
-    """Each run's test accuracy after the last epoch, the published ones beside ours."""
+def _draw_strip(axes, published, samples, measure, epoch):
+    """Each run as a point after one epoch, the published ones beside ours."""
     columns = {"published": (published, _PUBLISHED)}
     columns.update({name: (runs, color) for (name, runs), color in zip(samples.items(), _OURS)})
     for x, (name, (histories, color)) in enumerate(columns.items()):
-        finals = sorted(history[-1].test_acc for history in histories if len(history) == len(published[0]))
-        spread = [x + 0.07 * ((number % 5) - 2) for number in range(len(finals))]
-        axes.plot(spread, finals, "o", color=color, ms=4, alpha=0.8, label=f"{name} ({len(finals)})")
+        values = [getattr(history[epoch - 1], measure) for history in histories if len(history) >= epoch]
+        values = sorted(value for value in values if value is not None)
+        spread = [x + 0.07 * ((number % 5) - 2) for number in range(len(values))]
+        axes.plot(spread, values, "o", color=color, ms=4, alpha=0.8, label=f"{name} ({len(values)})")
     axes.set_xlim(-0.5, len(columns) - 0.5)
     axes.set_xticks(range(len(columns)), [name.replace(" ", "\n", 1) for name in columns])
-    axes.set_ylabel(f"test accuracy after epoch {len(published[0])}")
+    axes.set_ylabel(f"{_LABELS[measure]} after epoch {epoch}")
     _ink(axes)
 
 
