@@ -1,4 +1,4 @@
-"""One epoch after another as the book's notebook trains it, for comparison; prints JSON.
+"""One epoch after another as the book's notebook trains it, from its weights, for comparison; prints JSON.
 
 Plain ``nn.Sequential``, a ``DataLoader`` with four workers, loss and accuracy fetched from the device
 for every batch, and the number of threads that MXNet chooses by itself (zh-v1, section 5.5).
@@ -16,7 +16,7 @@ from mxnet.gluon.data.vision import transforms
 # gluon_cnn leaves the number of threads alone where this is set; MXNet, imported above, no longer reads it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from gluon_cnn import get_recipe
+from gluon_cnn import get_recipe, initialize_as_published
 from gluon_cnn.data import read_fashion_mnist
 
 
@@ -43,7 +43,7 @@ def main(model, train_size, test_size, epochs):
     recipe = get_recipe(model)
     train_iter, test_iter = load_data(recipe, train_size, test_size)
     net = recipe.network()
-    net.initialize(init=mx.init.Xavier())
+    initialize_as_published(net, "zh-v1")
     trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": recipe.lr})
     loss = gluon.loss.SoftmaxCrossEntropyLoss()
     for _ in range(epochs):
@@ -59,8 +59,10 @@ def main(model, train_size, test_size, epochs):
             correct += (y_hat.argmax(axis=1) == y.astype("float32")).sum().asscalar()
             images += y.size
         trained = time.time() - start
-        evaluate(net, test_iter)
-        print(json.dumps({"seconds": time.time() - start, "images_per_sec": images / trained}), flush=True)
+        test_acc = evaluate(net, test_iter)
+        result = {"seconds": time.time() - start, "images_per_sec": images / trained}
+        result.update(train_loss=loss_sum / images, train_acc=correct / images, test_acc=float(test_acc))
+        print(json.dumps(result), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What part of a published result is the luck of one draw of the initial weights: three clouds of runs, epoch by epoch.
+"""What part of a published result is the luck of one draw of the initial weights: clouds of runs, epoch by epoch.
 
     gluon-cnn reproduce --models lenet --seeds 0-14 --out runs/lenet
     gluon-cnn reproduce --models lenet --seeds 0-14 --init seed --out runs/lenet
@@ -8,40 +8,70 @@ docs/initial-weights.md shows the figure and says what follows from it.
 """
 
 import argparse
+import json
+import sys
 from pathlib import Path
 
 import numpy as np
 
-from gluon_cnn import plot, published_runs
-from gluon_cnn.results import SAMPLE_NAMES, kinds
-from gluon_cnn.training import Run, read_history
-
-parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-parser.add_argument("directory", type=Path, help="where the runs are")
-parser.add_argument("figure", type=Path, help="the PNG to draw")
-parser.add_argument("--model", default="lenet")
-parser.add_argument("--edition", default="zh-v1")
+from gluon_cnn import GluonCNNError, plot, published_runs
+from gluon_cnn.book.compare import differences
+from gluon_cnn.book.statistics import mann_whitney, rounded_as
+from gluon_cnn.results import samples_of
+from gluon_cnn.training import EpochResult, Run
 
 
 def print_clouds(clouds):
-    """Each cloud's median and standard deviation of the train loss, by epoch, in Markdown."""
-    epochs = range(1, len(clouds["published"][0]) + 1)
-    print(f"| train loss: median (standard deviation) | runs | {' | '.join(f'epoch {epoch}' for epoch in epochs)} |")
+    """Each cloud's train loss by epoch, and how well two clouds can be told apart, in Markdown."""
+    losses = {name: np.array([[r.train_loss for r in history] for history in runs]) for name, runs in clouds.items()}
+    epochs = range(len(losses["published"][0]))
+    print(f"| train loss: median (standard deviation) | runs | {' | '.join(f'epoch {e + 1}' for e in epochs)} |")
     print(f"| --- | --- |{' --- |' * len(epochs)}")
-    for name, histories in clouds.items():
-        losses = np.array([[result.train_loss for result in history] for history in histories])
-        cells = [f"{np.median(column):.4f} ({np.std(column, ddof=1):.4f})" for column in losses.T]
-        print(f"| {name} | {len(histories)} | {' | '.join(cells)} |")
+    for name, values in losses.items():
+        cells = [f"{np.median(column):.4f} ({np.std(column, ddof=1):.4f})" for column in values.T]
+        print(f"| {name} | {len(values)} | {' | '.join(cells)} |")
+    names = list(clouds)
+    for first, second in [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]:
+        cells = []
+        for epoch in epochs:
+            printed = losses["published"][:, epoch].tolist()
+            a, b = ([rounded_as(printed, value) for value in losses[name][:, epoch]] for name in (first, second))
+            cells.append(f"{mann_whitney(a, b)[1]:.2g}")
+        print(f"| Mann–Whitney p: {first}, {second} | | {' | '.join(cells)} |")
+
+
+def book_loop_runs(path, epochs):
+    """The runs that benchmarks/book_code.py has printed, one after another, as histories."""
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    results = [
+        EpochResult(i % epochs + 1, r["train_loss"], r["train_acc"], r["test_acc"], r["seconds"], r["images_per_sec"])
+        for i, r in enumerate(lines)
+    ]
+    return [results[i : i + epochs] for i in range(0, len(results) - epochs + 1, epochs)]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("directory", type=Path, help="where the runs are")
+    parser.add_argument("figure", type=Path, help="the PNG to draw")
+    parser.add_argument("--book-loop", type=Path, metavar="FILE", help="what benchmarks/book_code.py has printed")
+    args = parser.parse_args()
+    try:
+        runs = [Run.open(path.parent) for path in sorted(args.directory.rglob("config.json"))]
+        runs = [run for run in runs if (run.recipe.model, run.recipe.edition) == ("lenet", "zh-v1")]
+        clouds = {"published": [run.history for run in published_runs("lenet", "zh-v1")]}
+        for name, sample in samples_of([run for run in runs if not differences(run.recipe)]).items():
+            clouds[name] = [history for recipe, history in sample if len(history) == recipe.epochs]
+        if args.book_loop:
+            clouds["the book's loop"] = book_loop_runs(args.book_loop, epochs=5)
+        if len(clouds) == 1 or min(map(len, clouds.values())) < 2:
+            sys.exit(f"{parser.prog}: {args.directory} holds fewer than two finished runs of a kind: train more.")
+        ours = {name: cloud for name, cloud in clouds.items() if name != "published"}
+        plot.save_clouds(clouds["published"], ours, args.figure, "LeNet, zh-v1: every run, epoch by epoch")
+    except GluonCNNError as error:
+        sys.exit(f"{parser.prog}: {error}")
+    print_clouds(clouds)
 
 
 if __name__ == "__main__":
-    args = parser.parse_args()
-    runs = kinds(Run.open(path.parent) for path in args.directory.rglob("config.json"))[args.model, args.edition]
-    histories = [(run.recipe, read_history(run.directory)) for run in runs]
-    samples = {
-        name: [h for recipe, h in histories if recipe.init == init and len(h) == recipe.epochs]
-        for init, name in SAMPLE_NAMES.items()
-    }
-    published = [run.history for run in published_runs(args.model, args.edition)]
-    plot.save_clouds(published, samples, args.figure, f"{args.model}, {args.edition}: every run, epoch by epoch")
-    print_clouds({"published": published, **samples})
+    main()

@@ -1,7 +1,7 @@
 """Why NiN collapses, and what keeps it from it: the book's network beside three changes, with several seeds each.
 
     python examples/nin_collapse.py
-    python examples/nin_collapse.py --seeds 0-2 --epochs 2
+    python examples/nin_collapse.py --seeds 0-2 --epochs 2 --out runs/nin-short
 
 Images of 96×96 and batches of 64, with which a two-core machine takes about an hour. It can be stopped, and started
 again, at any time. The table that it ends with is in docs/nin.md.
@@ -9,6 +9,7 @@ again, at any time. The table that it ends with is in docs/nin.md.
 
 import argparse
 import logging
+import math
 import sys
 from pathlib import Path
 from statistics import median
@@ -48,18 +49,19 @@ def study(variants, description):
                 recipe = get_recipe("nin", seed=seed, resize=96, batch_size=64, **sizes, **changes)
                 runs[name].append(Run(args.out / name / f"seed{seed}", recipe, settings))
         train_missing([run for of_seed in zip(*runs.values()) for run in of_seed])
+        histories = {name: [read_history(run.directory) for run in of_variant] for name, of_variant in runs.items()}
     except GluonCNNError as error:
         sys.exit(f"{parser.prog}: {error}")
-    print_table({name: [read_history(run.directory) for run in of_variant] for name, of_variant in runs.items()})
+    print_table(histories, args.epochs)
 
 
-def print_table(histories):
-    """Each variant's runs after their last epoch, in Markdown."""
+def print_table(histories, epochs):
+    """Each variant's runs after their last epoch, in Markdown; a run whose loss was not finite has no last epoch."""
     print("| variant | runs | all classes dead | dead classes, by seed | test accuracy: median | minimum | maximum |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for name, of_variant in histories.items():
-        dead = [history[-1].dead_classes for history in of_variant]
-        accuracy = [history[-1].test_acc for history in of_variant]
+        dead = [history[-1].dead_classes if len(history) == epochs else "diverged" for history in of_variant]
+        accuracy = [history[-1].test_acc for history in of_variant if len(history) == epochs] or [math.nan]
         print(
             f"| {name} | {len(dead)} | {dead.count(10)} | {', '.join(map(str, dead))} "
             f"| {median(accuracy):.3f} | {min(accuracy):.3f} | {max(accuracy):.3f} |"

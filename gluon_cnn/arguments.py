@@ -17,7 +17,7 @@ RECIPE_FLAGS = (
 )  # fmt: skip
 
 
-MOST_SEEDS = 1000
+MOST_SEEDS = 200  # more in one list are a slip of the hand, and comparing them would take minutes
 
 
 class _Parser(argparse.ArgumentParser):
@@ -78,17 +78,18 @@ def seeds(text):
     for part in text.split(","):
         match = re.fullmatch(r"([0-9]{1,9})(?:-([0-9]{1,9}))?", part.strip(), re.ASCII)
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
-        if not first <= last < first + MOST_SEEDS:
+        if not first <= last < first + MOST_SEEDS - len(found):
             raise SettingError(
-                f"seeds is {text!r}; write numbers and ranges from small to large, such as 0-14 or 0,3,5-7 "
-                f"(at most {MOST_SEEDS} in a range)."
+                f"seeds is {text!r}; write numbers and ranges from small to large, such as 0-14 or 0,3,5-7, "
+                f"{MOST_SEEDS} at most."
             )
         found += range(first, last + 1)
     return list(dict.fromkeys(found))
 
 
-def train_command(recipe, directory):
-    """The command that trains a recipe in a directory."""
+def train_command(run):
+    """The command that trains a run."""
+    recipe, settings = run.recipe, run.settings
     book = get_recipe(recipe.model, recipe.edition)
     words = ["gluon-cnn", "train", recipe.model, "--edition", recipe.edition]
     for name in RECIPE_FLAGS:
@@ -96,7 +97,11 @@ def train_command(recipe, directory):
         if name == "seed" or value != getattr(book, name):
             switch = {"augment": "--augment", "final_relu": "--no-final-relu"}.get(name)
             words += [switch] if switch else [f"--{name.replace('_', '-')}", str(value)]
-    return shlex.join([*words, "--out", str(directory)])
+    for name in ("threads", "data_dir"):
+        words += [f"--{name.replace('_', '-')}", str(settings[name])] if settings[name] is not None else []
+    words += ["--ctx", settings["ctx"]] if settings["ctx"] != "auto" else []
+    words += ["--no-hybrid"] if not settings["hybrid"] else []
+    return shlex.join([*words, "--out", str(run.directory)])
 
 
 def _add_train(commands):

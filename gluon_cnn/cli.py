@@ -12,6 +12,7 @@ from tqdm.auto import tqdm
 
 from gluon_cnn._runtime import set_threads
 from gluon_cnn.arguments import RECIPE_FLAGS, make_parser
+from gluon_cnn.book import published_runs
 from gluon_cnn.book.compare import differences
 from gluon_cnn.book.describe import describe_run, describe_runs
 from gluon_cnn.checks import whole_number
@@ -95,7 +96,9 @@ def _train(args):
         write_curves(run)
         raise
     comparison = write_results(run)
-    if comparison is not None:
+    if comparison is None:
+        log.info(f"compared with nothing, for it is not the book's recipe: {'; '.join(differences(run.recipe))}")
+    else:
         log.info(describe_run(comparison))
     log.info(f"the run is in {run.directory}")
 
@@ -208,9 +211,10 @@ def _data(args):
 
 
 def _compare(args):
-    runs = [Run.open(directory) for directory in dict.fromkeys(args.directories)]
+    runs = [Run.open(directory) for directory in {Path(path).resolve(): path for path in args.directories}.values()]
     comparable = []
     for run in runs:
+        published_runs(run.recipe.model, run.recipe.edition)  # there are some, or it says that there are none
         differs = differences(run.recipe)
         if differs:
             print(f"{run.directory} is compared with nothing, for it is not the book's recipe: {'; '.join(differs)}")
@@ -219,22 +223,21 @@ def _compare(args):
     comparisons = compare_each(comparable)
     if len(comparable) == 1:
         print(describe_run(comparisons[0]))
-        return
-    for run, comparison in zip(comparable, comparisons):
-        print(f"{run.directory}: {comparison['verdict']}")
-    out = Path(args.out or os.path.commonpath([run.directory.resolve().parent for run in comparable] or ["."]))
-    for of_kind in kinds(comparable).values():
-        for comparison in compare_together(of_kind, out):
-            print(f"\n{describe_runs(comparison)}")
-    if comparable:
-        print(f"\nthe figures are in {out}")
+    elif comparable:
+        for run, comparison in zip(comparable, comparisons):
+            print(f"{run.directory}: {comparison['verdict']}")
+        out = Path(args.out or os.path.commonpath([run.directory.resolve().parent for run in comparable]))
+        for of_kind in kinds(comparable).values():
+            for comparison in compare_together(of_kind, out):
+                print(f"\n{describe_runs(comparison)}")
+        print(f"\nthe comparison is in {out}")
 
 
 def _reproduce(args):
     models = list(dict.fromkeys(map(canonical_name, args.models.split(","))))
     changes = _given(args, ("init", "data"))
     recipes = [get_recipe(model, args.edition, seed=seed, **changes) for model in models for seed in args.seeds]
-    differences(recipes[0])  # of an edition that nobody published there is nothing to reproduce
+    published_runs(models[0], args.edition)  # or there is nothing to reproduce
     settings = {"ctx": "auto", "hybrid": True, "threads": None, "data_dir": None, **_settings(args)}
     if args.threads is not None:
         _check_threads(args.threads)

@@ -1,12 +1,15 @@
 """Files that are whole or not there, and the hashes that prove it."""
 
 import contextlib
+import glob
 import hashlib
 import os
-import shutil
+import re
 from pathlib import Path
 
-__all__ = ["flush_to_disk", "is_temporary", "remove_temporaries", "sha256_of", "write_atomically"]
+__all__ = ["flush_to_disk", "remove_leftovers", "sha256_of", "write_atomically"]
+
+_TEMPORARY = re.compile(r"\..+\.(\d+)\.tmp(\.\w+)?")  # what write_atomically writes to, with its process's id
 
 
 @contextlib.contextmanager
@@ -17,6 +20,7 @@ def write_atomically(path):
     half-written ``path`` is left; a ``path`` that was there before is untouched.
     """
     path = Path(path)
+    remove_leftovers(path.parent, path.name)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp{path.suffix}")
     try:
         yield temporary
@@ -28,18 +32,22 @@ def write_atomically(path):
             temporary.unlink()
 
 
-def is_temporary(path):
-    """Whether a name is one that something unfinished has here: ``.name.tmp`` and what may follow."""
-    return path.name.startswith(".") and ".tmp" in path.name
-
-
-def remove_temporaries(directory):
-    """Remove what a process that was killed left unfinished in a directory that nobody else writes to now."""
-    for path in filter(is_temporary, directory.iterdir()):
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
+def remove_leftovers(directory, name=""):
+    """Remove what processes that were killed left of files (or of the file ``name``) that they wrote."""
+    for path in directory.glob(f".{glob.escape(name)}*.tmp*"):
+        match = _TEMPORARY.fullmatch(path.name)
+        if match and path.is_file() and not _runs(int(match[1])):
             path.unlink()
+
+
+def _runs(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # it is another user's
+        return True
+    return True
 
 
 def flush_to_disk(path):

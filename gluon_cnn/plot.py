@@ -14,7 +14,8 @@ __all__ = ["comparison_svgs", "save_clouds", "save_comparison", "save_curves", "
 # Readable on white and told apart without colour: markers differ as well.
 _LOSS, _TRAIN, _TEST = "#1f4e9c", "#b5541c", "#1b7a43"
 # In comparisons: the published runs, and one colour for each sample of ours; seen on white and on black.
-_PUBLISHED, _OURS = "#7d8794", ("#d9601a", "#2f7fd6")
+_PUBLISHED, _OTHER = "#7d8794", "#2a9d5c"
+_OURS = {"replayed weights": "#d9601a", "own weights": "#2f7fd6"}
 _INK = "#010203"  # axes and words, which in a page take the colour of its text
 _LABELS = {"train_loss": "train loss (nats)", "train_acc": "train accuracy", "test_acc": "test accuracy"}
 
@@ -58,7 +59,7 @@ def save_comparison(published, samples, path, title):
     ----------
     published : list of list of EpochResult
     samples : dict
-        A name, such as ``own weights``: histories of our runs. At most two.
+        ``replayed weights``, ``own weights`` or another name: histories of runs.
     path : Path
     title : str
     """
@@ -114,7 +115,8 @@ def comparison_svgs(published, samples, name):
     from matplotlib.figure import Figure
 
     svgs = []
-    for number, draw in enumerate(_panels(published, samples)):
+    words = [*MEASURES.values(), "test accuracy of every run"]
+    for number, (draw, shown) in enumerate(zip(_panels(published, samples), words)):
         with rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "font.size": 11}):
             figure = Figure(figsize=(4.4, 3.6), layout="constrained")
             draw(figure.subplots())
@@ -125,7 +127,8 @@ def comparison_svgs(published, samples, name):
         svg = svg[svg.index("<svg") :].replace(_INK, "currentColor")
         # Unique in the page, as its figures share the names that matplotlib gives.
         svg = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{name}-{number}-", svg)
-        svgs.append(re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1" role="img">', svg, count=1))
+        opening = rf'<svg viewBox="\1" role="img" aria-label="{name}: {shown}">'
+        svgs.append(re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', opening, svg, count=1))
     return svgs
 
 
@@ -147,13 +150,13 @@ def _draw_measure(axes, published, samples, measure):
     axes.fill_between(epochs, ends[:, 0], ends[:, 4], color=_PUBLISHED, alpha=0.25, lw=0, label="published, range")
     axes.fill_between(epochs, ends[:, 1], ends[:, 3], color=_PUBLISHED, alpha=0.4, lw=0, label="quartiles")
     axes.plot(epochs, ends[:, 2], color=_PUBLISHED, lw=1.5, ls="--", label="median")
-    for (name, histories), color in zip(samples.items(), _OURS):
+    for name, histories in samples.items():
         style = {"lw": 1.6, "marker": "o", "ms": 4} if len(histories) == 1 else {"lw": 0.8}
         for number, history in enumerate(histories):
             axes.plot(
                 [result.epoch for result in history],
                 [getattr(result, measure) for result in history],
-                color=color,
+                color=_OURS.get(name, _OTHER),
                 label=name if number == 0 else None,
                 **style,
             )
@@ -173,7 +176,7 @@ def _draw_measure(axes, published, samples, measure):
 def _draw_strip(axes, published, samples, measure, epoch):
     """Each run as a point after one epoch, the published ones beside ours."""
     columns = {"published": (published, _PUBLISHED)}
-    columns.update({name: (runs, color) for (name, runs), color in zip(samples.items(), _OURS)})
+    columns.update({name: (runs, _OURS.get(name, _OTHER)) for name, runs in samples.items()})
     for x, (name, (histories, color)) in enumerate(columns.items()):
         values = [getattr(history[epoch - 1], measure) for history in histories if len(history) >= epoch]
         values = sorted(value for value in values if value is not None)

@@ -5,20 +5,20 @@ from importlib import metadata
 from pathlib import Path
 
 from gluon_cnn import plot
-from gluon_cnn.book import compare_run, compare_runs, published_runs
+from gluon_cnn.book import compare_run, published_runs
 from gluon_cnn.book.compare import MEASURES, differences
 from gluon_cnn.book.describe import throughput, weights
 from gluon_cnn.errors import RunError
 from gluon_cnn.files import write_atomically
-from gluon_cnn.results import SAMPLE_NAMES, kinds
+from gluon_cnn.results import compare_together, kinds, samples_of
 from gluon_cnn.training import Run, read_history
-from gluon_cnn.training.recipe import PUBLISHED_EDITIONS
 
 __all__ = ["write_report"]
 
 
 def write_report(directory):
-    """Write ``report.html`` and ``report.md`` about all runs in a directory, and in the directories in it.
+    """Write ``report.html`` and ``report.md`` about all runs in a directory, and in the directories in it; and the
+    comparisons of :func:`gluon_cnn.results.compare_together`, whose figures the Markdown shows.
 
     Returns
     -------
@@ -44,6 +44,7 @@ def write_report(directory):
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["cell"] = _cell
     written = []
     for name in ("report.html", "report.md"):
         with write_atomically(directory / name) as temporary:
@@ -60,15 +61,11 @@ def _content(directory):
     if not runs:
         raise RunError(f"{directory} holds no run that has finished an epoch: name a directory with runs.")
     networks, others = [], []
-    for (model, edition), of_kind in kinds(runs).items():
-        comparable = [run for run in of_kind if edition in PUBLISHED_EDITIONS and not differences(run.recipe)]
+    for of_kind in kinds(runs).values():
+        comparable = [run for run in of_kind if not differences(run.recipe)]
         if comparable:
-            networks.append(_network(directory, model, edition, comparable))
-        others += [
-            {**_row(directory, run), "title": f"{model}, {edition}", "verdict": _why_not(run.recipe)}
-            for run in of_kind
-            if run not in comparable
-        ]
+            networks.append(_network(directory, comparable))
+        others += [_row(directory, run) for run in of_kind if differences(run.recipe)]
     return {
         "networks": networks,
         "others": others,
@@ -82,47 +79,41 @@ def _content(directory):
     }
 
 
-def _network(directory, model, edition, runs):
+def _network(directory, runs):
     """One network in one edition: its samples, figures and runs."""
-    published = [run.history for run in published_runs(model, edition)]
-    samples, histories = [], {}
-    for init, name in SAMPLE_NAMES.items():
-        sample = [(run.recipe, read_history(run.directory)) for run in runs if run.recipe.init == init]
-        if sample:
-            comparison = compare_runs(sample)
-            samples.append({**comparison, "weights": weights(comparison), "speed": throughput(comparison)})
-            histories[name] = [history for _, history in sample]
-    rows = []
-    for run in runs:
-        comparison = compare_run(run.recipe, read_history(run.directory))
-        rows.append({**_row(directory, run), "verdict": comparison["verdict"]})
+    recipe = runs[0].recipe
+    published = [run.history for run in published_runs(recipe.model, recipe.edition)]
+    histories = {name: [history for _, history in sample] for name, sample in samples_of(runs).items()}
+    name = f"{recipe.model}-{recipe.edition}"
     return {
-        "title": f"{model}, {edition}",
-        "name": f"{model}-{edition}",
-        "published": len(published),
-        "samples": samples,
-        "figures": plot.comparison_svgs(published, histories, f"{model}-{edition}"),
-        "rows": rows,
+        "title": f"{recipe.model}, {recipe.edition}",
+        "name": name,
+        "samples": [
+            {**comparison, "weights": weights(comparison), "speed": throughput(comparison)}
+            for comparison in compare_together(runs, directory)
+        ],
+        "figures": plot.comparison_svgs(published, histories, name),
+        "rows": [_row(directory, run) for run in runs],
     }
 
 
 def _row(directory, run):
-    history = read_history(run.directory)
+    history, differs = read_history(run.directory), differences(run.recipe)
+    verdict = f"not the book's recipe: {'; '.join(differs)}" if differs else compare_run(run.recipe, history)["verdict"]
     return {
-        "directory": run.directory.relative_to(directory).as_posix(),
+        "run": run.directory.relative_to(directory).as_posix(),
         "seed": run.recipe.seed,
-        "weights": SAMPLE_NAMES[run.recipe.init],
         "epochs": f"{len(history)} of {run.recipe.epochs}",
         "last": history[-1],
         "minutes": sum(result.seconds for result in history) / 60,
+        "verdict": run.config.get("diverged", verdict),
         "command": run.config.get("command", ""),
     }
 
 
-def _why_not(recipe):
-    if recipe.edition not in PUBLISHED_EDITIONS:
-        return f"no run of edition {recipe.edition} was published"
-    return "not the book's recipe: " + "; ".join(differences(recipe))
+def _cell(text):
+    """Text in a cell of a Markdown table."""
+    return " ".join(str(text).replace("|", "\\|").replace("`", "'").split())
 
 
 def _machine(config):

@@ -10,7 +10,7 @@ from tqdm.auto import tqdm
 from gluon_cnn.arguments import train_command
 from gluon_cnn.errors import TrainingDiverged
 from gluon_cnn.report import write_report
-from gluon_cnn.results import has_results, write_results
+from gluon_cnn.results import has_results, remove_results, write_results
 from gluon_cnn.training import Run, read_history, train
 from gluon_cnn.training.run import CONFIG, default_name
 
@@ -45,22 +45,24 @@ def train_missing(runs, *, quiet=False):
     """Train runs one after another, as far as they are not there.
 
     A run that was cut off is gone on with; one that is finished is left as it is. So this may be stopped, or
-    killed, at any time, and called again. A run whose loss is no longer finite is left behind with a warning.
+    killed, at any time, and called again. A run whose loss is no longer finite is left as it is, with a warning.
 
     Raises
     ------
     RunError
         If the directory of one of them holds a run of another recipe.
     """
+    for run in runs:  # before hours go into the first of them
+        if (run.directory / CONFIG).exists():
+            Run.open(run.directory).refuse_other_recipe(dataclasses.asdict(run.recipe))
     for number, run in enumerate(runs, 1):
         resume = (run.directory / CONFIG).exists()
-        if resume:
-            Run.open(run.directory).refuse_other_recipe(dataclasses.asdict(run.recipe))
-        if has_results(run):
+        if has_results(run) or (resume and "diverged" in Run.open(run.directory).config):
             continue
         log.info(f"run {number} of {len(runs)}, {run.directory}: {_time_left(runs[number - 1 :], runs)}")
+        remove_results(run)  # of fewer epochs, which would look finished
         try:
-            train(run, command=train_command(run.recipe, run.directory), resume=resume, quiet=quiet)
+            train(run, command=train_command(run), resume=resume, quiet=quiet)
         except TrainingDiverged as error:
             log.warning(f"{run.directory}: {error}")
         else:

@@ -5,17 +5,23 @@ from pathlib import Path
 
 from gluon_cnn import plot
 from gluon_cnn.book import compare_run, compare_runs, published_runs
-from gluon_cnn.book.compare import differences
+from gluon_cnn.book.compare import WEIGHTS, differences
 from gluon_cnn.data.fashion_mnist import SIDE
 from gluon_cnn.errors import ComparisonError
 from gluon_cnn.files import write_atomically
 from gluon_cnn.training import read_history
-from gluon_cnn.training.recipe import PUBLISHED_EDITIONS
 
-__all__ = ["SAMPLE_NAMES", "compare_each", "compare_together", "has_results", "kinds", "write_curves", "write_results"]
+__all__ = [
+    "compare_each",
+    "compare_together",
+    "has_results",
+    "kinds",
+    "remove_results",
+    "samples_of",
+    "write_curves",
+    "write_results",
+]
 
-#: What a figure calls a sample, by the runs' initial weights.
-SAMPLE_NAMES = {"book": "replayed weights", "seed": "own weights"}
 COMPARISON = "comparison"
 
 
@@ -29,19 +35,22 @@ def write_curves(run):
 
 def write_results(run):
     """A finished run's ``curves.png`` and, if its recipe is the book's, its comparison, which is returned (or None)."""
+    remove_results(run)
     write_curves(run)
-    if run.recipe.edition not in PUBLISHED_EDITIONS or differences(run.recipe):
-        return None
-    return compare_each([run])[0]
+    return None if differences(run.recipe) else compare_each([run])[0]
 
 
 def has_results(run):
     """Whether a run has all epochs and what :func:`write_results` makes of them."""
     if not run.history_path.exists() or len(read_history(run.directory)) < run.recipe.epochs:
         return False
-    comparable = run.recipe.edition in PUBLISHED_EDITIONS and not differences(run.recipe)
-    paths = [run.curves_path, *(_paths(run.directory) if comparable else ())]
-    return all(path.exists() for path in paths)
+    return all(path.exists() for path in _results(run) if not (differences(run.recipe) and COMPARISON in path.name))
+
+
+def remove_results(run):
+    """Remove what :func:`write_results` makes, before there are more epochs than it shows."""
+    for path in _results(run):
+        path.unlink(missing_ok=True)
 
 
 def compare_each(runs):
@@ -54,7 +63,7 @@ def compare_each(runs):
         except ComparisonError as error:
             raise ComparisonError(f"{run.directory}: {error}") from None
         title = f"{run.recipe.model}, {run.recipe.edition}, seed {run.recipe.seed}"
-        samples = {SAMPLE_NAMES[run.recipe.init]: [history]}
+        samples = {f"{WEIGHTS[run.recipe.init]} weights": [history]}
         _write(run.directory, COMPARISON, comparison, run.recipe, samples, title)
         comparisons.append(comparison)
     return comparisons
@@ -71,17 +80,21 @@ def compare_together(runs, directory):
     list of dict
         See :func:`gluon_cnn.book.compare_runs`.
     """
-    recipe = runs[0].recipe
-    comparisons, samples = [], {}
-    for init, name in SAMPLE_NAMES.items():
-        sample = [(run.recipe, read_history(run.directory)) for run in runs if run.recipe.init == init]
-        if sample:
-            comparisons.append(compare_runs(sample))
-            samples[name] = [history for _, history in sample]
+    recipe, samples = runs[0].recipe, samples_of(runs)
+    comparisons = [compare_runs(sample) for sample in samples.values()]
     Path(directory).mkdir(parents=True, exist_ok=True)
     name = f"{COMPARISON}-{recipe.model}-{recipe.edition}"
-    _write(directory, name, comparisons, recipe, samples, f"{recipe.model}, {recipe.edition}")
+    histories = {name: [history for _, history in sample] for name, sample in samples.items()}
+    _write(directory, name, comparisons, recipe, histories, f"{recipe.model}, {recipe.edition}")
     return comparisons
+
+
+def samples_of(runs):
+    """Runs of one network and edition by their initial weights: ``{"replayed weights": list of (Recipe, history)}``."""
+    samples = {}
+    for run in sorted(runs, key=lambda run: (run.recipe.init, run.recipe.seed)):
+        samples.setdefault(f"{WEIGHTS[run.recipe.init]} weights", []).append((run.recipe, read_history(run.directory)))
+    return samples
 
 
 def kinds(runs):
@@ -92,13 +105,13 @@ def kinds(runs):
     return found
 
 
-def _paths(directory, name=COMPARISON):
-    return Path(directory) / f"{name}.json", Path(directory) / f"{name}.png"
+def _results(run):
+    return [run.curves_path, run.directory / f"{COMPARISON}.json", run.directory / f"{COMPARISON}.png"]
 
 
 def _write(directory, name, comparison, recipe, samples, title):
-    numbers, figure = _paths(directory, name)
     published = [run.history for run in published_runs(recipe.model, recipe.edition)]
+    figure = Path(directory) / f"{name}.png"
     plot.save_comparison(published, samples, figure, f"{title}: beside {len(published)} published runs")
-    with write_atomically(numbers) as temporary:
+    with write_atomically(figure.with_suffix(".json")) as temporary:
         temporary.write_text(json.dumps(comparison, indent=1) + "\n", encoding="utf-8")

@@ -9,10 +9,10 @@ import time
 
 import pytest
 
-from gluon_cnn.arguments import seeds, train_command
+from gluon_cnn.arguments import MOST_SEEDS, seeds, train_command
 from gluon_cnn.cli import main
 from gluon_cnn.errors import SettingError
-from gluon_cnn.training import get_recipe
+from gluon_cnn.training import Run, get_recipe
 
 REPRODUCE = ["reproduce", "--models", "lenet", "--seeds", "0,1", "--data", "sample"]
 TIMES = ("seconds", "examples_per_sec")
@@ -78,7 +78,7 @@ def test_killed_at_any_moment_and_started_again_ends_with_the_same_files(whole, 
     generator, kills = random.Random(0), 0
     for attempt in range(30):
         process = subprocess.Popen(command)
-        if attempt < 8:
+        if attempt < 4:
             # From the first file of this call on, so that the import's seconds do not count.
             begun = time.time()
             while process.poll() is None and not any(path.stat().st_mtime > begun for path in tmp_path.rglob("*.lock")):
@@ -93,8 +93,50 @@ def test_killed_at_any_moment_and_started_again_ends_with_the_same_files(whole, 
     assert outcome(tmp_path) == outcome(whole)
 
 
+#: Ends its own process, as SIGKILL does, before the n-th time that it makes something last on the disk.
+KILLED_AT = """
+import os, signal, sys, pathlib
+count = 0
+def killed_at(function):
+    def wrapper(*args, **options):
+        global count
+        count += 1
+        if count == int(sys.argv[1]):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*args, **options)
+    return wrapper
+os.fsync = killed_at(os.fsync)
+os.unlink = killed_at(os.unlink)
+pathlib.Path.rename = killed_at(pathlib.Path.rename)
+pathlib.Path.replace = killed_at(pathlib.Path.replace)
+from gluon_cnn.cli import main
+status = main(sys.argv[2:])
+print(count)
+sys.exit(status)
+"""
+
+
+def test_killed_between_any_two_writes_and_started_again_ends_with_the_same_files(whole, tmp_path):
+    def start(number):
+        command = [sys.executable, "-c", KILLED_AT, str(number), *REPRODUCE, "--out", str(tmp_path), "--quiet"]
+        return subprocess.run(command, capture_output=True, text=True, timeout=100)
+
+    generator = random.Random(1)
+    for _ in range(7):  # each goes on where the one before was killed
+        assert start(generator.randint(1, 25)).returncode == -signal.SIGKILL
+    last = start(0)
+    assert last.returncode == 0
+    assert outcome(tmp_path) == outcome(whole)
+    # And in the report, which is all that is left to do.
+    writes = int(last.stdout.split()[-1])
+    assert start(1).returncode == -signal.SIGKILL
+    assert writes > 1
+    assert start(0).returncode == 0
+    assert outcome(tmp_path) == outcome(whole)
+
+
 def test_stopped_by_a_signal_it_says_how_to_go_on(tmp_path):
-    command = [sys.executable, "-m", "gluon_cnn.cli", *REPRODUCE, "--seeds", "0-200", "--out", str(tmp_path)]
+    command = [sys.executable, "-m", "gluon_cnn.cli", *REPRODUCE, "--seeds", "0-199", "--out", str(tmp_path)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     while not list(tmp_path.rglob("history.csv")):
         time.sleep(0.01)
@@ -102,7 +144,7 @@ def test_stopped_by_a_signal_it_says_how_to_go_on(tmp_path):
     error = process.communicate(timeout=60)[1]
     assert process.returncode == 130
     assert error.count("\n") == 1
-    assert "go" in error or "interrupted" in error
+    assert "the same command goes on" in error or "interrupted" in error  # where it came between two runs
 
 
 def test_a_directory_with_a_run_of_another_recipe_is_left_alone(tmp_path, fails):
@@ -122,7 +164,10 @@ def test_seeds(text, expected):
     assert seeds(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "x", "3-1", "-1", "1-", "1,,2", "0-1000000", "1.5", "٣", "0-9999999999999"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "x", "3-1", "-1", "1-", "1,,2", "1.5", "٣", "0-9999999999999", f"0-{MOST_SEEDS}", f"0-150,{MOST_SEEDS}-300"],
+)
 def test_seeds_written_wrongly(text, fails):
     with pytest.raises(SettingError):
         seeds(text)
@@ -134,8 +179,9 @@ def test_seeds_written_wrongly(text, fails):
     [
         (["--models", "lenet,vit"], "no network 'vit'"),
         (["--models", ""], "no network ''"),
-        (["--edition", "adam"], "No run of edition adam was published"),
+        (["--edition", "adam"], "was published in edition adam"),
         (["--edition", "zh-v9"], "edition is 'zh-v9'"),
+        (["--edition", "zh-v2"], "edition is 'zh-v2'"),
         (["--threads", "0"], "threads is 0"),
     ],
 )
@@ -148,6 +194,9 @@ def test_the_command_of_a_recipe_gives_that_recipe(tmp_path, monkeypatch):
         "nin", "en", seed=3, resize=96, epochs=2, clip_gradient=0.01, final_relu=False, num_mlp_layers=1, augment=True
     )
     found = []
-    monkeypatch.setattr("gluon_cnn.cli.train", lambda run, **options: found.append(run.recipe))
-    assert main(train_command(recipe, tmp_path / "run").split()[1:]) == 0
-    assert found == [recipe]
+    monkeypatch.setattr("gluon_cnn.cli.train", lambda run, **options: found.append(run))
+    monkeypatch.setattr("gluon_cnn.cli.write_results", lambda run: None)
+    settings = {"ctx": "cpu", "hybrid": False, "threads": 1, "data_dir": None}
+    run = Run(tmp_path / "run", recipe, settings)
+    assert main(train_command(run).split()[1:]) == 0
+    assert [(found[0].recipe, found[0].settings, found[0].directory)] == [(recipe, settings, run.directory)]

@@ -14,26 +14,22 @@ from gluon_cnn.errors import ComparisonError
 from gluon_cnn.training.metrics import is_a_guess
 from gluon_cnn.training.recipe import PUBLISHED_EDITIONS, get_recipe
 
-__all__ = ["MEASURES", "compare_run", "compare_runs", "differences"]
+__all__ = ["MEASURES", "WEIGHTS", "compare_run", "compare_runs", "differences"]
 
 #: What is compared, and what it is called.
 MEASURES = {"train_loss": "train loss", "train_acc": "train accuracy", "test_acc": "test accuracy"}
 #: By which share of itself each end of the published range is moved outwards for ``inside_widened``.
 WIDENED = 0.02
+#: What a comparison calls the initial weights, by the recipe's ``init``: drawn again as the published runs had them.
+WEIGHTS = {"book": "replayed", "seed": "own"}
+
+_INSIDE = "inside the published range at every epoch"
 
 
 def differences(recipe):
-    """What keeps a recipe from being the book's, such as ``resize 96, not 224``; empty if nothing does.
-
-    Raises
-    ------
-    ComparisonError
-        If no run of its edition was published.
-    """
+    """What keeps a recipe from being the book's, such as ``resize 96, not 224``; empty if nothing does."""
     if recipe.edition not in PUBLISHED_EDITIONS:
-        raise ComparisonError(
-            f"No run of edition {recipe.edition} was published: compare runs of {' or '.join(PUBLISHED_EDITIONS)}."
-        )
+        return [f"edition {recipe.edition}, of which no run was published"]
     ours, book = dataclasses.asdict(recipe), dataclasses.asdict(get_recipe(recipe.model, recipe.edition))
     free = ("init", "seed")
     return [
@@ -93,15 +89,17 @@ def compare_runs(runs):
     Parameters
     ----------
     runs : list of (Recipe, list of EpochResult)
-        Of one network, edition and kind of initial weights. Only those with all epochs enter the tests.
+        Of one network, edition and kind of initial weights. Of those with the same seed, which are one and the same,
+        only the one that is furthest on is taken.
 
     Returns
     -------
     dict
         ``epochs`` has for each epoch and measure the summaries (``runs``, ``minimum``, quartiles, ``median``,
-        ``maximum``) of ``ours`` and ``published``; ``tests`` for each measure of the last epoch the
-        Mann–Whitney U with its exact two-sided p and the Kolmogorov–Smirnov distance; ``collapsed`` how many
-        runs of each side end with the loss of a guess. ``verdict`` says it in a sentence.
+        ``maximum``) of ``ours`` and ``published``. Of the runs with all epochs, if there are two or more, ``tests``
+        has for each measure of the last epoch the Mann–Whitney U with its exact two-sided p and the
+        Kolmogorov–Smirnov distance, where ours have as many decimals as the published values; ``collapsed`` counts
+        those that end with the loss of a guess, on each side. ``verdict`` says it in a sentence.
 
     Raises
     ------
@@ -110,35 +108,38 @@ def compare_runs(runs):
     """
     for recipe, history in runs:
         _refuse_incomparable(recipe, history)
-    kinds = {(recipe.model, recipe.edition, recipe.init) for recipe, _ in runs}
-    if len(kinds) != 1:
+    if len({(recipe.model, recipe.edition, recipe.init) for recipe, _ in runs}) != 1:
         raise ComparisonError("These runs are not of one network, edition and kind of initial weights: compare each.")
     recipe = runs[0][0]
+    by_seed = {}
+    for run, history in runs:
+        by_seed[run.seed] = max(by_seed.get(run.seed, []), history, key=len)
+    histories = list(by_seed.values())
+    finished = [history for history in histories if len(history) == recipe.epochs]
     published = published_runs(recipe.model, recipe.edition)
-    last = recipe.epochs
-    finished = [history for _, history in runs if len(history) == last]
     epochs = []
-    for epoch in range(1, max(len(history) for _, history in runs) + 1):
+    for epoch in range(1, max(map(len, histories)) + 1):
         row = {"epoch": epoch}
         for measure in MEASURES:
-            ours = [getattr(history[epoch - 1], measure) for _, history in runs if len(history) >= epoch]
+            ours = [getattr(history[epoch - 1], measure) for history in histories if len(history) >= epoch]
             row[measure] = {"ours": summary(ours), "published": summary(_values(published, measure, epoch))}
         epochs.append(row)
     tests = {}
-    for measure in MEASURES if finished else ():
-        sample = _values(published, measure, last)
+    for measure in MEASURES if len(finished) > 1 else ():
+        sample = _values(published, measure, recipe.epochs)
         tests[measure] = two_samples([rounded_as(sample, getattr(h[-1], measure)) for h in finished], sample)
-    inside = sum(
-        all(_place(getattr(r, m), _values(published, m, r.epoch))["inside"] for r in h for m in MEASURES)
-        for _, h in runs
-    )
+    if len(histories) == 1:
+        verdict = compare_run(recipe, histories[0])["verdict"]
+    else:
+        verdict = _sample_verdict(recipe, histories, finished, epochs[-1], tests)
     return {
         **_what(recipe, published),
-        "seeds": [recipe.seed for recipe, _ in runs],
+        "seeds": list(by_seed),
+        "repeats_left_out": len(runs) - len(histories),
         "runs_finished": len(finished),
-        "epochs_of_recipe": last,
-        "verdict": _sample_verdict(inside, len(runs), epochs[-1], tests),
-        "throughput": _throughput([history for _, history in runs], published),
+        "epochs_of_recipe": recipe.epochs,
+        "verdict": verdict,
+        "throughput": _throughput(histories, published),
         "collapsed": {
             "ours": _collapsed([history[-1].train_loss for history in finished]),
             "published": _collapsed([run.history[-1].train_loss for run in published]),
@@ -162,8 +163,8 @@ def _what(recipe, published):
     return {
         "model": recipe.model,
         "edition": recipe.edition,
-        "initial_weights": {"book": "published", "seed": "own"}[recipe.init],
-        "published": {"runs": len(published), "gpus": sorted({run.gpu for run in published})},
+        "initial_weights": WEIGHTS[recipe.init],
+        "published_runs": len(published),
     }
 
 
@@ -194,12 +195,15 @@ def _collapsed(losses):
 
 
 def _throughput(histories, published):
-    """Medians: seconds an epoch where the edition published these, else images a second of training."""
+    """Medians: seconds of an epoch where the edition published these, else images a second of training."""
     name = "examples_per_sec" if published[0].history[-1].seconds is None else "seconds"
-    ours = [getattr(result, name) for history in histories for result in history]
-    theirs = [getattr(result, name) for run in published for result in run.history]
-    known = [[value for value in values if value is not None] for values in (ours, theirs)]
-    return {"what": name, "ours": median(known[0]), "published": median(known[1])}
+
+    def middle(histories):
+        return median(getattr(r, name) for history in histories for r in history if getattr(r, name) is not None)
+
+    gpus = sorted({run.gpu for run in published})
+    theirs = {gpu: middle([run.history for run in published if run.gpu == gpu]) for gpu in gpus}
+    return {"what": name, "ours": middle(histories), "published": theirs}
 
 
 def _verdict(epochs):
@@ -212,7 +216,7 @@ def _verdict(epochs):
                 by = f"by {_percent(max(beyond.values()))}{' at most' if len(there) > 1 else ''}"
                 outside.append(f"{name} {side} every published run {_when(there, epochs[-1]['epoch'])} ({by})")
     if not outside:
-        return "inside the published range at every epoch"
+        return _INSIDE
     if any(row[measure]["inside"] for row in epochs for measure in MEASURES):
         outside.append("otherwise inside the published range")
     return "; ".join(outside)
@@ -231,11 +235,14 @@ def _when(epochs, last):
     return f"at epochs {', '.join(others)} and {final}" if others else f"at epoch {final}"
 
 
-def _sample_verdict(inside, runs, last, tests):
+def _sample_verdict(recipe, histories, finished, last, tests):
+    inside = sum(compare_run(recipe, history)["verdict"] == _INSIDE for history in finished)
+    parts = [f"{inside} of {len(finished)} runs {_INSIDE}"] if finished else []
+    if len(finished) < len(histories):
+        parts.append(f"{len(histories) - len(finished)} of {len(histories)} runs not finished")
     ours, published = (last["train_loss"][side]["median"] for side in ("ours", "published"))
     change = ours / published - 1
+    away = f"{_percent(abs(change))} {'below' if change < 0 else 'above'} " if change else ""
     p = f", Mann–Whitney p = {tests['train_loss']['mann_whitney_p']:.2g}" if tests else ""
-    return (
-        f"{inside} of {runs} runs inside the published range at every epoch; the median train loss of epoch "
-        f"{last['epoch']} is {abs(change):.1%} {'below' if change < 0 else 'above'} the published one{p}"
-    )
+    parts.append(f"the median train loss of epoch {last['epoch']} is {away}the published one{p}")
+    return "; ".join(parts)

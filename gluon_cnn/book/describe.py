@@ -9,23 +9,20 @@ _GPUS = {"M60": "Tesla M60", "V100": "V100-SXM2"}
 
 def weights(comparison):
     """Which initial weights the runs had, in words."""
-    return {"published": "the published initial weights", "own": "initial weights of their own"}[
-        comparison["initial_weights"]
-    ]
+    words = {"replayed": "the published initial weights", "own": "initial weights of their own"}
+    return words[comparison["initial_weights"]]
 
 
 def throughput(comparison):
     """How fast ours and the published runs were, in a sentence that judges nothing."""
     speed = comparison["throughput"]
-    gpus = " and ".join(_GPUS[name] for name in comparison["published"]["gpus"])
     if speed["what"] == "seconds":
-        return (
-            f"an epoch with its test pass took {speed['ours']:,.1f} s here and {speed['published']:,.1f} s "
-            f"on the published runs' {gpus} (medians)"
-        )
+        theirs = " and ".join(f"{value:,.1f} s on a {_GPUS[gpu]}" for gpu, value in speed["published"].items())
+        return f"an epoch with its test pass took {speed['ours']:,.1f} s here, the published ones {theirs} (medians)"
+    theirs = " and ".join(f"{value:,.0f} on a {_GPUS[gpu]}" for gpu, value in speed["published"].items())
     return (
-        f"training ran at {speed['ours']:,.0f} images/s here and {speed['published']:,.0f} images/s "
-        f"on the published runs' {gpus} (medians)"
+        f"training ran at {speed['ours']:,.0f} images/s here, the published runs at {theirs}, "
+        "loading left out (medians)"
     )
 
 
@@ -33,17 +30,18 @@ def describe_run(comparison):
     """One run's comparison (see :func:`gluon_cnn.book.compare_run`): every epoch, the verdict, the speeds."""
     c = comparison
     lines = [
-        f"{c['model']}, {c['edition']}, seed {c['seed']}, from {weights(c)}, beside {c['published']['runs']} "
-        "published runs",
-        f"{'':14} {'epoch':>5} {'ours':>8}   {'published:':<10} {'min':>7} {'median':>8} {'max':>8} {'percentile':>11}",
+        f"{c['model']}, {c['edition']}, seed {c['seed']}, from {weights(c)}, "
+        f"beside {c['published_runs']} published runs",
+        f"{'':14} epoch   ours | published:  min  median     max  runs | percentile",
     ]
     for measure, name in MEASURES.items():
         for row in c["epochs"]:
             p = row[measure]
-            side = "" if p["inside"] else "  below all" if p["beyond"] < 0 else "  above all"
+            side = "" if p["inside"] else " below all" if p["beyond"] < 0 else " above all"
             lines.append(
-                f"{name if row['epoch'] == 1 else '':14} {row['epoch']:>5} {p['ours']:>8.4f}   "
-                f"{'':10} {p['minimum']:>7.4f} {p['median']:>8.4f} {p['maximum']:>8.4f} {p['percentile']:>11.0f}{side}"
+                f"{name if row['epoch'] == 1 else '':14} {row['epoch']:>5} {p['ours']:>6.4f} | "
+                f"{p['minimum']:>15.4f} {p['median']:>7.4f} {p['maximum']:>7.4f} {p['runs']:>5} | "
+                f"{p['percentile']:>3.0f}{side}"
             )
     return "\n".join([*lines, f"verdict: {c['verdict']}", f"speed: {throughput(c)}"])
 
@@ -52,9 +50,10 @@ def describe_runs(comparison):
     """Several runs' comparison (see :func:`gluon_cnn.book.compare_runs`): the last epoch, tests, the verdict."""
     c = comparison
     last = c["epochs"][-1]
+    repeats = f"; {c['repeats_left_out']} of a seed that is there already left out" if c["repeats_left_out"] else ""
     lines = [
         f"{c['model']}, {c['edition']}, {len(c['seeds'])} runs from {weights(c)} (seeds "
-        f"{', '.join(map(str, c['seeds']))}), beside {c['published']['runs']} published runs",
+        f"{', '.join(map(str, c['seeds']))}{repeats}), beside {c['published_runs']} published runs",
         f"{'epoch ' + str(last['epoch']):14} {'':9} {'runs':>5} {'min':>8} {'median':>8} {'max':>8}",
     ]
     for measure, name in MEASURES.items():
@@ -67,8 +66,8 @@ def describe_runs(comparison):
         if measure in c["tests"]:
             t = c["tests"][measure]
             lines.append(
-                f"{'':14} Mann–Whitney U {t['mann_whitney_u']:g}, exact p {t['mann_whitney_p']:.3g}; "
-                f"Kolmogorov–Smirnov distance {t['ks_distance']:.2f}"
+                f"{'':14} {t['ours_runs']} and {t['published_runs']} runs: Mann–Whitney U {t['mann_whitney_u']:g}, "
+                f"exact p {t['mann_whitney_p']:.3g}; Kolmogorov–Smirnov distance {t['ks_distance']:.2f}"
             )
     counts = [(side, c["collapsed"][side]) for side in ("ours", "published")]
     collapsed = ", ".join(f"{n['collapsed']} of {n['runs']} {side}" for side, n in counts)

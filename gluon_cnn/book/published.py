@@ -2,6 +2,7 @@
 
 import csv
 import functools
+import math
 from pathlib import Path
 from typing import List, NamedTuple
 
@@ -82,4 +83,5 @@ def _all_runs():
 
 
 def _epoch(row):
-    return EpochResult(int(row["epoch"]), *(float(row[n]) if row[n] else None for n in EpochResult._fields[1:6]))
+    values = (float(row[name] or "nan") for name in EpochResult._fields[1:6])
+    return EpochResult(int(row["epoch"]), *(value if math.isfinite(value) else None for value in values))

@@ -15,17 +15,18 @@ import shutil
 import mxnet as mx
 
 from gluon_cnn.errors import CheckpointError, TrainingDiverged
-from gluon_cnn.files import flush_to_disk, remove_temporaries, sha256_of
+from gluon_cnn.files import flush_to_disk, sha256_of
 
 __all__ = ["best_checkpoint", "last_checkpoint", "load_checkpoint", "load_network", "save_checkpoint", "tidy"]
 
 PARAMETERS, STATES, MANIFEST = "net.params", "trainer.states", "manifest.json"
 FORMAT = 1
-KEPT = 2  # newest checkpoints, besides the best
+KEPT = 2  # newest checkpoints of each kind, besides the best
 
 
 def save_checkpoint(directory, net, trainer, state):
-    """Write a checkpoint; the two newest and the best one stay.
+    """Write a checkpoint; of the complete epochs the two newest and the best one stay, and of the steps after them the
+    two newest.
 
     Parameters
     ----------
@@ -49,6 +50,8 @@ def save_checkpoint(directory, net, trainer, state):
     """
     _refuse_non_finite(net, state)
     final = directory / _name(state)
+    if final.is_dir():  # stopped once more before the next step: it holds just this
+        return final
     temporary = directory / f".{final.name}.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
@@ -67,8 +70,6 @@ def save_checkpoint(directory, net, trainer, state):
         (temporary / MANIFEST).write_text(text + "\n", encoding="utf-8")
         for path in (*temporary.iterdir(), temporary):
             flush_to_disk(path)
-        if final.exists():  # the same step once more, after a stop before the next one
-            shutil.rmtree(final)
         temporary.rename(final)
         flush_to_disk(directory)
     finally:
@@ -133,12 +134,16 @@ def _name(state):
 
 
 def tidy(directory):
-    """Remove what a killed process left half-written or half-removed, and all but the newest and the best."""
+    """Remove what a killed process left half-written or half-removed, and all but the newest and the best: where a run
+    was stopped makes no difference to what it leaves at its end."""
     if not directory.is_dir():
         return
-    remove_temporaries(directory)
+    for path in directory.glob(".epoch-*.tmp"):
+        shutil.rmtree(path)
     checkpoints = sorted(_checkpoints(directory), key=_position)
-    for path in set(checkpoints[:-KEPT]) - {best_checkpoint(directory)}:
+    epochs = [path for path in checkpoints if _position(path)[1] == 0]
+    after = [path for path in checkpoints if not epochs or _position(path) > _position(epochs[-1])]
+    for path in set(checkpoints) - {*epochs[-KEPT:], *after[-KEPT:], best_checkpoint(directory)}:
         # Renamed first, so that a stop in the middle leaves nothing that looks like a checkpoint.
         doomed = directory / f".{path.name}.tmp"
         path.rename(doomed)

@@ -46,9 +46,6 @@ class Sums:
         What was added, read or not.
     bad_step : int or None
         The first step, from 1, whose loss was not finite.
-    dead_classes : list of int
-        Classes whose logit was 0 for every image that this object has read. Where a ReLU is a network's last
-        layer but for an average, as in NiN, such a class gets no gradient any more.
     """
 
     def __init__(self, loss=0.0, correct=0, images=0, steps=0):
@@ -95,6 +92,10 @@ class Sums:
 
     @property
     def dead_classes(self):
+        """Classes whose logit was 0 for every image that this object has read.
+
+        Where a ReLU is a network's last layer but for an average, as in NiN, such a class gets no gradient any more.
+        """
         return [] if self._largest is None else np.flatnonzero(np.equal(self._largest, 0)).tolist()
 
     @property

@@ -23,7 +23,7 @@ import portalocker
 
 from gluon_cnn._runtime import threads, usable_cores
 from gluon_cnn.errors import GluonCNNError, RunError
-from gluon_cnn.files import is_temporary, remove_temporaries, write_atomically
+from gluon_cnn.files import remove_leftovers, write_atomically
 from gluon_cnn.training.checkpoint import best_checkpoint, last_checkpoint, load_network
 from gluon_cnn.training.metrics import EpochResult
 from gluon_cnn.training.recipe import PUBLISHED_EDITIONS, Recipe
@@ -51,7 +51,7 @@ class Run:
     settings : dict
         How it computes it: ``ctx``, ``hybrid``, ``threads``, ``data_dir``.
     config : dict
-        Of a run that was opened, all of ``config.json``.
+        Of a run that was opened or has begun, all of ``config.json``.
     """
 
     def __init__(self, directory, recipe, settings):
@@ -67,9 +67,13 @@ class Run:
             config = json.loads(path.read_text(encoding="utf-8"))
             settings = {name: config["settings"][name] for name in ("ctx", "hybrid", "threads", "data_dir")}
             run = cls(directory, Recipe(**config["recipe"]), settings)
+            if not isinstance(config.get("command", ""), str):
+                raise TypeError("its command is no text")
+            if not all(isinstance(config.get(name, {}), dict) for name in ("machine", "versions")):
+                raise TypeError("its machine and versions are no tables")
             run.config = config
             return run
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise RunError(
                 f"{directory} holds no run, for there is no {CONFIG} in it: name a run's directory."
             ) from None
@@ -81,8 +85,10 @@ class Run:
         directory = self.directory
         if (directory / CONFIG).exists():
             raise RunError(f"{directory} holds another run: add --resume to go on with it, or choose another --out.")
+        if directory.is_dir():
+            remove_leftovers(directory)
         # A process that was killed before it could write its settings leaves a lock.
-        if directory.is_dir() and any(path.name != LOCK and not is_temporary(path) for path in directory.iterdir()):
+        if directory.is_dir() and any(path.name != LOCK for path in directory.iterdir()):
             raise RunError(f"{directory} is not empty and holds no run: choose another --out.")
 
     def refuse_other_recipe(self, wanted):
@@ -107,8 +113,16 @@ class Run:
             config = {**before, "resumed": [*before.get("resumed", []), session]}
         else:
             config = session
-        config = {**config, "recipe": dataclasses.asdict(self.recipe), "settings": self.settings}
-        with write_atomically(path) as temporary:
+        config.pop("diverged", None)
+        self._write_config({**config, "recipe": dataclasses.asdict(self.recipe), "settings": self.settings})
+
+    def note_divergence(self, what):
+        """Write into ``config.json`` that and where the loss was no longer finite, until somebody goes on."""
+        self._write_config({**self.config, "diverged": what})
+
+    def _write_config(self, config):
+        self.config = config
+        with write_atomically(self.directory / CONFIG) as temporary:
             temporary.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
 
     @contextlib.contextmanager
@@ -138,7 +152,7 @@ class Run:
             file.truncate(0)
             file.write(f"{os.getpid()}\n")
             file.flush()
-            remove_temporaries(self.directory)  # those of a process that was killed
+            remove_leftovers(self.directory)
             yield
         finally:
             lock.release()

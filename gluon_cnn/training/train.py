@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import math
+import re
 import signal
 import threading
 import time
@@ -76,7 +77,7 @@ def train(run, *, command, resume=False, quiet=False):
         signals = stack.enter_context(_Signals())
         # Here, for MXNet begins its threads anew, with a number of its own, whenever the process forks.
         set_threads(run.settings["threads"] or threads())
-        state = _state(epoch=0, history=[])
+        state = _state(epoch=0, history=[], dead=[])
         tidy(run.checkpoints)
         checkpoint = last_checkpoint(run.checkpoints)  # none in a new run
         if checkpoint is not None:
@@ -89,7 +90,11 @@ def train(run, *, command, resume=False, quiet=False):
         else:
             _announce(run, devices, train_iter)
         training = _Training(run, net, trainer, devices, train_iter, test_iter, signals, quiet)
-        return training.finish(state)
+        try:
+            return training.finish(state)
+        except TrainingDiverged as error:
+            run.note_divergence(re.split("[:;]", str(error))[0])
+            raise
 
 
 def load_data(recipe, data_dir, device):
@@ -127,10 +132,23 @@ def _announce(run, devices, train_iter):
     )
 
 
-def _state(epoch, history):
-    """Where a run stands after so many epochs."""
+def _state(epoch, history, dead):
+    """Where a run stands after so many epochs, the last of which ended with some classes dead."""
     rows = [result._asdict() for result in history]
-    return {"epoch": epoch, "step": 0, "sums": {}, "seconds": 0.0, "train_seconds": 0.0, "history": rows}
+    clocks = {"seconds": 0.0, "train_seconds": 0.0}
+    return {"epoch": epoch, "step": 0, "sums": {}, **clocks, "history": rows, "dead_classes": dead}
+
+
+def _diagnose(result, dead, dead_before):
+    """Log what a NiN that collapses shows: classes without a logit, when they change, and a loss that is a guess's."""
+    if dead != dead_before:
+        names = f": {', '.join(get_fashion_mnist_labels(dead))}" if dead else ""
+        log.info(f"dead classes: {len(dead)} of {len(CLASSES)}{names}")
+    if result.epoch > 1 and is_a_guess(result.train_loss, len(CLASSES)):
+        log.warning(
+            f"the loss is that of a guess, ln({len(CLASSES)}) = {math.log(len(CLASSES)):.4f}: the network has not "
+            "begun to learn or has collapsed; another --seed or a smaller --lr may help"
+        )
 
 
 class _Training:
@@ -141,7 +159,6 @@ class _Training:
         self.net, self.trainer, self.devices = net, trainer, devices
         self.train_iter, self.test_iter = train_iter, test_iter
         self.signals, self.quiet = signals, quiet
-        self.dead_classes = []  # at the last test pass
 
     def finish(self, state):
         """Train from ``state`` to the last epoch; the history."""
@@ -153,8 +170,8 @@ class _Training:
                 f"epoch {result.epoch}, loss {result.train_loss:.4f}, train acc {result.train_acc:.3f}, "
                 f"test acc {result.test_acc:.3f}, time {result.seconds:.1f} sec"
             )
-            self._diagnose(result, dead)
-            state = _state(result.epoch, history)
+            _diagnose(result, dead, state["dead_classes"])
+            state = _state(result.epoch, history, dead)
             self._save(state)
             self.run.write_history(history)
         self.run.write_history(history)  # also where a kill came between the last checkpoint and its row
@@ -193,18 +210,6 @@ class _Training:
             )
         speed, dead = sums.images / train_seconds, tested.dead_classes
         return EpochResult(epoch + 1, sums.mean_loss, sums.accuracy, tested.accuracy, seconds, speed, len(dead)), dead
-
-    def _diagnose(self, result, dead):
-        """Log what a NiN that collapses shows: classes without a logit, and a loss that is a guess's."""
-        if dead != self.dead_classes:
-            names = f": {', '.join(get_fashion_mnist_labels(dead))}" if dead else ""
-            log.info(f"dead classes: {len(dead)} of {len(CLASSES)}{names}")
-        self.dead_classes = dead
-        if result.epoch > 1 and is_a_guess(result.train_loss, len(CLASSES)):
-            log.warning(
-                f"the loss is that of a guess, ln({len(CLASSES)}) = {math.log(len(CLASSES)):.4f}: the network has not "
-                "begun to learn or has collapsed; another --seed or a smaller --lr may help"
-            )
 
     def _seeded_batches(self, epoch, first):
         """The epoch's batches from ``first`` on, MXNet's generators being seeded before each step of a

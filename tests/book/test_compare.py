@@ -1,3 +1,5 @@
+from statistics import median
+
 import pytest
 
 from gluon_cnn.book import compare_run, compare_runs, published_runs
@@ -20,7 +22,7 @@ def changed(history, **factors):
 def test_a_published_run_in_the_sample_that_contains_it(run):
     comparison = compare_run(LENET, run.history)
     assert comparison["verdict"] == "inside the published range at every epoch"
-    assert comparison["published"]["runs"] == len(PUBLISHED) == 15
+    assert comparison["published_runs"] == len(PUBLISHED) == 15
     for row in comparison["epochs"]:
         for measure in MEASURES:
             ours = getattr(run.history[row["epoch"] - 1], measure)
@@ -94,8 +96,9 @@ def test_seed_and_initial_weights_are_free(changes):
 
 
 def test_an_edition_without_published_runs_is_refused():
-    with pytest.raises(ComparisonError, match="No run of edition adam was published"):
-        differences(get_recipe("nin", "adam"))
+    assert differences(get_recipe("nin", "adam")) == ["edition adam, of which no run was published"]
+    with pytest.raises(ComparisonError, match="of which no run was published"):
+        compare_run(get_recipe("nin", "adam"), PUBLISHED[0].history)
 
 
 def test_no_epoch_and_too_many_are_refused():
@@ -109,14 +112,39 @@ def test_several_runs_as_a_sample():
     lower = [changed(run.history, train_loss=(5, 0.9)) for run in PUBLISHED[:6]]
     runs = [(get_recipe("lenet", seed=seed), history) for seed, history in enumerate(lower)]
     comparison = compare_runs([*runs, (get_recipe("lenet", seed=9), PUBLISHED[6].history[:3])])
-    assert comparison["initial_weights"] == "published"
+    assert comparison["initial_weights"] == "replayed"
     assert comparison["runs_finished"] == 6
     loss = comparison["tests"]["train_loss"]
-    assert (loss["ours"]["runs"], loss["published"]["runs"]) == (6, 15)
+    assert (loss["ours_runs"], loss["published_runs"]) == (6, 15)
     assert (loss["mann_whitney_u"], loss["ks_distance"]) == (0, 1)
     assert loss["mann_whitney_p"] == pytest.approx(2 / 54264)  # of the ways to choose 6 of 21
     assert comparison["epochs"][2]["train_loss"]["ours"]["runs"] == 7
-    assert comparison["verdict"].startswith("1 of 7 runs inside the published range at every epoch")
+    assert comparison["verdict"].startswith(
+        "0 of 6 runs inside the published range at every epoch; 1 of 7 runs not finished; the median train loss"
+    )
+
+
+def test_a_seed_counts_once_however_often_it_was_run():
+    runs = [(get_recipe("lenet", seed=seed), PUBLISHED[seed].history) for seed in (0, 1)]
+    again = (get_recipe("lenet", seed=0), PUBLISHED[0].history[:2])
+    comparison = compare_runs([again, *runs])
+    assert (comparison["seeds"], comparison["repeats_left_out"], comparison["runs_finished"]) == ([0, 1], 1, 2)
+    assert comparison["tests"]["test_acc"]["ours_runs"] == 2
+
+
+def test_one_run_is_no_sample_to_test():
+    comparison = compare_runs([(LENET, PUBLISHED[0].history)])
+    assert comparison["tests"] == {}
+    assert comparison["verdict"] == "inside the published range at every epoch"
+
+
+def test_speeds_are_told_for_each_gpu():
+    slow, fast = (
+        sorted(r.seconds for run in PUBLISHED if run.gpu == gpu for r in run.history) for gpu in ("M60", "V100")
+    )
+    throughput = compare_run(LENET, PUBLISHED[0].history)["throughput"]
+    assert throughput["what"] == "seconds"
+    assert throughput["published"] == {"M60": median(slow), "V100": median(fast)}
 
 
 def test_collapsed_runs_are_counted():

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from gluon_cnn.book import published_runs
@@ -26,6 +28,12 @@ def test_what_was_not_published_is_none():
     last = published_runs("nin", "en")[0].history[-1]
     assert last.seconds is None
     assert last.examples_per_sec > 1000
+
+
+def test_what_was_not_finite_is_none():
+    losses = [run.history[-1].train_loss for run in published_runs("googlenet", "en")]
+    assert losses.count(None) == 2
+    assert all(loss is None or math.isfinite(loss) for loss in losses)
 
 
 def test_vgg11_is_the_books_vgg_and_case_does_not_matter():

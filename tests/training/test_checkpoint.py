@@ -60,7 +60,8 @@ def test_the_two_newest_and_the_best_stay(trained, tmp_path):
     for epoch in range(1, 6):
         save_checkpoint(tmp_path, *trained, state_after(epoch, test_accs=accuracies[:epoch]))
         save_checkpoint(tmp_path, *trained, state_after(epoch, step=3, test_accs=accuracies[:epoch]))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["epoch-002", "epoch-005", "epoch-005-step-00003"]
+    names = ["epoch-002", "epoch-004", "epoch-005", "epoch-005-step-00003"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
     assert last_checkpoint(tmp_path).name == "epoch-005-step-00003"
     assert best_checkpoint(tmp_path).name == "epoch-002"
 

@@ -29,6 +29,9 @@ RANDOM_RUN = [
 ]  # fmt: skip
 
 
+ENDED = 2**22 + 1  # no process has this number on Linux
+
+
 def train(*arguments):
     assert main([str(argument) for argument in arguments]) == 0
 
@@ -147,6 +150,8 @@ def test_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpoin
     monkeypatch.setattr(train_module, "load_checkpoint", load_and_break)
     error = fails("train", "lenet", "--epochs", 2, "--out", out, "--resume")
     assert "The loss is no longer finite in epoch 2, step" in error
+    noted = json.loads((tmp_path / "run" / "config.json").read_text())["diverged"]
+    assert re.fullmatch(r"The loss is no longer finite in epoch 2, step \d+", noted)
     assert "epoch-001 is the last good checkpoint" in error
     assert result_of(out) == before
 
@@ -239,15 +244,42 @@ def test_no_final_relu_leaves_no_class_dead(tmp_path, capsys):
 
 def test_a_process_killed_before_it_wrote_anything_leaves_a_directory_to_begin_in(tmp_path):
     (tmp_path / "run.lock").write_text("1\n")
-    (tmp_path / ".config.json.1.tmp.json").write_text("{")
+    (tmp_path / f".config.json.{ENDED}.tmp.json").write_text("{")
     train("train", "lenet", *SMALL_RUN, "--out", tmp_path, "--quiet")
     assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("name", [".tmp", ".tmpfiles", ".my.tmp.notes", ".notes.1.tmp"])
+def test_files_of_others_are_not_taken_for_leftovers(tmp_path, fails, name):
+    (tmp_path / name).write_text("precious")
+    assert "is not empty" in fails("train", "lenet", *SMALL_RUN, "--out", tmp_path)
+    assert (tmp_path / name).read_text() == "precious"
 
 
 def test_what_a_killed_process_left_half_removed_is_removed(lenet_run, tmp_path):
     run = shutil.copytree(lenet_run, tmp_path / "run")
     (run / "checkpoint" / "epoch-001").rename(run / "checkpoint" / ".epoch-001.tmp")
-    (run / ".history.csv.1.tmp.csv").write_text("epoch")
+    (run / f".history.csv.{ENDED}.tmp.csv").write_text("epoch")
     train("train", "lenet", "--out", run, "--resume", "--quiet")
     assert [path.name for path in (run / "checkpoint").iterdir()] == ["epoch-002"]
     assert not list(run.glob(".*"))
+
+
+def test_where_a_run_was_stopped_makes_no_difference_to_what_it_leaves(tmp_path, monkeypatch):
+    train("train", "lenet", *SMALL_RUN, "--epochs", "4", "--out", tmp_path / "whole", "--quiet")
+    steps = train_module.train_steps
+
+    def stop_after_two(*args, **options):
+        for number, sums in enumerate(steps(*args, **options), 1):
+            if number == 2 and (tmp_path / "cut" / "checkpoint" / "epoch-003").exists():
+                os.kill(os.getpid(), signal.SIGINT)
+            yield sums
+
+    command = ["train", "lenet", *SMALL_RUN, "--epochs", "4", "--out", str(tmp_path / "cut"), "--quiet"]
+    with monkeypatch.context() as patch:
+        patch.setattr(train_module, "train_steps", stop_after_two)
+        assert main(command) == 130
+    assert (tmp_path / "cut" / "checkpoint" / "epoch-003-step-00002").is_dir()
+    train(*command, "--resume")
+    names = [sorted(path.name for path in (tmp_path / run / "checkpoint").iterdir()) for run in ("whole", "cut")]
+    assert names[0] == names[1]
