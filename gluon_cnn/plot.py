@@ -87,7 +87,7 @@ def save_clouds(published, samples, path, title):
     from matplotlib.figure import Figure
 
     epochs = len(published[0])
-    figure = Figure(figsize=(2.9 * epochs, 3.9), layout="constrained")
+    figure = Figure(figsize=(3.3 * epochs, 4), layout="constrained")
     for epoch, axes in enumerate(figure.subplots(1, epochs), 1):
         _draw_strip(axes, published, samples, "train_loss", epoch)
     handles, labels = axes.get_legend_handles_labels()
@@ -183,7 +183,7 @@ def _draw_strip(axes, published, samples, measure, epoch):
         spread = [x + 0.07 * ((number % 5) - 2) for number in range(len(values))]
         axes.plot(spread, values, "o", color=color, ms=4, alpha=0.8, label=f"{name} ({len(values)})")
     axes.set_xlim(-0.5, len(columns) - 0.5)
-    axes.set_xticks(range(len(columns)), [name.replace(" ", "\n", 1) for name in columns])
+    axes.set_xticks(range(len(columns)), [name.replace(" ", "\n") for name in columns], fontsize="small")
     axes.set_ylabel(f"{_LABELS[measure]} after epoch {epoch}")
     _ink(axes)
 
