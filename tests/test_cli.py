@@ -29,8 +29,9 @@ def test_each_example_trains(example, tmp_path):
     lines = result.stdout.splitlines()
     assert lines[0].startswith("training ")
     assert re.match(r"epoch 1, loss \d\.\d{4}, train acc 0\.\d{3}, test acc 0\.\d{3}, time", lines[1])
-    assert lines[2].startswith("the run is in runs/")
-    assert (tmp_path / lines[2].split()[-1] / "history.csv").exists()
+    assert lines[-2].startswith("compared with nothing, for it is not the book's recipe: ")
+    assert lines[-1].startswith("the run is in runs/")
+    assert (tmp_path / lines[-1].split()[-1] / "history.csv").exists()
 
 
 def test_runs_of_one_name_get_directories_of_their_own(tmp_path, monkeypatch, capsys):
