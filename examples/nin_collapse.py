@@ -15,6 +15,7 @@ from pathlib import Path
 from statistics import median
 
 from gluon_cnn.arguments import seeds
+from gluon_cnn.book.statistics import mann_whitney
 from gluon_cnn.errors import GluonCNNError
 from gluon_cnn.reproduce import train_missing
 from gluon_cnn.training import Run, get_recipe, read_history
@@ -56,15 +57,23 @@ def study(variants, description):
 
 
 def print_table(histories, epochs):
-    """Each variant's runs after their last epoch, in Markdown; a run whose loss was not finite has no last epoch."""
-    print("| variant | runs | all classes dead | dead classes, by seed | test accuracy: median | minimum | maximum |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    """Each variant's runs after their last epoch, in Markdown; a run whose loss was not finite has no last epoch.
+
+    p is Mann–Whitney's, exact and two-sided, of the test accuracies against the first variant's.
+    """
+    first, *_ = accuracies = {
+        name: [history[-1].test_acc for history in of_variant if len(history) == epochs]
+        for name, of_variant in histories.items()
+    }
+    print("| variant | runs | all classes dead | dead classes, by seed | test accuracy: median | min | max | p |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for name, of_variant in histories.items():
         dead = [history[-1].dead_classes if len(history) == epochs else "diverged" for history in of_variant]
-        accuracy = [history[-1].test_acc for history in of_variant if len(history) == epochs] or [math.nan]
+        accuracy = accuracies[name] or [math.nan]
+        p = "" if name == first else f"{mann_whitney(accuracies[first], accuracies[name])[1]:.2g}"
         print(
             f"| {name} | {len(dead)} | {dead.count(10)} | {', '.join(map(str, dead))} "
-            f"| {median(accuracy):.3f} | {min(accuracy):.3f} | {max(accuracy):.3f} |"
+            f"| {median(accuracy):.3f} | {min(accuracy):.3f} | {max(accuracy):.3f} | {p} |"
         )
 
 

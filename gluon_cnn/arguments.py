@@ -3,6 +3,7 @@
 import argparse
 import re
 import shlex
+from importlib import metadata
 
 from gluon_cnn.errors import SettingError
 from gluon_cnn.models import list_models
@@ -33,6 +34,7 @@ def make_parser():
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=_examples("train nin --quick", "compare runs/nin-zh-v1-seed0", "evaluate runs/nin-zh-v1-seed0", "data"),
     )
+    parser.add_argument("--version", action="version", version=f"gluon-cnn {metadata.version('gluon-cnn')}")
     commands = parser.add_subparsers(metavar="COMMAND", dest="command", required=True)
     _add_train(commands)
     _add_evaluate(commands)

@@ -1,5 +1,6 @@
 """The report of a directory of runs: what was run, on what, and how it compares; as a page and as Markdown."""
 
+import logging
 import time
 from importlib import metadata
 from pathlib import Path
@@ -14,6 +15,8 @@ from gluon_cnn.results import compare_together, kinds, samples_of
 from gluon_cnn.training import Run, read_history
 
 __all__ = ["write_report"]
+
+log = logging.getLogger(__name__)
 
 
 def write_report(directory):
@@ -36,6 +39,9 @@ def write_report(directory):
     if not directory.is_dir():
         raise RunError(f"{directory} is no directory: name one that holds runs.")
     content = _content(directory)
+    for network in content["networks"]:
+        for sample in network["samples"]:
+            log.info(f"{network['title']}, from {sample['weights']}: {sample['verdict']}")
     environment = Environment(
         loader=PackageLoader("gluon_cnn"),
         autoescape=select_autoescape(["html"]),

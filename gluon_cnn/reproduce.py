@@ -54,7 +54,8 @@ def train_missing(runs, *, quiet=False):
     """
     for run in runs:  # before hours go into the first of them
         if (run.directory / CONFIG).exists():
-            Run.open(run.directory).refuse_other_recipe(dataclasses.asdict(run.recipe))
+            recipe, advice = dataclasses.asdict(run.recipe), "rename that directory, or choose another --out"
+            Run.open(run.directory).refuse_other_recipe(recipe, advice)
     for number, run in enumerate(runs, 1):
         resume = (run.directory / CONFIG).exists()
         if has_results(run) or (resume and "diverged" in Run.open(run.directory).config):

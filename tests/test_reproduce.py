@@ -152,7 +152,8 @@ def test_a_directory_with_a_run_of_another_recipe_is_left_alone(tmp_path, fails)
     small = ["--data", "sample", "--epochs", "1", "--batch-size", "100"]
     assert main(["train", "lenet", *small, "--out", str(out), "--quiet"]) == 0
     before = (out / "config.json").read_bytes()
-    assert "was begun with epochs 1, not 5; batch_size 100, not 256" in fails(*REPRODUCE, "--out", tmp_path)
+    error = fails(*REPRODUCE, "--out", tmp_path)
+    assert "was begun with epochs 1, not 5; batch_size 100, not 256: rename that directory, or choose another" in error
     assert (out / "config.json").read_bytes() == before
 
 

@@ -155,3 +155,8 @@ def test_a_run_that_leaves_the_books_recipe_loses_its_comparison(published_run_a
     run = Run(directory, get_recipe("lenet", epochs=6), Run.open(directory).settings)
     assert write_results(run) is None
     assert not list(directory.glob("comparison*"))
+
+
+def test_the_directory_above_the_runs_is_answered_with_one_in_it(published_run_as_ours, fails):
+    directory = published_run_as_ours()
+    assert f"name a run's directory, such as {directory}" in fails("compare", directory.parent)

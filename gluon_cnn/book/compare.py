@@ -53,9 +53,9 @@ def compare_run(recipe, history):
         ``epochs`` has for each epoch and measure our value (``ours``), the published runs' ``minimum``,
         ``lower_quartile``, ``median``, ``upper_quartile``, ``maximum`` and number (``runs``), our
         ``percentile`` in them, whether we are ``inside`` their range and ``inside_widened``, the range with
-        both ends moved outwards by 2 % of themselves, and ``beyond``, by which share of the nearest end we are
-        outside. All but ``ours`` go by our value with as many decimals as were published. ``verdict`` says it
-        in a sentence.
+        both ends moved outwards by 2 % of themselves, ``beyond``, by which share of the nearest end we are
+        outside, and ``distance``, by how much. All but ``ours`` go by our value with as many decimals as were
+        published. ``verdict`` says it in a sentence.
 
     Raises
     ------
@@ -186,6 +186,7 @@ def _place(ours, sample):
         "inside": beyond == 0,
         "inside_widened": abs(beyond) <= WIDENED,
         "beyond": beyond,
+        "distance": value - nearest,
     }
 
 
@@ -210,16 +211,23 @@ def _verdict(epochs):
     outside = []
     for measure, name in MEASURES.items():
         for side, sign in (("below", -1), ("above", 1)):
-            beyond = {row["epoch"]: sign * row[measure]["beyond"] for row in epochs}
-            there = [epoch for epoch, share in beyond.items() if share > 0]
+            there = [row["epoch"] for row in epochs if sign * row[measure]["beyond"] > 0]
             if there:
-                by = f"by {_percent(max(beyond.values()))}{' at most' if len(there) > 1 else ''}"
+                at_most = " at most" if len(there) > 1 else ""
+                by = f"by {_far(measure, [row[measure] for row in epochs], sign)}{at_most}"
                 outside.append(f"{name} {side} every published run {_when(there, epochs[-1]['epoch'])} ({by})")
     if not outside:
         return _INSIDE
     if any(row[measure]["inside"] for row in epochs for measure in MEASURES):
         outside.append("otherwise inside the published range")
     return "; ".join(outside)
+
+
+def _far(measure, places, sign):
+    """The largest distance to one side: a loss in per cent of the range's end, an accuracy in points."""
+    if measure == "train_loss":
+        return _percent(max(sign * place["beyond"] for place in places))
+    return f"{100 * max(sign * place['distance'] for place in places):.1f} points"
 
 
 def _percent(share):
@@ -235,9 +243,23 @@ def _when(epochs, last):
     return f"at epochs {', '.join(others)} and {final}" if others else f"at epoch {final}"
 
 
+def _inside_the_others(published):
+    """How many published runs are inside the range of the other ones throughout, which says how much to expect."""
+    outermost = set()
+    for measure in MEASURES:
+        for epoch in range(len(published[0].history)):
+            values = [(getattr(run.history[epoch], measure), run.name) for run in published]
+            values = sorted(value for value in values if value[0] is not None)
+            # Alone at one end: without it the others' range is narrower.
+            outermost |= {values[0][1]} if values[0][0] < values[1][0] else set()
+            outermost |= {values[-1][1]} if values[-1][0] > values[-2][0] else set()
+    return f"of the published ones, each held against the others, {len(published) - len(outermost)} of {len(published)}"
+
+
 def _sample_verdict(recipe, histories, finished, last, tests):
     inside = sum(compare_run(recipe, history)["verdict"] == _INSIDE for history in finished)
-    parts = [f"{inside} of {len(finished)} runs {_INSIDE}"] if finished else []
+    others = _inside_the_others(published_runs(recipe.model, recipe.edition))
+    parts = [f"{inside} of {len(finished)} runs inside the published range throughout ({others})"] if finished else []
     if len(finished) < len(histories):
         parts.append(f"{len(histories) - len(finished)} of {len(histories)} runs not finished")
     ours, published = (last["train_loss"][side]["median"] for side in ("ours", "published"))

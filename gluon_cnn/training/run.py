@@ -74,8 +74,10 @@ class Run:
             run.config = config
             return run
         except (FileNotFoundError, NotADirectoryError):
+            inside = next(directory.glob(f"*/{CONFIG}"), None)
+            such_as = f", such as {inside.parent}" if inside else ""
             raise RunError(
-                f"{directory} holds no run, for there is no {CONFIG} in it: name a run's directory."
+                f"{directory} holds no run, for there is no {CONFIG} in it: name a run's directory{such_as}."
             ) from None
         except (OSError, ValueError, KeyError, TypeError, GluonCNNError) as error:
             raise RunError(f"{path} cannot be read as a run's settings ({error}): restore it or start anew.") from None
@@ -91,7 +93,7 @@ class Run:
         if directory.is_dir() and any(path.name != LOCK for path in directory.iterdir()):
             raise RunError(f"{directory} is not empty and holds no run: choose another --out.")
 
-    def refuse_other_recipe(self, wanted):
+    def refuse_other_recipe(self, wanted, advice="leave these out, or choose another --out"):
         """RunError if the run was begun with other values than a dictionary of some of its recipe's has."""
         differences = [
             f"{name} {getattr(self.recipe, name)!r}, not {value!r}"
@@ -99,9 +101,7 @@ class Run:
             if getattr(self.recipe, name) != value
         ]
         if differences:
-            raise RunError(
-                f"{self.directory} was begun with {'; '.join(differences)}: leave these out, or choose another --out."
-            )
+            raise RunError(f"{self.directory} was begun with {'; '.join(differences)}: {advice}.")
 
     def write_config(self, command):
         """Write ``config.json``: recipe, settings, and the command, versions and machine that it began with; those

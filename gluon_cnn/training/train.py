@@ -147,7 +147,7 @@ def _diagnose(result, dead, dead_before):
     if result.epoch > 1 and is_a_guess(result.train_loss, len(CLASSES)):
         log.warning(
             f"the loss is that of a guess, ln({len(CLASSES)}) = {math.log(len(CLASSES)):.4f}: the network has not "
-            "begun to learn or has collapsed; another --seed or a smaller --lr may help"
+            "begun to learn or has collapsed; --init seed with another --seed, or a smaller --lr, may help"
         )
 
 

@@ -120,7 +120,8 @@ def test_several_runs_as_a_sample():
     assert loss["mann_whitney_p"] == pytest.approx(2 / 54264)  # of the ways to choose 6 of 21
     assert comparison["epochs"][2]["train_loss"]["ours"]["runs"] == 7
     assert comparison["verdict"].startswith(
-        "0 of 6 runs inside the published range at every epoch; 1 of 7 runs not finished; the median train loss"
+        "0 of 6 runs inside the published range throughout (of the published ones, each held against the others, "
+        "6 of 15); 1 of 7 runs not finished; the median train loss of epoch 5 is "
     )
 
 
@@ -172,3 +173,26 @@ def test_every_network_of_ours_has_published_runs_at_every_epoch(model, edition)
     assert len(known) >= 14
     for history in known:
         assert compare_run(recipe, history)["verdict"] == "inside the published range at every epoch"
+
+
+def test_how_many_published_runs_are_inside_the_range_of_the_others():
+    inside = 0
+    for run in PUBLISHED:
+        others = [other for other in PUBLISHED if other is not run]
+        inside += all(
+            min(getattr(other.history[epoch], measure) for other in others)
+            <= getattr(run.history[epoch], measure)
+            <= max(getattr(other.history[epoch], measure) for other in others)
+            for measure in MEASURES
+            for epoch in range(5)
+        )
+    comparison = compare_runs([(get_recipe("lenet", seed=seed), PUBLISHED[seed].history) for seed in (0, 1)])
+    assert f"each held against the others, {inside} of 15)" in comparison["verdict"]
+
+
+def test_an_accuracy_is_outside_by_points():
+    highest = max(run.history[4].test_acc for run in PUBLISHED)
+    history = [*PUBLISHED[0].history[:4], PUBLISHED[0].history[4]._replace(test_acc=highest + 0.012)]
+    assert compare_run(LENET, history)["verdict"] == (
+        "test accuracy above every published run at epoch 5 (by 1.2 points); otherwise inside the published range"
+    )
