@@ -17,7 +17,7 @@ RUNTIME = [
     *NUMPY,
     "gluoncv==0.10.5.post0",
     "jinja2>=3",
-    "matplotlib>=3.5",
+    "matplotlib>=3.7",
     "pillow>=8",
     "portalocker>=2",
     "requests>=2.25",
