@@ -42,7 +42,7 @@ def study(variants, description):
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     try:
         args = parser.parse_args()
-        settings = {"ctx": args.ctx, "hybrid": True, "threads": None, "data_dir": args.data_dir}
+        settings = {"ctx": args.ctx, "data_dir": args.data_dir}
         sizes = {name: getattr(args, name) for name in ("epochs", "train_size", "test_size", "data")}
         runs = {name: [] for name in variants}
         for seed in args.seeds:  # so that a study which is cut off has some of each

@@ -99,11 +99,20 @@ def train_command(run):
         if name == "seed" or value != getattr(book, name):
             switch = {"augment": "--augment", "final_relu": "--no-final-relu"}.get(name)
             words += [switch] if switch else [f"--{name.replace('_', '-')}", str(value)]
-    for name in ("threads", "data_dir"):
+    for name in ("threads", "data_dir", "checkpoint_every"):
         words += [f"--{name.replace('_', '-')}", str(settings[name])] if settings[name] is not None else []
     words += ["--ctx", settings["ctx"]] if settings["ctx"] != "auto" else []
     words += ["--no-hybrid"] if not settings["hybrid"] else []
     return shlex.join([*words, "--out", str(run.directory)])
+
+
+def _add_checkpoint_every(command):
+    command.add_argument(
+        "--checkpoint-every",
+        type=int,
+        metavar="STEPS",
+        help="also save after so many steps within an epoch (default: about every two minutes)",
+    )
 
 
 def _add_train(commands):
@@ -158,7 +167,10 @@ def _add_train(commands):
     recipe.add_argument("--num-mlp-layers", type=int, metavar="N", help="1×1 convolutions in each of NiN's blocks (2)")
     command.add_argument("--out", metavar="DIR", help="the run's directory (default: a new one in runs/)")
     command.add_argument("--resume", action="store_true", help="go on with the run in --out")
-    command.add_argument("--no-hybrid", action="store_true", help="do not compile the network")
+    command.add_argument(
+        "--no-hybrid", dest="hybrid", action="store_false", default=None, help="do not compile the network"
+    )
+    _add_checkpoint_every(command)
     command.add_argument("--quiet", action="store_true", help="print errors only")
 
 
@@ -231,6 +243,7 @@ def _add_reproduce(commands):
         "--data", choices=("full", "sample"), help="sample: 2,000 images, to see how it goes; compared with nothing"
     )
     _add_device_and_data(command)
+    _add_checkpoint_every(command)
     command.add_argument("--out", metavar="DIR", default="runs", help="where the runs are and go (default runs)")
     command.add_argument("--quiet", action="store_true", help="print errors only")
 

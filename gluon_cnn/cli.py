@@ -26,7 +26,7 @@ from gluon_cnn.reproduce import reproduce
 from gluon_cnn.results import compare_each, compare_together, kinds, write_curves, write_results
 from gluon_cnn.training import Run, evaluate_accuracy, get_recipe, train
 from gluon_cnn.training.recipe import quick_changes
-from gluon_cnn.training.run import default_name
+from gluon_cnn.training.run import SETTINGS, default_name
 from gluon_cnn.training.train import load_data
 
 __all__ = ["main"]
@@ -77,11 +77,8 @@ def _train(args):
         run = _resumed_run(args)
     else:
         recipe = _recipe(args)
-        settings = {"ctx": "auto", "hybrid": not args.no_hybrid, "threads": None, "data_dir": None}
-        settings.update(_settings(args))
-        run = Run(args.out or _new_directory(recipe, args.quick), recipe, settings)
-    if run.settings["threads"] is not None:
-        _check_threads(run.settings["threads"])
+        run = Run(args.out or _new_directory(recipe, args.quick), recipe, _settings(args))
+    _check_settings(run.settings)
     if run.recipe.data == "full" and run.settings["data_dir"] == str(SAMPLE):
         raise SettingError(f"--data-dir is the sample in this package, {SAMPLE}: use --data sample.")
     if args.quick:
@@ -122,16 +119,21 @@ def _resumed_run(args):
     run.refuse_other_recipe(wanted)
     run.recipe = dataclasses.replace(run.recipe, epochs=epochs)
     run.settings.update(_settings(args))
-    if args.no_hybrid:
-        run.settings["hybrid"] = False
     return run
 
 
 def _settings(args):
-    settings = _given(args, ("ctx", "threads", "data_dir"))
+    settings = _given(args, ("ctx", "hybrid", "threads", "data_dir", "checkpoint_every"))
     if args.data_dir is not None:
         settings["data_dir"] = str(Path(args.data_dir).expanduser().resolve())  # also from elsewhere, later
     return settings
+
+
+def _check_settings(settings):
+    if settings["threads"] is not None:
+        _check_threads(settings["threads"])
+    if settings["checkpoint_every"] is not None:
+        whole_number("checkpoint_every", settings["checkpoint_every"])
 
 
 def _check_threads(number):
@@ -140,7 +142,7 @@ def _check_threads(number):
 
 
 def _given(args, names):
-    return {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    return {name: getattr(args, name) for name in names if getattr(args, name, None) is not None}
 
 
 def _new_directory(recipe, quick):
@@ -238,9 +240,8 @@ def _reproduce(args):
     changes = _given(args, ("init", "data"))
     recipes = [get_recipe(model, args.edition, seed=seed, **changes) for model in models for seed in args.seeds]
     published_runs(models[0], args.edition)  # or there is nothing to reproduce
-    settings = {"ctx": "auto", "hybrid": True, "threads": None, "data_dir": None, **_settings(args)}
-    if args.threads is not None:
-        _check_threads(args.threads)
+    settings = _settings(args)
+    _check_settings({**SETTINGS, **settings})
     try:
         written = reproduce(recipes, Path(args.out), settings, quiet=args.quiet)
     except RunStopped as stopped:

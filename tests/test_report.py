@@ -18,20 +18,17 @@ def runs(tmp_path_factory):
     recipes = [get_recipe(model, seed=seed, init=init) for model, init in kinds for seed in range(3)]
     for recipe in [*recipes, get_recipe("nin", resize=96, seed=5, final_relu=False)]:
         number = 3 * (recipe.init == "seed") + recipe.seed
-        run = Run(directory / f"{recipe.model}-{recipe.init}" / str(recipe.seed), recipe, SETTINGS)
+        run = Run(directory / f"{recipe.model}-{recipe.init}" / str(recipe.seed), recipe, {})
         run.directory.mkdir(parents=True)
         run.write_config(f"gluon-cnn train {recipe.model} --seed {recipe.seed} --init {recipe.init}")
         history = published_runs(recipe.model, "zh-v1")[number].history[: 3 if recipe.seed == 2 else 5]
         run.write_history([r._replace(examples_per_sec=1000.0, dead_classes=recipe.seed) for r in history])
     # As a process leaves it that has just begun.
-    begun = Run(directory / "begun", get_recipe("nin", seed=9), SETTINGS)
+    begun = Run(directory / "begun", get_recipe("nin", seed=9), {})
     begun.directory.mkdir()
     begun.write_config("gluon-cnn train nin --seed 9")
     assert main(["report", str(directory)]) == 0
     return directory
-
-
-SETTINGS = {"ctx": "auto", "hybrid": True, "threads": None, "data_dir": None}
 
 
 @pytest.mark.parametrize("name", ["report.html", "report.md"])
@@ -68,7 +65,7 @@ def test_page_needs_nothing_from_elsewhere(runs):
 
 
 def test_what_a_run_says_of_itself_is_text_not_markup(tmp_path):
-    run = Run(tmp_path / "run", get_recipe("lenet"), SETTINGS)
+    run = Run(tmp_path / "run", get_recipe("lenet"), {})
     run.directory.mkdir()
     run.write_config("gluon-cnn train <script>alert(1)</script> | `a`\nb")
     run.write_history([r._replace(examples_per_sec=1.0) for r in published_runs("lenet", "zh-v1")[0].history])
@@ -78,7 +75,7 @@ def test_what_a_run_says_of_itself_is_text_not_markup(tmp_path):
 
 
 def test_a_run_whose_loss_was_not_finite_is_told(tmp_path):
-    run = Run(tmp_path / "run", get_recipe("lenet"), SETTINGS)
+    run = Run(tmp_path / "run", get_recipe("lenet"), {})
     run.directory.mkdir()
     run.write_config("gluon-cnn train lenet")
     run.write_history([r._replace(examples_per_sec=1.0) for r in published_runs("lenet", "zh-v1")[0].history[:2]])

@@ -197,7 +197,7 @@ def test_the_command_of_a_recipe_gives_that_recipe(tmp_path, monkeypatch):
     found = []
     monkeypatch.setattr("gluon_cnn.cli.train", lambda run, **options: found.append(run))
     monkeypatch.setattr("gluon_cnn.cli.write_results", lambda run: None)
-    settings = {"ctx": "cpu", "hybrid": False, "threads": 1, "data_dir": None}
+    settings = {"ctx": "cpu", "hybrid": False, "threads": 1, "data_dir": None, "checkpoint_every": 7}
     run = Run(tmp_path / "run", recipe, settings)
     assert main(train_command(run).split()[1:]) == 0
     assert [(found[0].recipe, found[0].settings, found[0].directory)] == [(recipe, settings, run.directory)]

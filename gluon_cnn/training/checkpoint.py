@@ -9,22 +9,72 @@ stood. The trainer's states are MXNet's pickle, so they are read only where the 
 
 import hashlib
 import json
+import logging
 import re
 import shutil
+import tempfile
+from pathlib import Path
+from typing import Dict, NamedTuple
 
 import mxnet as mx
 
 from gluon_cnn.errors import CheckpointError, TrainingDiverged
 from gluon_cnn.files import flush_to_disk, sha256_of
 
-__all__ = ["best_checkpoint", "last_checkpoint", "load_checkpoint", "load_network", "save_checkpoint", "tidy"]
+__all__ = [
+    "Snapshot",
+    "best_checkpoint",
+    "last_checkpoint",
+    "load_checkpoint",
+    "load_last_checkpoint",
+    "load_network",
+    "take_snapshot",
+    "tidy",
+    "write_checkpoint",
+]
+
+log = logging.getLogger(__name__)
 
 PARAMETERS, STATES, MANIFEST = "net.params", "trainer.states", "manifest.json"
 FORMAT = 1
 KEPT = 2  # newest checkpoints of each kind, besides the best
 
 
-def save_checkpoint(directory, net, trainer, state):
+class Snapshot(NamedTuple):
+    """A training at one moment: its parameters, copied by name, the trainer's states, and where the run stands."""
+
+    parameters: Dict[str, mx.nd.NDArray]
+    finite: Dict[str, mx.nd.NDArray]
+    trainer_states: bytes
+    state: dict
+
+
+def take_snapshot(net, trainer, state):
+    """Copy a training, so that it can go on while the copy is written.
+
+    Parameters
+    ----------
+    net : Block
+    trainer : gluon.Trainer
+    state : dict
+        Where the run stands, for JSON: ``epoch`` complete epochs, ``step`` steps of the next, ``history``,
+        and whatever else the run needs to go on.
+    """
+    parameters = {
+        # Times 1, which copies each bit, and brings what the test pass left in oneDNN's layout back into the plain
+        # one: on a thread of Python's that would begin threads of OpenMP's own, see _runtime.
+        name: (parameter.list_data()[0] * 1).as_in_context(mx.cpu())
+        for name, parameter in net._collect_params_with_prefix().items()
+    }
+    # 0 times a finite number is 0, so one number of each parameter tells.
+    finite = {name: (array * 0).sum() for name, array in parameters.items()}
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / STATES
+        trainer.save_states(str(path))
+        return Snapshot(parameters, finite, path.read_bytes(), state)
+
+
+def write_checkpoint(directory, snapshot):
     """Write a checkpoint; of the complete epochs the two newest and the best one stay, and of the steps after them the
     two newest.
 
@@ -32,11 +82,7 @@ def save_checkpoint(directory, net, trainer, state):
     ----------
     directory : Path
         The run's ``checkpoint`` directory.
-    net : Block
-    trainer : gluon.Trainer
-    state : dict
-        Where the run stands, for JSON: ``epoch`` complete epochs, ``step`` steps of the next, ``history``,
-        and whatever else the run needs to go on.
+    snapshot : Snapshot
 
     Returns
     -------
@@ -48,7 +94,8 @@ def save_checkpoint(directory, net, trainer, state):
     TrainingDiverged
         If a parameter is not a finite number. Nothing is written then.
     """
-    _refuse_non_finite(net, state)
+    _refuse_non_finite(snapshot)
+    state = snapshot.state
     final = directory / _name(state)
     if final.is_dir():  # stopped once more before the next step: it holds just this
         return final
@@ -56,8 +103,8 @@ def save_checkpoint(directory, net, trainer, state):
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:
-        net.save_parameters(str(temporary / PARAMETERS))
-        trainer.save_states(str(temporary / STATES))
+        mx.nd.save(str(temporary / PARAMETERS), snapshot.parameters)
+        (temporary / STATES).write_bytes(snapshot.trainer_states)
         content = {
             "format": FORMAT,
             "state": state,
@@ -76,6 +123,38 @@ def save_checkpoint(directory, net, trainer, state):
         shutil.rmtree(temporary, ignore_errors=True)
     tidy(directory)
     return final
+
+
+def load_last_checkpoint(directory, net, trainer, devices):
+    """Put the last checkpoint that is whole in place; returns its directory and its state, or (None, None) if there is
+    none at all.
+
+    A damaged one after it is reported and moved aside, to a name that ends with ``.damaged``.
+
+    Raises
+    ------
+    CheckpointError
+        If there are checkpoints and none of them is whole, or the whole one is of another network. Nothing has been
+        changed then.
+    """
+    damaged = []
+    for checkpoint in sorted(_checkpoints(directory), key=_position, reverse=True):
+        try:
+            _verified_state(checkpoint)
+        except CheckpointError as error:
+            damaged.append((checkpoint, error))
+            continue
+        state = load_checkpoint(checkpoint, net, trainer, devices)
+        for other, error in damaged:
+            aside = other.with_name(f"{other.name}.damaged")
+            shutil.rmtree(aside, ignore_errors=True)
+            other.rename(aside)
+            log.warning(f"{str(error).split(':')[0]}; it is {aside.name} now, and {checkpoint.name} is used")
+        return checkpoint, state
+    if damaged:
+        names = ", ".join(checkpoint.name for checkpoint, _ in damaged)
+        raise CheckpointError(f"No checkpoint in {directory} is whole ({names}): restore one, or begin another run.")
+    return None, None
 
 
 def load_checkpoint(checkpoint, net, trainer, devices):
@@ -178,8 +257,8 @@ def _verified_state(checkpoint):
 
 def _damaged(checkpoint, name):
     return (
-        f"The checkpoint {checkpoint} is damaged, for {name} is not as it was written: "
-        "move that directory away and --resume goes on from the one before, or from the start."
+        f"The checkpoint {checkpoint} is damaged, for {name} is not as it was written: restore it, or go on with the "
+        "run's training by --resume, which takes the one before."
     )
 
 
@@ -205,14 +284,10 @@ def _fits(shape, expected):
     return len(shape) == len(expected) and all(size == e or e in (0, -1) for size, e in zip(shape, expected))
 
 
-def _refuse_non_finite(net, state):
-    # 0 times a finite number is 0, so one number of each parameter tells; the parameter itself, which the
-    # test pass left in oneDNN's layout, would be brought into NumPy's by OpenMP on this thread, see _runtime.
-    parameters = net._collect_params_with_prefix()
-    sums = {name: (parameter.list_data()[0] * 0).sum() for name, parameter in parameters.items()}
-    for name, total in sums.items():
+def _refuse_non_finite(snapshot):
+    for name, total in snapshot.finite.items():
         if total.asnumpy().item() != 0:
             raise TrainingDiverged(
-                f"The parameter {name} is no longer finite after epoch {state['epoch']}, step {state['step']}; "
-                "try a smaller --lr."
+                f"The parameter {name} is no longer finite after epoch {snapshot.state['epoch']}, "
+                f"step {snapshot.state['step']}; try a smaller --lr."
             )

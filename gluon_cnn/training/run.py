@@ -28,7 +28,7 @@ from gluon_cnn.training.checkpoint import best_checkpoint, last_checkpoint, load
 from gluon_cnn.training.metrics import EpochResult
 from gluon_cnn.training.recipe import PUBLISHED_EDITIONS, Recipe
 
-__all__ = ["Run", "default_name", "read_history"]
+__all__ = ["SETTINGS", "Run", "default_name", "read_history"]
 
 CONFIG, HISTORY, LOG, CURVES, CHECKPOINTS, LOCK = (
     "config.json",
@@ -40,6 +40,10 @@ CONFIG, HISTORY, LOG, CURVES, CHECKPOINTS, LOCK = (
 )
 
 
+#: What a run's settings are if nobody says otherwise.
+SETTINGS = {"ctx": "auto", "hybrid": True, "threads": None, "data_dir": None, "checkpoint_every": None}
+
+
 class Run:
     """A run's directory.
 
@@ -49,13 +53,14 @@ class Run:
     recipe : Recipe
         What the run computes.
     settings : dict
-        How it computes it: ``ctx``, ``hybrid``, ``threads``, ``data_dir``.
+        How it computes it: ``ctx``, ``hybrid``, ``threads``, ``data_dir``, ``checkpoint_every`` (steps, or None for
+        two minutes). Those that are not given are :data:`SETTINGS`.
     config : dict
         Of a run that was opened or has begun, all of ``config.json``.
     """
 
     def __init__(self, directory, recipe, settings):
-        self.directory, self.recipe, self.settings = Path(directory), recipe, settings
+        self.directory, self.recipe, self.settings = Path(directory), recipe, {**SETTINGS, **settings}
         self.config = {}
 
     @classmethod
@@ -65,8 +70,7 @@ class Run:
         path = directory / CONFIG
         try:
             config = json.loads(path.read_text(encoding="utf-8"))
-            settings = {name: config["settings"][name] for name in ("ctx", "hybrid", "threads", "data_dir")}
-            run = cls(directory, Recipe(**config["recipe"]), settings)
+            run = cls(directory, Recipe(**config["recipe"]), config["settings"])
             if not isinstance(config.get("command", ""), str):
                 raise TypeError("its command is no text")
             if not all(isinstance(config.get(name, {}), dict) for name in ("machine", "versions")):

@@ -1,6 +1,7 @@
 """Train a run: from its recipe, or from where it was stopped, to its last epoch."""
 
 import contextlib
+import functools
 import logging
 import math
 import re
@@ -8,24 +9,26 @@ import signal
 import threading
 import time
 
-import mxnet as mx
 from mxnet.gluon import nn
 
 from gluon_cnn._runtime import set_threads, threads
 from gluon_cnn.data import CLASSES, SAMPLE, get_fashion_mnist_labels, load_data_fashion_mnist
 from gluon_cnn.device import parse_context
-from gluon_cnn.errors import RunError, RunStopped, TrainingDiverged
+from gluon_cnn.errors import RunStopped, TrainingDiverged
 from gluon_cnn.models.sequential import layers_of
 from gluon_cnn.seeding import seed_mxnet
-from gluon_cnn.training.checkpoint import last_checkpoint, load_checkpoint, save_checkpoint, tidy
+from gluon_cnn.training.checkpoint import last_checkpoint, load_last_checkpoint, tidy
 from gluon_cnn.training.initial_weights import initialize_as_published, initialize_from_seed
 from gluon_cnn.training.loop import test_steps, train_steps
 from gluon_cnn.training.metrics import EpochResult, Sums, is_a_guess
 from gluon_cnn.training.progress import Progress
+from gluon_cnn.training.saver import Saver
 
 __all__ = ["load_data", "train"]
 
 log = logging.getLogger(__name__)
+
+SAVE_EVERY = 120.0  # seconds of work between two checkpoints, where the settings do not say in how many steps
 
 
 def train(run, *, command, resume=False, quiet=False):
@@ -77,19 +80,20 @@ def train(run, *, command, resume=False, quiet=False):
         signals = stack.enter_context(_Signals())
         # Here, for MXNet begins its threads anew, with a number of its own, whenever the process forks.
         set_threads(run.settings["threads"] or threads())
-        state = _state(epoch=0, history=[], dead=[])
-        tidy(run.checkpoints)
-        checkpoint = last_checkpoint(run.checkpoints)  # none in a new run
-        if checkpoint is not None:
-            state = load_checkpoint(checkpoint, net, trainer, devices)
+        checkpoint, state = load_last_checkpoint(run.checkpoints, net, trainer, devices)
+        if checkpoint is None:  # as in a new run
+            state = _state(epoch=0, history=[], dead=[])
+        else:
             log.info(f"going on from {checkpoint}")
+            tidy(run.checkpoints)
         if run.settings["hybrid"]:
             net.hybridize(static_alloc=True, static_shape=True)
         if state["epoch"] == recipe.epochs:
             log.info(f"all {recipe.epochs} epochs are done; --epochs with a larger number adds more")
         else:
             _announce(run, devices, train_iter)
-        training = _Training(run, net, trainer, devices, train_iter, test_iter, signals, quiet)
+        saver = stack.enter_context(Saver(run.checkpoints))
+        training = _Training(run, net, trainer, devices, train_iter, test_iter, saver, signals, quiet)
         try:
             return training.finish(state)
         except TrainingDiverged as error:
@@ -154,11 +158,12 @@ def _diagnose(result, dead, dead_before):
 class _Training:
     """What the epochs of one process share."""
 
-    def __init__(self, run, net, trainer, devices, train_iter, test_iter, signals, quiet):
+    def __init__(self, run, net, trainer, devices, train_iter, test_iter, saver, signals, quiet):
         self.run, self.recipe = run, run.recipe
         self.net, self.trainer, self.devices = net, trainer, devices
         self.train_iter, self.test_iter = train_iter, test_iter
-        self.signals, self.quiet = signals, quiet
+        self.saver, self.signals, self.quiet = saver, signals, quiet
+        self.saved = time.monotonic()
 
     def finish(self, state):
         """Train from ``state`` to the last epoch; the history."""
@@ -172,8 +177,9 @@ class _Training:
             )
             _diagnose(result, dead, state["dead_classes"])
             state = _state(result.epoch, history, dead)
-            self._save(state)
-            self.run.write_history(history)
+            # The row comes after the checkpoint, so that a history with all its rows is that of a finished run.
+            self._save(state, then=functools.partial(self.run.write_history, list(history)))
+        self.saver.wait()
         self.run.write_history(history)  # also where a kill came between the last checkpoint and its row
         return history
 
@@ -182,6 +188,12 @@ class _Training:
         sums = Sums(**state["sums"])
         start = time.perf_counter()
         number = len(self.train_iter.labels)
+
+        def so_far():
+            numbers = {name: getattr(sums, name) for name in ("loss", "correct", "images", "steps")}
+            clocks = {name: state[name] + time.perf_counter() - start for name in ("seconds", "train_seconds")}
+            return {**state, "step": sums.steps, "sums": numbers, **clocks}
+
         steps = train_steps(
             self.net,
             self._seeded_batches(epoch, sums.steps),
@@ -191,23 +203,16 @@ class _Training:
             batch_size=self.recipe.batch_size if self.recipe.nominal_step else None,
         )
         after = (self.recipe.epochs - epoch - 1) * number
-        stopped = self._take(steps, sums, epoch, f"epoch {epoch + 1}/{self.recipe.epochs}", number, images_after=after)
-        train_seconds = state["train_seconds"] + time.perf_counter() - start
+        what = f"epoch {epoch + 1}/{self.recipe.epochs}"
+        stopped = self._take(self._saved_steps(steps, sums, so_far), sums, epoch, what, number, images_after=after)
+        train_seconds = so_far()["train_seconds"]
         tested = Sums()
         if not stopped:
             steps = test_steps(self.net, self.test_iter, self.devices, tested)
             stopped = self._take(steps, tested, epoch, "testing", len(self.test_iter.labels))
-        seconds = state["seconds"] + time.perf_counter() - start
         if stopped:
-            self._stop(
-                {
-                    **state,
-                    "step": sums.steps,
-                    "sums": {"loss": sums.loss, "correct": sums.correct, "images": sums.images, "steps": sums.steps},
-                    "seconds": seconds,
-                    "train_seconds": train_seconds,
-                }
-            )
+            self._stop({**so_far(), "train_seconds": train_seconds})
+        seconds = so_far()["seconds"]
         speed, dead = sums.images / train_seconds, tested.dead_classes
         return EpochResult(epoch + 1, sums.mean_loss, sums.accuracy, tested.accuracy, seconds, speed, len(dead)), dead
 
@@ -219,6 +224,16 @@ class _Training:
             if draws:
                 seed_mxnet(self.recipe.seed, epoch, step)
             yield batch
+
+    def _saved_steps(self, steps, sums, so_far):
+        """The steps, with a checkpoint after those that the settings ask for, or every two minutes."""
+        every = self.run.settings["checkpoint_every"]
+        for _ in steps:
+            yield
+            if sums.steps % every == 0 if every else time.monotonic() - self.saved > SAVE_EVERY:
+                sums.read()
+                self._refuse_non_finite(sums, so_far()["epoch"])
+                self._save(so_far())
 
     def _take(self, steps, sums, epoch, what, images, **options):
         """Take steps until they end or a signal comes; whether one came. ``sums`` are read then."""
@@ -241,18 +256,13 @@ class _Training:
                 + (f"{kept} is the last good checkpoint." if kept else "there is no checkpoint before it.")
             )
 
-    def _save(self, state):
-        try:
-            return save_checkpoint(self.run.checkpoints, self.net, self.trainer, state)
-        except (OSError, mx.MXNetError) as error:
-            reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[-1]
-            raise RunError(
-                f"No checkpoint can be written to {self.run.checkpoints} ({reason}): the earlier ones are whole; "
-                "make room and go on with --resume."
-            ) from None
+    def _save(self, state, then=None):
+        self.saver.save(self.net, self.trainer, state, then)
+        self.saved = time.monotonic()
 
     def _stop(self, state):
         self._save(state)
+        self.saver.wait()
         name = signal.Signals(self.signals.received).name
         raise RunStopped(
             f"stopped by {name} in epoch {state['epoch'] + 1} after step {state['step']}, and saved",

@@ -11,9 +11,20 @@ from mxnet import autograd, gluon
 from gluon_cnn import GluonCNNError, lenet
 from gluon_cnn.errors import TrainingDiverged
 from gluon_cnn.training import checkpoint as module
-from gluon_cnn.training.checkpoint import best_checkpoint, last_checkpoint, load_checkpoint, save_checkpoint
+from gluon_cnn.training.checkpoint import (
+    best_checkpoint,
+    last_checkpoint,
+    load_checkpoint,
+    load_last_checkpoint,
+    take_snapshot,
+    write_checkpoint,
+)
 
 HISTORY_COLUMNS = ("epoch", "train_loss", "train_acc", "test_acc", "seconds", "examples_per_sec")
+
+
+def save_checkpoint(directory, net, trainer, state):
+    return write_checkpoint(directory, take_snapshot(net, trainer, state))
 
 
 def state_after(epoch, step=0, test_accs=()):
@@ -83,7 +94,7 @@ def test_a_damaged_one_that_is_not_needed_disturbs_nobody(trained, tmp_path):
     load_checkpoint(last_checkpoint(tmp_path), *trained, [mx.cpu()])
 
 
-def test_saving_the_same_step_again_replaces_it(trained, tmp_path):
+def test_saving_the_same_step_again_leaves_one(trained, tmp_path):
     for _ in range(2):
         path = save_checkpoint(tmp_path, *trained, state_after(0, step=7))
     assert [path] == list(tmp_path.iterdir())
@@ -178,3 +189,36 @@ def test_file_that_holds_no_parameters(trained, tmp_path):
     (saved / "manifest.json").write_text(json.dumps({"sha256": module._hash_of(manifest), **manifest}))
     with pytest.raises(GluonCNNError, match="holds no parameters of a network"):
         load_checkpoint(saved, *trained, [mx.cpu()])
+
+
+def test_a_snapshot_is_of_its_moment_however_late_it_is_written(trained, images, tmp_path):
+    snapshot = take_snapshot(*trained, state_after(1, test_accs=[0.5]))
+    before = weights(trained[0])
+    one_step(*trained, images)
+    write_checkpoint(tmp_path, snapshot)
+    load_checkpoint(last_checkpoint(tmp_path), *trained, [mx.cpu()])
+    assert all((a == b).all() for a, b in zip(before, weights(trained[0])))
+
+
+def test_a_damaged_last_checkpoint_is_reported_and_the_one_before_is_used(trained, tmp_path, caplog):
+    for epoch in (1, 2, 3):
+        save_checkpoint(tmp_path, *trained, state_after(epoch, test_accs=[0.5, 0.6, 0.7][:epoch]))
+    flip(tmp_path / "epoch-003" / "net.params", 500)
+    found, state = load_last_checkpoint(tmp_path, *trained, [mx.cpu()])
+    assert (found.name, state["epoch"]) == ("epoch-002", 2)
+    assert "epoch-003 is damaged, for net.params is not as it was written; it is epoch-003.damaged now" in caplog.text
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["epoch-002", "epoch-003.damaged"]
+
+
+def test_if_no_checkpoint_is_whole_nothing_is_touched(trained, tmp_path):
+    for epoch in (1, 2):
+        save_checkpoint(tmp_path, *trained, state_after(epoch, test_accs=[0.5, 0.6][:epoch]))
+        flip(tmp_path / f"epoch-00{epoch}" / "manifest.json", 40)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    with pytest.raises(GluonCNNError, match=r"No checkpoint in .* is whole \(epoch-002, epoch-001\): restore one"):
+        load_last_checkpoint(tmp_path, *trained, [mx.cpu()])
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_no_checkpoint_at_all_is_a_new_run(trained, tmp_path):
+    assert load_last_checkpoint(tmp_path, *trained, [mx.cpu()]) == (None, None)

@@ -108,16 +108,31 @@ def began_to_train(out, times):
     return log.exists() and log.read_text().count("training nin on") == times
 
 
-def test_kill_leaves_a_run_that_goes_on_from_its_last_epoch(tmp_path):
-    train("train", "lenet", *SMALL_RUN, "--epochs", 3, "--out", tmp_path / "whole")
+def test_killed_three_times_within_epochs_and_gone_on_with_ends_in_the_same_bits(tmp_path):
+    run = [*RANDOM_RUN, "--epochs", "4", "--checkpoint-every", "2"]
+    train(*run, "--out", tmp_path / "whole")
     out = tmp_path / "killed"
-    arguments = ["train", "lenet", *SMALL_RUN, "--epochs", "3", "--out", str(out), "--quiet"]
-    process = subprocess.Popen([sys.executable, "-m", "gluon_cnn.cli", *arguments])
-    while process.poll() is None and not (out / "checkpoint" / "epoch-001").exists():
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
+    command = [sys.executable, "-m", "gluon_cnn.cli", *run, "--out", str(out), "--quiet"]
+    for _ in range(3):
+        before = set(out.glob("checkpoint/*-step-*"))
+        process = subprocess.Popen(command)
+        while process.poll() is None and not set(out.glob("checkpoint/*-step-*")) - before:
+            time.sleep(0.005)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+        command = [sys.executable, "-m", "gluon_cnn.cli", "train", "nin", "--out", str(out), "--resume", "--quiet"]
+    subprocess.run(command, check=True)
+    assert result_of(out) == result_of(tmp_path / "whole")
+
+
+def test_a_damaged_last_checkpoint_costs_the_work_since_the_one_before(tmp_path, capsys):
+    train("train", "lenet", *SMALL_RUN, "--epochs", 3, "--out", tmp_path / "whole")
+    out = shutil.copytree(tmp_path / "whole", tmp_path / "damaged")
+    parameters = out / "checkpoint" / "epoch-003" / "net.params"
+    parameters.write_bytes(parameters.read_bytes()[:-1])
+    capsys.readouterr()
     train("train", "lenet", "--out", out, "--resume")
+    assert "epoch-003 is damaged, for net.params is not as it was written" in capsys.readouterr().out
     assert result_of(out) == result_of(tmp_path / "whole")
 
 
@@ -139,15 +154,15 @@ def test_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpoin
     out = tmp_path / "run"
     train("train", "lenet", *SMALL_RUN, "--out", out)
     before = result_of(out)
-    load = train_module.load_checkpoint
+    load = train_module.load_last_checkpoint
 
-    def load_and_break(checkpoint, net, trainer, devices):
+    def load_and_break(directory, net, trainer, devices):
         """As if the next step had overflowed."""
-        state = load(checkpoint, net, trainer, devices)
+        found = load(directory, net, trainer, devices)
         trainer.set_learning_rate(1e38)
-        return state
+        return found
 
-    monkeypatch.setattr(train_module, "load_checkpoint", load_and_break)
+    monkeypatch.setattr(train_module, "load_last_checkpoint", load_and_break)
     error = fails("train", "lenet", "--epochs", 2, "--out", out, "--resume")
     assert "The loss is no longer finite in epoch 2, step" in error
     noted = json.loads((tmp_path / "run" / "config.json").read_text())["diverged"]

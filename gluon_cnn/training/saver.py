@@ -1,0 +1,63 @@
+"""Checkpoints written while the training goes on."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import mxnet as mx
+
+from gluon_cnn.errors import RunError
+from gluon_cnn.training.checkpoint import take_snapshot, write_checkpoint
+
+__all__ = ["Saver"]
+
+
+class Saver:
+    """Writes one checkpoint after another, on a thread of its own.
+
+    An error of the thread is raised by the next call. As a context, it waits for the last checkpoint at its end.
+    """
+
+    def __init__(self, directory):
+        self.directory = directory
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
+        self._writing = None
+
+    def save(self, net, trainer, state, then=None):
+        """Copy a training and have it written; ``then`` is called, on the thread, once it is on the disk."""
+        self.wait()
+        self._writing = self._thread.submit(self._write, take_snapshot(net, trainer, state), then)
+
+    def wait(self):
+        """Wait until what was given is on the disk.
+
+        Raises
+        ------
+        RunError
+            If it cannot be written.
+        TrainingDiverged
+            If a parameter is not a finite number.
+        """
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.result()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, error, *_):
+        try:
+            if error is None:
+                self.wait()
+        finally:
+            self._thread.shutdown()
+
+    def _write(self, snapshot, then):
+        try:
+            write_checkpoint(self.directory, snapshot)
+            if then is not None:
+                then()
+        except (OSError, mx.MXNetError) as error:
+            reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[-1]
+            raise RunError(
+                f"No checkpoint can be written to {self.directory} ({reason}): the earlier ones are whole; "
+                "make room and go on with --resume."
+            ) from None
