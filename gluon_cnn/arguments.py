@@ -14,7 +14,7 @@ __all__ = ["RECIPE_FLAGS", "make_parser", "seeds", "train_command"]
 #: Flags of train that change a recipe, by the recipe's name for them.
 RECIPE_FLAGS = (
     "epochs", "lr", "batch_size", "resize", "optimizer", "init", "seed", "data", "train_size", "test_size", "augment",
-    "clip_gradient", "final_relu", "num_mlp_layers",
+    "momentum", "clip_gradient", "final_relu", "num_mlp_layers",
 )  # fmt: skip
 
 
@@ -140,6 +140,7 @@ def _add_train(commands):
     recipe.add_argument("--batch-size", type=int, metavar="N")
     recipe.add_argument("--resize", type=int, metavar="PIXELS", help="height and width of the images")
     recipe.add_argument("--optimizer", metavar="NAME", help="any that MXNet knows, such as sgd, nag, adam")
+    recipe.add_argument("--momentum", type=float, metavar="M", help="of sgd, nag and others that have one (default 0)")
     recipe.add_argument("--seed", type=int, metavar="N", help="order of the data, dropout, augmentation (default 0)")
     recipe.add_argument(
         "--init",

@@ -1,6 +1,7 @@
 """Everything that decides a run's result, and the book's recipes as a table."""
 
 import dataclasses
+import inspect
 from typing import Optional
 
 import mxnet as mx
@@ -48,6 +49,8 @@ class Recipe:
     train_size, test_size : int or None
         Only the first images of each part.
     augment : bool
+    momentum : float
+        Of an optimiser that has one, from 0 to below 1.
     clip_gradient : float or None
         Bring every number of the gradient, after its division by the batch's size, into ±clip_gradient.
     final_relu : bool
@@ -74,6 +77,7 @@ class Recipe:
     train_size: Optional[int] = None
     test_size: Optional[int] = None
     augment: bool = False
+    momentum: float = 0.0
     clip_gradient: Optional[float] = None
     final_relu: bool = True
     num_mlp_layers: int = 2
@@ -91,6 +95,10 @@ class Recipe:
         positive("lr", self.lr)
         if self.clip_gradient is not None:
             positive("clip_gradient", self.clip_gradient)
+        if self.momentum != 0 and not positive("momentum", self.momentum) < 1:
+            raise SettingError(f"momentum is {self.momentum}; it must be below 1.")
+        if self.momentum and "momentum" not in _options_of(self.optimizer):
+            raise SettingError(f"momentum is {self.momentum}, but {self.optimizer} has none: leave it out.")
         choice("optimizer", self.optimizer, OPTIMIZERS)
         choice("data", self.data, ("full", "sample"))
         choice("init", self.init, ("book", "seed"))
@@ -126,6 +134,8 @@ class Recipe:
     def trainer(self, parameters):
         """The recipe's ``gluon.Trainer`` of a list of parameters."""
         options = {"learning_rate": self.lr}
+        if self.momentum:
+            options["momentum"] = self.momentum
         if self.clip_gradient is not None:
             options["clip_gradient"] = self.clip_gradient
         return gluon.Trainer(parameters, self.optimizer, options)
@@ -163,6 +173,10 @@ RECIPES = {
     for edition, changes in EDITIONS.items()
     for model, network in _NETWORKS.items()
 }
+
+
+def _options_of(optimizer):
+    return inspect.signature(mx.optimizer.Optimizer.opt_registry[optimizer].__init__).parameters
 
 
 def get_recipe(model, edition="zh-v1", **changes):

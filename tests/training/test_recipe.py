@@ -107,11 +107,19 @@ def test_variants_of_nin():
         ("nin", {"num_mlp_layers": 0}, "num_mlp_layers is 0"),
         ("nin", {"num_mlp_layers": 1, "init": "book"}, "no NiN with num_mlp_layers 1 was published"),
         ("nin", {"clip_gradient": 0.0}, "clip_gradient is 0.0"),
+        ("nin", {"momentum": 1.0}, "momentum is 1.0; it must be below 1"),
+        ("nin", {"momentum": -0.1}, "momentum is -0.1"),
+        ("nin", {"momentum": 0.9, "optimizer": "adam"}, "momentum is 0.9, but adam has none"),
     ],
 )
 def test_variants_that_are_refused(model, changes, reason):
     with pytest.raises(GluonCNNError, match=reason):
         get_recipe(model, **changes)
+
+
+def test_momentum_reaches_the_optimizer():
+    assert get_recipe("nin", momentum=0.9).trainer([])._optimizer.momentum == 0.9
+    assert get_recipe("nin").trainer([])._optimizer.momentum == 0
 
 
 def test_clip_gradient_bounds_each_number_of_a_step():
