@@ -118,8 +118,9 @@ def test_variants_that_are_refused(model, changes, reason):
 
 
 def test_momentum_reaches_the_optimizer():
-    assert get_recipe("nin", momentum=0.9).trainer([])._optimizer.momentum == 0.9
-    assert get_recipe("nin").trainer([])._optimizer.momentum == 0
+    parameters = [nn.Dense(1, in_units=2).weight]
+    assert get_recipe("nin", momentum=0.9).trainer(parameters)._optimizer.momentum == 0.9
+    assert get_recipe("nin").trainer(parameters)._optimizer.momentum == 0
 
 
 def test_clip_gradient_bounds_each_number_of_a_step():
