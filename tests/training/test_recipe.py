@@ -118,7 +118,9 @@ def test_variants_that_are_refused(model, changes, reason):
 
 
 def test_momentum_reaches_the_optimizer():
-    parameters = [nn.Dense(1, in_units=2).weight]
+    layer = nn.Dense(1, in_units=2)
+    layer.initialize()
+    parameters = [layer.weight]
     assert get_recipe("nin", momentum=0.9).trainer(parameters)._optimizer.momentum == 0.9
     assert get_recipe("nin").trainer(parameters)._optimizer.momentum == 0
 
