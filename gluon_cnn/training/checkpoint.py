@@ -104,6 +104,7 @@ def write_checkpoint(directory, snapshot):
     temporary.mkdir(parents=True)
     try:
         mx.nd.save(str(temporary / PARAMETERS), snapshot.parameters)
+        mx.nd.load(str(temporary / PARAMETERS))  # MXNet does not say if the disk was full for the file's last bytes
         (temporary / STATES).write_bytes(snapshot.trainer_states)
         content = {
             "format": FORMAT,

@@ -1,0 +1,122 @@
+"""Runs that are killed, and disks that fail: a run goes on to the same bits, or stops with one line and what it had."""
+
+import errno
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import SMALL_RUN
+from test_train import RANDOM_RUN, result_of, train
+
+from gluon_cnn.training.checkpoint import last_checkpoint
+
+#: Ends its own process, as SIGKILL does, before the n-th time that it makes something last on the disk.
+KILLED_AT = """
+import os, pathlib, signal, sys
+count = 0
+def killed_at(function):
+    def wrapper(*args, **options):
+        global count
+        count += 1
+        if count == int(sys.argv[1]):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*args, **options)
+    return wrapper
+os.fsync = killed_at(os.fsync)
+os.unlink = killed_at(os.unlink)
+pathlib.Path.rename = killed_at(pathlib.Path.rename)
+pathlib.Path.replace = killed_at(pathlib.Path.replace)
+from gluon_cnn.cli import main
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+def test_killed_at_twenty_moments_a_run_ends_in_the_same_bits(tmp_path):
+    """During steps, saves, the test pass, the first epoch, between any two writes."""
+    run = [*RANDOM_RUN, "--epochs", "10", "--checkpoint-every", "2", "--quiet"]
+    train(*run, "--out", tmp_path / "whole")
+    out, log = tmp_path / "killed", tmp_path / "killed" / "train.log"
+    generator, kills = random.Random(0), 0
+    while kills < 20:
+        begun = (out / "config.json").exists()
+        arguments = ["train", "nin", "--resume", "--quiet"] if begun else run
+        if kills % 2:
+            number, wait = generator.randint(1, 12), None
+        else:
+            number, wait = 0, generator.uniform(0, 0.6)
+        lines = log.read_text().count("\n") if log.exists() else 0
+        process = subprocess.Popen([sys.executable, "-c", KILLED_AT, str(number), *arguments, "--out", str(out)])
+        if wait is not None:
+            while process.poll() is None and not (log.exists() and log.read_text().count("\n") > lines):
+                time.sleep(0.005)
+            time.sleep(wait)
+            process.kill()
+        process.wait()
+        assert process.returncode == -signal.SIGKILL
+        kills += 1
+    train("train", "nin", "--resume", "--out", out, "--quiet")
+    assert result_of(out) == result_of(tmp_path / "whole")
+
+
+@pytest.fixture
+def one_epoch(tmp_path):
+    """A run of one epoch, and what goes on with it to a second."""
+    train("train", "lenet", *SMALL_RUN, "--out", tmp_path / "run", "--quiet")
+    return tmp_path / "run", ["train", "lenet", "--epochs", "2", "--out", tmp_path / "run", "--resume"]
+
+
+#: Goes on with a run while no file can grow beyond what 100 kB hold, as on a disk that is full.
+FULL_DISK = """
+import resource, sys
+from gluon_cnn.cli import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize("size", [20_000, 100_000, 177_500])
+def test_a_disk_that_fills_up_stops_the_run_with_a_line_and_leaves_what_was_saved(one_epoch, size):
+    run, again = one_epoch
+    before = result_of(run)
+    assert (run / "checkpoint" / "epoch-001" / "net.params").stat().st_size > 177_500
+    command = [sys.executable, "-c", FULL_DISK, str(size), *map(str, again)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "No checkpoint can be written" in done.stderr
+    assert "the earlier ones are whole; make room and go on with --resume" in done.stderr
+    assert [path.name for path in (run / "checkpoint").iterdir()] == ["epoch-001"]
+    assert result_of(run) == before
+    train(*again, "--quiet")
+
+
+@pytest.mark.parametrize(
+    ("where", "number"),
+    [("os.fsync", errno.EIO), ("pathlib.Path.mkdir", errno.EROFS), ("pathlib.Path.rename", errno.EIO)],
+)
+def test_a_disk_that_fails_stops_the_run_with_a_line_and_leaves_what_was_saved(
+    one_epoch, fails, monkeypatch, where, number
+):
+    run, again = one_epoch
+    before = result_of(run)
+
+    def fail(path, *_, **__):
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        # From the first checkpoint on: the process has begun.
+        take = sys.modules["gluon_cnn.training.saver"].take_snapshot
+
+        def take_and_fail(*args):
+            patch.setattr(where, fail)
+            return take(*args)
+
+        patch.setattr("gluon_cnn.training.saver.take_snapshot", take_and_fail)
+        assert os.strerror(number) in fails(*again)
+    assert last_checkpoint(run / "checkpoint").name == "epoch-001"
+    assert result_of(run) == before
+    train(*again, "--quiet")
