@@ -120,3 +120,29 @@ def test_a_disk_that_fails_stops_the_run_with_a_line_and_leaves_what_was_saved(
     assert last_checkpoint(run / "checkpoint").name == "epoch-001"
     assert result_of(run) == before
     train(*again, "--quiet")
+
+
+#: Trains and prints the process's resident bytes after each epoch.
+WATCHED = """
+import sys
+import psutil
+from gluon_cnn.cli import main
+from gluon_cnn.training import Run
+write = Run.write_history
+def write_and_print(run, history):
+    write(run, history)
+    print(psutil.Process().memory_info().rss, file=sys.stderr)
+Run.write_history = write_and_print
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_ten_thousand_steps_need_no_more_memory_than_one_thousand(tmp_path):
+    # 250 steps an epoch, a checkpoint after each.
+    run = ["train", "lenet", "--data", "sample", "--batch-size", "8", "--test-size", "8", "--epochs", "40", "--quiet"]
+    command = [sys.executable, "-c", WATCHED, *run, "--out", tmp_path / "run"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0
+    resident = [int(line) for line in done.stderr.splitlines()]
+    assert len(resident) == 41  # and once more at the end
+    assert max(resident[-3:]) < 1.05 * resident[3]
