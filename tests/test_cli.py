@@ -219,8 +219,7 @@ def test_damaged_run(lenet_run, tmp_path, fails):
     parameters = run / "checkpoint" / "epoch-002" / "net.params"
     content = parameters.read_bytes()
     parameters.write_bytes(content[: len(content) // 2])
-    for arguments in (["evaluate", run], ["train", "lenet", "--out", run, "--resume"]):
-        assert "epoch-002 is damaged, for net.params" in fails(*arguments)
+    assert "epoch-002 is damaged, for net.params" in fails("evaluate", run)
     parameters.write_bytes(content[:5000] + bytes([content[5000] ^ 1]) + content[5001:])
     assert "epoch-002 is damaged, for net.params" in fails("evaluate", run)
     parameters.write_bytes(content)
