@@ -224,7 +224,7 @@ def test_damaged_run(lenet_run, tmp_path, fails):
     assert "epoch-002 is damaged, for net.params" in fails("evaluate", run)
     parameters.write_bytes(content)
     settings = json.loads((run / "config.json").read_text())
-    for broken in ("{", json.dumps({**settings, "settings": {}}), json.dumps({**settings, "recipe": {"model": "nin"}})):
+    for broken in ("{", json.dumps({**settings, "settings": []}), json.dumps({**settings, "recipe": {"model": "nin"}})):
         (run / "config.json").write_text(broken)
         assert "cannot be read as a run's settings" in fails("evaluate", run)
     settings["recipe"].update(model="nin", resize=96, init="seed")
