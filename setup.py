@@ -20,6 +20,7 @@ RUNTIME = [
     "matplotlib>=3.7",
     "pillow>=8",
     "portalocker>=2",
+    "psutil>=5.9",
     "requests>=2.25",
     "scipy>=1.7",
     "tqdm>=4.60",
@@ -58,7 +59,7 @@ setup(
         "cpu": ["mxnet==1.9.1", *RUNTIME],
         "cu112": ["mxnet-cu112==1.9.1", *CUDA_11, *RUNTIME],
         "onnx": ["onnx==1.16.2", "onnxruntime>=1.18.1,<1.23"],
-        "dev": ["hypothesis>=6", "pytest>=7", "pytest-timeout>=2", "psutil>=5.9", "ruff==0.17.6", "selenium>=4"],
+        "dev": ["hypothesis>=6", "pytest>=7", "pytest-timeout>=2", "ruff==0.17.6", "selenium>=4"],
     },
     classifiers=[
         "License :: OSI Approved :: Apache Software License",

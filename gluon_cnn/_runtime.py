@@ -21,7 +21,10 @@ import importlib
 import importlib.util
 import math
 import os
+import socket
 import sys
+import threading
+import time
 from importlib import metadata
 from pathlib import Path
 
@@ -64,6 +67,9 @@ def import_mxnet():
         os.environ.setdefault("MXNET_CPU_PARALLEL_SIZE", str(1 << 30))
         if "OMP_WAIT_POLICY" not in os.environ:
             os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+        if os.environ.get("DMLC_ROLE") == "server":  # which works within the import below, and ends there
+            address = os.environ.get("DMLC_PS_ROOT_URI", ""), os.environ.get("DMLC_PS_ROOT_PORT", "")
+            threading.Thread(target=end_with_scheduler, args=(address,), daemon=True).start()
     threads_chosen_by_user = bool(os.environ.get("OMP_NUM_THREADS"))
     os.environ["OMP_NUM_THREADS"] = str(threads() if threads_chosen_by_user else usable_cores())
     try:
@@ -77,6 +83,24 @@ def import_mxnet():
     if already_imported and not threads_chosen_by_user:
         set_threads(usable_cores())
     return mxnet
+
+
+def end_with_scheduler(address, every=10.0):
+    """End this process once nobody listens at the address (host, port) of a job's scheduler any more.
+
+    A parameter server would wait for ever for a job that was killed. It looks every so many seconds, and three times
+    before it believes it.
+    """
+    seen, misses = False, 0
+    while misses < 3:
+        time.sleep(every)
+        try:
+            socket.create_connection(address, timeout=every).close()
+            seen, misses = True, 0
+        except OSError:
+            misses += seen
+    print("gluon-cnn: the scheduler of this server's job is gone, so the server ends.", file=sys.stderr, flush=True)
+    os._exit(1)
 
 
 def set_threads(number):

@@ -7,7 +7,9 @@ from importlib import metadata
 
 from gluon_cnn.errors import SettingError
 from gluon_cnn.models import list_models
+from gluon_cnn.training.job import DIST_TIMEOUT, KVSTORES
 from gluon_cnn.training.recipe import EDITIONS, PUBLISHED_EDITIONS, QUICK_SIZE, get_recipe
+from gluon_cnn.training.run import SETTINGS
 
 __all__ = ["RECIPE_FLAGS", "make_parser", "seeds", "train_command"]
 
@@ -93,7 +95,8 @@ def train_command(run):
     """The command that trains a run."""
     recipe, settings = run.recipe, run.settings
     book = get_recipe(recipe.model, recipe.edition)
-    words = ["gluon-cnn", "train", recipe.model, "--edition", recipe.edition]
+    words = ["python", "-m", "gluon_cnn.launch", "-n", str(recipe.workers), "--"] if recipe.workers > 1 else []
+    words += ["gluon-cnn", "train", recipe.model, "--edition", recipe.edition]
     for name in RECIPE_FLAGS:
         value = getattr(recipe, name)
         if name == "seed" or value != getattr(book, name):
@@ -101,7 +104,8 @@ def train_command(run):
             words += [switch] if switch else [f"--{name.replace('_', '-')}", str(value)]
     for name in ("threads", "data_dir", "checkpoint_every"):
         words += [f"--{name.replace('_', '-')}", str(settings[name])] if settings[name] is not None else []
-    words += ["--ctx", settings["ctx"]] if settings["ctx"] != "auto" else []
+    for name in ("ctx", "kvstore"):
+        words += [f"--{name}", settings[name]] if settings[name] != SETTINGS[name] else []
     words += ["--no-hybrid"] if not settings["hybrid"] else []
     return shlex.join([*words, "--out", str(run.directory)])
 
@@ -112,6 +116,22 @@ def _add_checkpoint_every(command):
         type=int,
         metavar="STEPS",
         help="also save after so many steps within an epoch (default: about every two minutes)",
+    )
+
+
+def _add_kvstore(command):
+    job = command.add_argument_group("several processes, see python -m gluon_cnn.launch --help")
+    job.add_argument(
+        "--kvstore",
+        choices=KVSTORES,
+        help="where gradients are added up: local (CPU), device (default), or on servers: dist_sync, dist_async",
+    )
+    job.add_argument(
+        "--dist-timeout",
+        type=float,
+        metavar="SECONDS",
+        default=DIST_TIMEOUT,
+        help=f"a worker gives up after so long without a finished step (default {DIST_TIMEOUT:g})",
     )
 
 
@@ -172,6 +192,7 @@ def _add_train(commands):
         "--no-hybrid", dest="hybrid", action="store_false", default=None, help="do not compile the network"
     )
     _add_checkpoint_every(command)
+    _add_kvstore(command)
     command.add_argument("--quiet", action="store_true", help="print errors only")
 
 

@@ -24,7 +24,8 @@ from gluon_cnn.models import canonical_name, summary
 from gluon_cnn.report import write_report
 from gluon_cnn.reproduce import reproduce
 from gluon_cnn.results import compare_each, compare_together, kinds, write_curves, write_results
-from gluon_cnn.training import Run, evaluate_accuracy, get_recipe, train
+from gluon_cnn.training import Recipe, Run, evaluate_accuracy, get_recipe, train
+from gluon_cnn.training.job import Job
 from gluon_cnn.training.recipe import quick_changes
 from gluon_cnn.training.run import SETTINGS, default_name
 from gluon_cnn.training.train import load_data
@@ -73,25 +74,57 @@ def _fail(reason, code=1):
 
 
 def _train(args):
+    job = Job(args.kvstore or SETTINGS["kvstore"], args.dist_timeout)
+    if not job.first:  # which says it all
+        _log_to_terminal(quiet=True)
+        logging.getLogger("gluon_cnn").addHandler(logging.NullHandler())
+    with job:
+        run = _run_of(job.from_first(lambda: _plan(args, job.workers)))
+        if args.quick:
+            log.info("--quick: smaller images or fewer epochs than the book's, so its numbers are not the book's.")
+        try:
+            train(run, command=_command_line(), resume=args.resume, quiet=args.quiet or not job.first, job=job)
+        except (RunStopped, TrainingDiverged) as ended:
+            if job.first:
+                write_curves(run)
+            if isinstance(ended, TrainingDiverged):
+                raise
+            if not job.first:
+                raise RunStopped(f"worker {job.rank} stopped with the others", ended.signal) from None
+            raise RunStopped(f"{ended}; go on with: {_again(args, run)}", ended.signal) from None
+    if job.first:
+        _finish(run)
+
+
+def _plan(args, workers):
+    """What is to be trained, for :func:`_run_of`, once it has been looked at."""
     if args.resume:
-        run = _resumed_run(args)
+        run = _resumed_run(args, workers)
     else:
-        recipe = _recipe(args)
+        recipe = dataclasses.replace(_recipe(args), workers=workers)
         run = Run(args.out or _new_directory(recipe, args.quick), recipe, _settings(args))
     _check_settings(run.settings)
     if run.recipe.data == "full" and run.settings["data_dir"] == str(SAMPLE):
         raise SettingError(f"--data-dir is the sample in this package, {SAMPLE}: use --data sample.")
-    if args.quick:
-        log.info("--quick: smaller images or fewer epochs than the book's, so its numbers are not the book's.")
-    again = shlex.join([*_program(args.model), "--out", str(run.directory), "--resume"])
-    try:
-        train(run, command=_command_line(), resume=args.resume, quiet=args.quiet)
-    except RunStopped as stopped:
-        write_curves(run)
-        raise RunStopped(f"{stopped}; go on with: {again}", stopped.signal) from None
-    except TrainingDiverged:
-        write_curves(run)
-        raise
+    return {"directory": str(run.directory), "recipe": dataclasses.asdict(run.recipe), "settings": run.settings}
+
+
+def _run_of(plan):
+    return Run(plan["directory"], Recipe(**plan["recipe"]), plan["settings"])
+
+
+def _again(args, run):
+    """The command that goes on with a run."""
+    launch, kvstore = [], []
+    if run.settings["kvstore"] != SETTINGS["kvstore"]:
+        kvstore = ["--kvstore", run.settings["kvstore"]]
+    if run.settings["kvstore"].startswith("dist"):
+        number = ["-n", os.environ["DMLC_NUM_WORKER"], "-s", os.environ["DMLC_NUM_SERVER"]]
+        launch = ["python", "-m", "gluon_cnn.launch", *number, "--"]
+    return shlex.join([*launch, *_program(args.model), *kvstore, "--out", str(run.directory), "--resume"])
+
+
+def _finish(run):
     comparison = write_results(run)
     if comparison is None:
         log.info(f"compared with nothing, for it is not the book's recipe: {'; '.join(differences(run.recipe))}")
@@ -105,12 +138,13 @@ def _recipe(args):
     return get_recipe(args.model, args.edition or "zh-v1", **changes)
 
 
-def _resumed_run(args):
+def _resumed_run(args, workers):
     """The run in --out; only --epochs may grow, and how it is computed may change."""
     if args.out is None:
         raise SettingError("--resume needs --out with the directory of the run to go on with.")
     run = Run.open(args.out)
-    wanted = {"model": canonical_name(args.model), **_given(args, ("edition", *RECIPE_FLAGS))}
+    wanted = {"model": canonical_name(args.model), "workers": workers}
+    wanted.update(_given(args, ("edition", *RECIPE_FLAGS)))
     if args.quick:
         wanted = {**quick_changes(args.model), **wanted}
     epochs = whole_number("epochs", wanted.pop("epochs", run.recipe.epochs))
@@ -118,12 +152,15 @@ def _resumed_run(args):
         raise RunError(f"{args.out} was begun for {run.recipe.epochs} epochs: --epochs may be more, but not {epochs}.")
     run.refuse_other_recipe(wanted)
     run.recipe = dataclasses.replace(run.recipe, epochs=epochs)
-    run.settings.update(_settings(args))
+    before = run.settings["kvstore"]
+    run.settings.update({"kvstore": SETTINGS["kvstore"], **_settings(args)})
+    if "dist_async" in (before, run.settings["kvstore"]) and before != run.settings["kvstore"]:
+        raise RunError(f"{args.out} was begun with --kvstore {before}: go on with the same, or choose another --out.")
     return run
 
 
 def _settings(args):
-    settings = _given(args, ("ctx", "hybrid", "threads", "data_dir", "checkpoint_every"))
+    settings = _given(args, ("ctx", "hybrid", "threads", "data_dir", "checkpoint_every", "kvstore"))
     if args.data_dir is not None:
         settings["data_dir"] = str(Path(args.data_dir).expanduser().resolve())  # also from elsewhere, later
     return settings

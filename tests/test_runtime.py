@@ -26,6 +26,18 @@ def test_mxnet_gets_every_core_this_process_may_use():
     assert python(f"import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))]); {code}") == "1"
 
 
+def test_a_parameter_server_ends_when_its_scheduler_is_gone():
+    code = (
+        "import socket, threading; from gluon_cnn import _runtime\n"
+        "listener = socket.create_server(('127.0.0.1', 0))\n"
+        "threading.Timer(1, listener.close).start()\n"
+        "_runtime.end_with_scheduler(listener.getsockname(), every=0.2)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "the scheduler of this server's job is gone" in done.stderr
+
+
 def test_number_of_threads_that_the_user_set_stays():
     assert python("import gluon_cnn, os; print(os.environ['OMP_NUM_THREADS'])", OMP_NUM_THREADS="3") == "3"
 

@@ -174,7 +174,7 @@ def _from_debian(directory, checks, package, place, failures):
             unpacked = _unpack_debian_package(package, Path(scratch))
             for name, check in checks.items():
                 file = unpacked / place.relative_to("/") / name
-                if file.is_symlink() or not file.is_file():
+                if file.resolve() != unpacked.resolve() / place.relative_to("/") / name or not file.is_file():
                     raise DataError(f"the package has no {name}")
                 check(file)
                 _take(file, directory / name)

@@ -15,7 +15,16 @@ __all__ = ["Batches", "load_data_fashion_mnist", "to_batch"]
 
 
 def load_data_fashion_mnist(
-    batch_size, resize=None, root=None, *, train_size=None, test_size=None, augment=None, seed=None, ctx=None
+    batch_size,
+    resize=None,
+    root=None,
+    *,
+    train_size=None,
+    test_size=None,
+    augment=None,
+    seed=None,
+    ctx=None,
+    part=(0, 1),
 ):
     """Fashion-MNIST as the book loads it (section 3.5), ready for a network.
 
@@ -37,6 +46,9 @@ def load_data_fashion_mnist(
         come from NumPy's global generator, as in the book.
     ctx : mx.Context, optional
         Where the batches are made; MXNet's current context by default.
+    part : (int, int)
+        Which part of each batch, from 0, of how many: ``(1, 4)`` is for the second of four workers. The batches of all
+        parts together have ``batch_size`` times their number of images.
 
     Returns
     -------
@@ -53,7 +65,7 @@ def load_data_fashion_mnist(
         If a number is not one the setting can have.
     """
     train, test = read_fashion_mnist(root)
-    options = {"batch_size": batch_size, "resize": resize, "ctx": ctx}
+    options = {"batch_size": batch_size, "resize": resize, "ctx": ctx, "part": part}
     return (
         Batches(*_first(train, "train_size", train_size), shuffle=True, augment=augment, seed=seed, **options),
         Batches(*_first(test, "test_size", test_size), **options),
@@ -80,36 +92,64 @@ class Batches:
         uint8 N×H×W.
     labels : np.ndarray
         int32 N.
-    batch_size, resize, augment, seed, ctx
+    batch_size, resize, augment, seed, ctx, part
         As in :func:`load_data_fashion_mnist`.
     shuffle : bool, default False
         Whether each epoch has an order of its own.
     """
 
-    def __init__(self, images, labels, batch_size, *, resize=None, shuffle=False, augment=None, seed=None, ctx=None):
+    def __init__(
+        self,
+        images,
+        labels,
+        batch_size,
+        *,
+        resize=None,
+        shuffle=False,
+        augment=None,
+        seed=None,
+        ctx=None,
+        part=(0, 1),
+    ):
         self.images, self.labels = images, labels
         self.batch_size = whole_number("batch_size", batch_size)
         self.resize = None if resize is None else whole_number("resize", resize)
         self.shuffle, self.augment, self.ctx = shuffle, augment, ctx
         self.seed = None if seed is None else whole_number("seed", seed, smallest=0)
+        self._part, self._parts = part
         self._next_epoch = 0
 
     def __len__(self):
-        return math.ceil(len(self.labels) / self.batch_size)
+        return math.ceil(len(self.labels) / self._whole)
+
+    @property
+    def _whole(self):
+        """Images in the batches of all parts together."""
+        return self.batch_size * self._parts
+
+    def size_of(self, batch):
+        """Images in one batch, counted from 0, of all parts together."""
+        return min(self._whole, len(self.labels) - batch * self._whole)
 
     def __iter__(self):
         epoch, self._next_epoch = self._next_epoch, self._next_epoch + 1
         return self.epoch(epoch)
 
     def epoch(self, epoch, first_batch=0):
-        """The batches of one epoch, counted from 0, from ``first_batch`` on."""
+        """The batches of one epoch, counted from 0, from ``first_batch`` on.
+
+        Of a batch with fewer images than there are parts some get none: one image, and an empty list of labels.
+        """
         order = self._order(epoch)
         for batch in range(first_batch, len(self)):
-            chosen = order[batch * self.batch_size : (batch + 1) * self.batch_size]
+            chosen = order[batch * self._whole : (batch + 1) * self._whole]
             images = self.images[chosen]
-            if self.augment:
+            if self.augment:  # all parts' images, so that each is changed as it would be in one part
                 images = augment_images(images, self._stream(AUGMENTATION, epoch, batch))
-            yield to_batch(images, self.resize, self.ctx), _in_array_mode(_on_device(self.labels[chosen], self.ctx))
+            first, end = (number * len(chosen) // self._parts for number in (self._part, self._part + 1))
+            labels = self.labels[chosen[first:end]]
+            X = to_batch(images[first : max(end, first + 1)], self.resize, self.ctx)
+            yield X, _in_array_mode(_on_device(labels, self.ctx)) if len(labels) else []
 
     def _order(self, epoch):
         order = np.arange(len(self.labels))

@@ -28,6 +28,7 @@ __all__ = [
     "load_checkpoint",
     "load_last_checkpoint",
     "load_network",
+    "load_states",
     "take_snapshot",
     "tidy",
     "write_checkpoint",
@@ -68,10 +69,16 @@ def take_snapshot(net, trainer, state):
     }
     # 0 times a finite number is 0, so one number of each parameter tells.
     finite = {name: (array * 0).sum() for name, array in parameters.items()}
+    return Snapshot(parameters, finite, _states_of(trainer), state)
+
+
+def _states_of(trainer):
+    if trainer._update_on_kvstore and trainer._distributed:  # they are in the servers, which do not give them back
+        return b""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / STATES
         trainer.save_states(str(path))
-        return Snapshot(parameters, finite, path.read_bytes(), state)
+        return path.read_bytes()
 
 
 def write_checkpoint(directory, snapshot):
@@ -126,11 +133,12 @@ def write_checkpoint(directory, snapshot):
     return final
 
 
-def load_last_checkpoint(directory, net, trainer, devices):
-    """Put the last checkpoint that is whole in place; returns its directory and its state, or (None, None) if there is
-    none at all.
+def load_last_checkpoint(directory, net, devices, recipe=None):
+    """Put the parameters of the last checkpoint that is whole in place; returns its directory and its state, or
+    (None, None) if there is none at all. The bytes of its trainer's states are for :func:`load_states`.
 
-    A damaged one after it is reported and moved aside, to a name that ends with ``.damaged``.
+    A damaged one after it, or one whose state names another ``recipe``, is reported and moved aside, to a name that
+    ends with ``.damaged``.
 
     Raises
     ------
@@ -141,16 +149,16 @@ def load_last_checkpoint(directory, net, trainer, devices):
     damaged = []
     for checkpoint in sorted(_checkpoints(directory), key=_position, reverse=True):
         try:
-            _verified_state(checkpoint)
+            _refuse_other_recipe(checkpoint, _verified_state(checkpoint), recipe)
         except CheckpointError as error:
             damaged.append((checkpoint, error))
             continue
-        state = load_checkpoint(checkpoint, net, trainer, devices)
+        state = load_network(checkpoint, net, devices)
         for other, error in damaged:
             aside = other.with_name(f"{other.name}.damaged")
             shutil.rmtree(aside, ignore_errors=True)
             other.rename(aside)
-            log.warning(f"{str(error).split(':')[0]}; it is {aside.name} now, and {checkpoint.name} is used")
+            log.warning(f"{str(error).rsplit(': ', 1)[0]}; it is {aside.name} now, and {checkpoint.name} is used")
         return checkpoint, state
     if damaged:
         names = ", ".join(checkpoint.name for checkpoint, _ in damaged)
@@ -167,12 +175,21 @@ def load_checkpoint(checkpoint, net, trainer, devices):
         If a byte of the checkpoint is not as it was written, or it is of another network.
     """
     state = load_network(checkpoint, net, devices)
-    trainer.load_states(str(checkpoint / STATES))
+    load_states(trainer, (checkpoint / STATES).read_bytes())
     return state
 
 
+def load_states(trainer, states):
+    """Put a checkpoint's trainer states, its bytes, in place; none where a parameter server had them."""
+    if states:
+        with tempfile.TemporaryDirectory() as directory:
+            path = Path(directory) / STATES
+            path.write_bytes(states)
+            trainer.load_states(str(path))
+
+
 def load_network(checkpoint, net, devices):
-    """The same for the parameters alone."""
+    """Put a checkpoint's parameters in place; returns its state. Raises what :func:`load_checkpoint` does."""
     state = _verified_state(checkpoint)
     path = checkpoint / PARAMETERS
     _refuse_other_network(path, net)
@@ -254,6 +271,16 @@ def _verified_state(checkpoint):
         if not path.is_file() or path.stat().st_size != stated["bytes"] or sha256_of(path) != stated["sha256"]:
             raise CheckpointError(_damaged(checkpoint, name))
     return manifest["state"]
+
+
+def _refuse_other_recipe(checkpoint, state, recipe):
+    found = state.get("recipe")
+    for name in found or {}:
+        if recipe is not None and found[name] != recipe.get(name):
+            raise CheckpointError(
+                f"The checkpoint {checkpoint} is another run's, with {name} {found[name]!r}, not {recipe.get(name)!r}: "
+                "restore the one that was here."
+            )
 
 
 def _damaged(checkpoint, name):

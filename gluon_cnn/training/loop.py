@@ -30,8 +30,9 @@ def train_steps(net, batches, trainer, devices, sums, *, batch_size=None):
         A batch is split over them as evenly as it goes.
     sums : Sums
         Takes each step's loss and correct answers.
-    batch_size : int, optional
-        What a step's gradient is divided by; each batch's real size by default.
+    batch_size : int or callable, optional
+        What a step's gradient is divided by, or what gives it for the number of a step, from 0; each batch's real size
+        by default.
 
     Yields
     ------
@@ -40,7 +41,7 @@ def train_steps(net, batches, trainer, devices, sums, *, batch_size=None):
     """
     loss = gluon.loss.SoftmaxCrossEntropyLoss()
     loss.hybridize()
-    for X, y in batches:
+    for step, (X, y) in enumerate(batches, sums.steps):
         parts, idle = _split(X, y, devices)
         with autograd.record():
             outputs = [net(part) for part, _ in parts]
@@ -48,7 +49,7 @@ def train_steps(net, batches, trainer, devices, sums, *, batch_size=None):
             # The trainer wants a gradient from every device, also where a short batch left none an image.
             unused = [net(X[:1].as_in_context(device)) * 0 for device in idle]
         autograd.backward(losses + unused)
-        trainer.step(batch_size or len(y))
+        trainer.step(batch_size(step) if callable(batch_size) else batch_size or len(y))
         sums.add(losses, outputs, [label for _, label in parts])
         yield sums
 

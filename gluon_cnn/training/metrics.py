@@ -85,6 +85,16 @@ class Sums:
                 self.bad_step = step
         return self
 
+    def of_all(self, job, classes):
+        """The sums of all workers of a job, for this worker's, which have been read."""
+        largest = np.zeros(classes) if self._largest is None else self._largest
+        bad_step = math.inf if self.bad_step is None else self.bad_step
+        rows = np.array(job.gather([self.loss, self.correct, self.images, bad_step, *largest]))
+        total = Sums(sum(rows[:, 0].tolist()), int(rows[:, 1].sum()), int(rows[:, 2].sum()), self.steps)
+        total.bad_step = None if math.isinf(rows[:, 3].min()) else int(rows[:, 3].min())
+        total._largest = rows[:, 4:].max(axis=0)
+        return total
+
     @property
     def mean_loss(self):
         """Mean loss per image of what was read."""

@@ -57,6 +57,8 @@ class Recipe:
         False leaves out NiN's last ReLU, so that no class can die; see :func:`gluon_cnn.nin`.
     num_mlp_layers : int
         1×1 convolutions in each block of NiN; the book's exercise asks what happens with one.
+    workers : int
+        Processes that train together, each with batches of ``batch_size``; see :class:`gluon_cnn.training.job.Job`.
 
     Raises
     ------
@@ -81,6 +83,7 @@ class Recipe:
     clip_gradient: Optional[float] = None
     final_relu: bool = True
     num_mlp_layers: int = 2
+    workers: int = 1
 
     def __post_init__(self):
         object.__setattr__(self, "model", canonical_name(self.model))  # the dataclass is frozen
@@ -92,6 +95,7 @@ class Recipe:
                 whole_number(name, getattr(self, name))
         whole_number("seed", self.seed, smallest=0)
         whole_number("num_mlp_layers", self.num_mlp_layers)
+        whole_number("workers", self.workers)
         positive("lr", self.lr)
         if self.clip_gradient is not None:
             positive("clip_gradient", self.clip_gradient)
@@ -131,14 +135,16 @@ class Recipe:
             options.update(final_relu=self.final_relu, num_mlp_layers=self.num_mlp_layers)
         return get_model(self.model, hybrid=hybrid, **options)
 
-    def trainer(self, parameters):
-        """The recipe's ``gluon.Trainer`` of a list of parameters."""
+    def trainer(self, parameters, kvstore="device"):
+        """The recipe's ``gluon.Trainer`` of a list of parameters, on a kvstore or the name of one."""
         options = {"learning_rate": self.lr}
         if self.momentum:
             options["momentum"] = self.momentum
         if self.clip_gradient is not None:
             options["clip_gradient"] = self.clip_gradient
-        return gluon.Trainer(parameters, self.optimizer, options)
+        # Servers that only add up leave every worker with an optimizer of its own, whose state can be saved.
+        update_on_kvstore = False if getattr(kvstore, "type", kvstore) == "dist_sync" else None
+        return gluon.Trainer(parameters, self.optimizer, options, kvstore=kvstore, update_on_kvstore=update_on_kvstore)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -41,7 +41,14 @@ CONFIG, HISTORY, LOG, CURVES, CHECKPOINTS, LOCK = (
 
 
 #: What a run's settings are if nobody says otherwise.
-SETTINGS = {"ctx": "auto", "hybrid": True, "threads": None, "data_dir": None, "checkpoint_every": None}
+SETTINGS = {
+    "ctx": "auto",
+    "hybrid": True,
+    "threads": None,
+    "data_dir": None,
+    "checkpoint_every": None,
+    "kvstore": "device",
+}
 
 
 class Run:
@@ -54,7 +61,7 @@ class Run:
         What the run computes.
     settings : dict
         How it computes it: ``ctx``, ``hybrid``, ``threads``, ``data_dir``, ``checkpoint_every`` (steps, or None for
-        two minutes). Those that are not given are :data:`SETTINGS`.
+        two minutes), ``kvstore``. Those that are not given are :data:`SETTINGS`.
     config : dict
         Of a run that was opened or has begun, all of ``config.json``.
     """

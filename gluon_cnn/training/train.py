@@ -1,6 +1,7 @@
 """Train a run: from its recipe, or from where it was stopped, to its last epoch."""
 
 import contextlib
+import dataclasses
 import functools
 import logging
 import math
@@ -17,8 +18,9 @@ from gluon_cnn.device import parse_context
 from gluon_cnn.errors import RunStopped, TrainingDiverged
 from gluon_cnn.models.sequential import layers_of
 from gluon_cnn.seeding import seed_mxnet
-from gluon_cnn.training.checkpoint import last_checkpoint, load_last_checkpoint, tidy
+from gluon_cnn.training.checkpoint import STATES, last_checkpoint, load_last_checkpoint, load_states, tidy
 from gluon_cnn.training.initial_weights import initialize_as_published, initialize_from_seed
+from gluon_cnn.training.job import Job
 from gluon_cnn.training.loop import test_steps, train_steps
 from gluon_cnn.training.metrics import EpochResult, Sums, is_a_guess
 from gluon_cnn.training.progress import Progress
@@ -31,7 +33,7 @@ log = logging.getLogger(__name__)
 SAVE_EVERY = 120.0  # seconds of work between two checkpoints, where the settings do not say in how many steps
 
 
-def train(run, *, command, resume=False, quiet=False):
+def train(run, *, command, resume=False, quiet=False, job=None):
     """Train ``run`` to the last epoch of its recipe, saving after each.
 
     Parameters
@@ -45,6 +47,8 @@ def train(run, *, command, resume=False, quiet=False):
         Go on from the last checkpoint, if there is one.
     quiet : bool
         Show no progress.
+    job : Job, optional
+        The workers this process trains with. Only the first of them touches the run's directory.
 
     Returns
     -------
@@ -60,49 +64,61 @@ def train(run, *, command, resume=False, quiet=False):
     GluonCNNError
         If the data, the device, the directory or the checkpoint cannot be used.
     """
-    if not resume:
+    job = job or Job(run.settings["kvstore"])
+    if job.first and not resume:
         run.refuse_taken()  # before anything is loaded, and once more when nobody else can begin there
     devices = parse_context(run.settings["ctx"])
     recipe = run.recipe
-    train_iter, test_iter = load_data(recipe, run.settings["data_dir"], devices[0])
+    train_iter, test_iter = load_data(recipe, run.settings["data_dir"], devices[0], job)
     net = recipe.network(run.settings["hybrid"])
     _initialize(net, recipe, devices)
     # As a list, in the order of the layers: a dictionary would be sorted by names that count all layers
     # of the process (conv9, conv10), and a checkpoint's states would fit the wrong parameters.
     parameters = list(net.collect_params().values())
-    trainer = recipe.trainer(parameters)
+    trainer = recipe.trainer(parameters, job.store)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(run.locked())
-        if not resume:
-            run.refuse_taken()
-        run.write_config(command)
-        stack.enter_context(_log_to(run.log_path))
+        states = b""
+
+        def begin():
+            """Take the directory, and go on from what it holds."""
+            nonlocal states
+            stack.enter_context(run.locked())
+            if not resume:
+                run.refuse_taken()
+            run.write_config(command)
+            stack.enter_context(_log_to(run.log_path))
+            checkpoint, state = load_last_checkpoint(run.checkpoints, net, devices, _identity(recipe))
+            if checkpoint is None:  # as in a new run
+                return _state(recipe, epoch=0, history=[], dead=[])
+            states = (checkpoint / STATES).read_bytes()
+            log.info(f"going on from {checkpoint}")
+            tidy(run.checkpoints)
+            return state
+
+        state = job.from_first(begin)
         signals = stack.enter_context(_Signals())
         # Here, for MXNet begins its threads anew, with a number of its own, whenever the process forks.
         set_threads(run.settings["threads"] or threads())
-        checkpoint, state = load_last_checkpoint(run.checkpoints, net, trainer, devices)
-        if checkpoint is None:  # as in a new run
-            state = _state(epoch=0, history=[], dead=[])
-        else:
-            log.info(f"going on from {checkpoint}")
-            tidy(run.checkpoints)
+        job.begin(trainer, recipe.batch_size)
+        load_states(trainer, job.broadcast(states))
         if run.settings["hybrid"]:
             net.hybridize(static_alloc=True, static_shape=True)
         if state["epoch"] == recipe.epochs:
             log.info(f"all {recipe.epochs} epochs are done; --epochs with a larger number adds more")
         else:
             _announce(run, devices, train_iter)
-        saver = stack.enter_context(Saver(run.checkpoints))
-        training = _Training(run, net, trainer, devices, train_iter, test_iter, saver, signals, quiet)
+        saver = stack.enter_context(Saver(run.checkpoints)) if job.first else None
+        training = _Training(run, job, net, trainer, devices, train_iter, test_iter, saver, signals, quiet)
         try:
             return training.finish(state)
         except TrainingDiverged as error:
-            run.note_divergence(re.split("[:;]", str(error))[0])
+            if job.first:
+                run.note_divergence(re.split("[:;]", str(error))[0])
             raise
 
 
-def load_data(recipe, data_dir, device):
-    """The two iterables of batches that a recipe asks for."""
+def load_data(recipe, data_dir, device, job=None):
+    """The two iterables of batches that a recipe asks for; in a job, this worker's part of them."""
     return load_data_fashion_mnist(
         recipe.batch_size,
         recipe.resize,
@@ -112,6 +128,7 @@ def load_data(recipe, data_dir, device):
         augment=recipe.augment,
         seed=recipe.seed,
         ctx=device,
+        part=(job.rank, job.workers) if job else (0, 1),
     )
 
 
@@ -128,19 +145,26 @@ def _announce(run, devices, train_iter):
     variant = "" if recipe.final_relu else ", no last ReLU"
     variant += "" if recipe.num_mlp_layers == 2 else f", {recipe.num_mlp_layers} 1×1 convolutions a block"
     variant += "" if recipe.clip_gradient is None else f", gradient clipped to ±{recipe.clip_gradient:g}"
+    batch = f"batch {recipe.batch_size}" + (f" on each of {recipe.workers} workers" if recipe.workers > 1 else "")
     log.info(
         f"training {recipe.model} on {', '.join(map(str, devices))}: {len(train_iter.labels):,} images of "
-        f"{side}×{side}, batch {recipe.batch_size}, {recipe.optimizer} at {recipe.lr:g}, "
+        f"{side}×{side}, {batch}, {recipe.optimizer} at {recipe.lr:g}, "
         f"{'the published' if recipe.init == 'book' else 'own'} initial weights, seed {recipe.seed}{variant}; "
         f"in {run.directory}"
     )
 
 
-def _state(epoch, history, dead):
+def _identity(recipe):
+    """A run's recipe without what may grow."""
+    return {name: value for name, value in dataclasses.asdict(recipe).items() if name != "epochs"}
+
+
+def _state(recipe, epoch, history, dead):
     """Where a run stands after so many epochs, the last of which ended with some classes dead."""
     rows = [result._asdict() for result in history]
     clocks = {"seconds": 0.0, "train_seconds": 0.0}
-    return {"epoch": epoch, "step": 0, "sums": {}, **clocks, "history": rows, "dead_classes": dead}
+    where = {"recipe": _identity(recipe), "epoch": epoch, "step": 0, "sums": []}
+    return {**where, **clocks, "history": rows, "dead_classes": dead}
 
 
 def _diagnose(result, dead, dead_before):
@@ -158,12 +182,13 @@ def _diagnose(result, dead, dead_before):
 class _Training:
     """What the epochs of one process share."""
 
-    def __init__(self, run, net, trainer, devices, train_iter, test_iter, saver, signals, quiet):
-        self.run, self.recipe = run, run.recipe
+    def __init__(self, run, job, net, trainer, devices, train_iter, test_iter, saver, signals, quiet):
+        self.run, self.recipe, self.job = run, run.recipe, job
         self.net, self.trainer, self.devices = net, trainer, devices
         self.train_iter, self.test_iter = train_iter, test_iter
         self.saver, self.signals, self.quiet = saver, signals, quiet
         self.saved = time.monotonic()
+        self.stopping = False
 
     def finish(self, state):
         """Train from ``state`` to the last epoch; the history."""
@@ -176,23 +201,28 @@ class _Training:
                 f"test acc {result.test_acc:.3f}, time {result.seconds:.1f} sec"
             )
             _diagnose(result, dead, state["dead_classes"])
-            state = _state(result.epoch, history, dead)
+            state = _state(self.recipe, result.epoch, history, dead)
             # The row comes after the checkpoint, so that a history with all its rows is that of a finished run.
             self._save(state, then=functools.partial(self.run.write_history, list(history)))
-        self.saver.wait()
-        self.run.write_history(history)  # also where a kill came between the last checkpoint and its row
+        if self.job.first:
+            self.saver.wait()
+            self.run.write_history(history)  # also where a kill came between the last checkpoint and its row
         return history
 
     def _epoch(self, state):
-        epoch = state["epoch"]
-        sums = Sums(**state["sums"])
+        epoch, job = state["epoch"], self.job
+        mine = state["sums"][job.rank] if job.rank < len(state["sums"]) else {}
+        sums = Sums(**mine, steps=state["step"])
         start = time.perf_counter()
-        number = len(self.train_iter.labels)
+        number = len(self.train_iter.labels) // job.workers
 
         def so_far():
-            numbers = {name: getattr(sums, name) for name in ("loss", "correct", "images", "steps")}
             clocks = {name: state[name] + time.perf_counter() - start for name in ("seconds", "train_seconds")}
-            return {**state, "step": sums.steps, "sums": numbers, **clocks}
+            rows = [
+                {"loss": loss, "correct": int(correct), "images": int(images)}
+                for loss, correct, images in job.gather([sums.loss, sums.correct, sums.images])
+            ]
+            return {**state, "step": sums.steps, "sums": rows, **clocks}
 
         steps = train_steps(
             self.net,
@@ -200,21 +230,33 @@ class _Training:
             self.trainer,
             self.devices,
             sums,
-            batch_size=self.recipe.batch_size if self.recipe.nominal_step else None,
+            batch_size=self._divisor(),
         )
         after = (self.recipe.epochs - epoch - 1) * number
-        what = f"epoch {epoch + 1}/{self.recipe.epochs}"
-        stopped = self._take(self._saved_steps(steps, sums, so_far), sums, epoch, what, number, images_after=after)
-        train_seconds = so_far()["train_seconds"]
+        what = f"epoch {epoch + 1}/{self.recipe.epochs}" + (", this worker's part" if job.workers > 1 else "")
+        self._take(self._saved_steps(steps, sums, so_far), sums, epoch, what, number, images_after=after)
+        train_seconds = state["train_seconds"] + time.perf_counter() - start
         tested = Sums()
-        if not stopped:
+        if not self.stopping:
+            job.settle(self.trainer)
             steps = test_steps(self.net, self.test_iter, self.devices, tested)
-            stopped = self._take(steps, tested, epoch, "testing", len(self.test_iter.labels))
-        if stopped:
+            self._take(self._stoppable(steps), tested, epoch, "testing", len(self.test_iter.labels) // job.workers)
+        if self.stopping:
             self._stop({**so_far(), "train_seconds": train_seconds})
-        seconds = so_far()["seconds"]
-        speed, dead = sums.images / train_seconds, tested.dead_classes
-        return EpochResult(epoch + 1, sums.mean_loss, sums.accuracy, tested.accuracy, seconds, speed, len(dead)), dead
+        trained, tested = sums.of_all(job, len(CLASSES)), tested.of_all(job, len(CLASSES))
+        self._refuse_non_finite(trained, epoch)
+        seconds = state["seconds"] + time.perf_counter() - start
+        dead, speed = tested.dead_classes, trained.images / train_seconds
+        accuracies = trained.accuracy, tested.accuracy
+        return EpochResult(epoch + 1, trained.mean_loss, *accuracies, seconds, speed, len(dead)), dead
+
+    def _divisor(self):
+        """What a step's gradient is divided by, see :func:`train_steps`."""
+        if not self.job.synchronous:
+            return self.recipe.batch_size  # the servers were told once
+        if self.recipe.nominal_step:
+            return self.recipe.batch_size * self.job.workers
+        return self.train_iter.size_of
 
     def _seeded_batches(self, epoch, first):
         """The epoch's batches from ``first`` on, MXNet's generators being seeded before each step of a
@@ -222,31 +264,47 @@ class _Training:
         draws = self.recipe.optimizer == "sgld" or any(isinstance(layer, nn.Dropout) for layer in layers_of(self.net))
         for step, batch in enumerate(self.train_iter.epoch(epoch, first), first):
             if draws:
-                seed_mxnet(self.recipe.seed, epoch, step)
+                own = (self.job.rank,) if self.job.workers > 1 else ()
+                seed_mxnet(self.recipe.seed, epoch, step, *own)
             yield batch
 
     def _saved_steps(self, steps, sums, so_far):
-        """The steps, with a checkpoint after those that the settings ask for, or every two minutes."""
+        """The steps until a signal comes, with a checkpoint after those that the settings ask for, or every two
+        minutes. The workers of a job stop and save after the same step."""
         every = self.run.settings["checkpoint_every"]
         for _ in steps:
             yield
-            if sums.steps % every == 0 if every else time.monotonic() - self.saved > SAVE_EVERY:
+            if self.job.distributed:
+                sums.read()  # to be no more than a step ahead of the vote
+                self.job.beat()
+            due = sums.steps % every == 0 if every else time.monotonic() - self.saved > SAVE_EVERY
+            self.stopping, due = self.job.vote(self.signals.received, due)
+            if self.stopping:
+                return
+            if due:
                 sums.read()
-                self._refuse_non_finite(sums, so_far()["epoch"])
-                self._save(so_far())
+                state = so_far()
+                self._refuse_non_finite(sums, state["epoch"])
+                self._save(state)
+
+    def _stoppable(self, steps):
+        """The steps until a signal comes; a job's workers do not stop before their next training step."""
+        for _ in steps:
+            yield
+            self.job.beat()
+            if self.signals.received and not self.job.distributed:
+                self.stopping = True
+                return
 
     def _take(self, steps, sums, epoch, what, images, **options):
-        """Take steps until they end or a signal comes; whether one came. ``sums`` are read then."""
+        """Take all of some steps, and read their sums."""
         progress = Progress(what, images, done=sums.images, quiet=self.quiet, **options)
         with contextlib.closing(progress):
             for _ in steps:
                 if progress.step(sums):
                     self._refuse_non_finite(sums, epoch)
-                if self.signals.received:
-                    break
         sums.read()
         self._refuse_non_finite(sums, epoch)
-        return bool(self.signals.received)
 
     def _refuse_non_finite(self, sums, epoch):
         if sums.bad_step is not None:
@@ -257,16 +315,19 @@ class _Training:
             )
 
     def _save(self, state, then=None):
-        self.saver.save(self.net, self.trainer, state, then)
+        if self.job.first:
+            self.saver.save(self.net, self.trainer, state, then)
         self.saved = time.monotonic()
 
     def _stop(self, state):
         self._save(state)
-        self.saver.wait()
-        name = signal.Signals(self.signals.received).name
+        if self.job.first:
+            self.saver.wait()
+        number = self.signals.received or signal.SIGTERM  # or another worker's
         raise RunStopped(
-            f"stopped by {name} in epoch {state['epoch'] + 1} after step {state['step']}, and saved",
-            self.signals.received,
+            f"stopped by {signal.Signals(number).name} in epoch {state['epoch'] + 1} after step {state['step']}, and "
+            "saved",
+            number,
         )
 
 

@@ -215,13 +215,13 @@ def test_two_processes_download_once(server, tmp_path):
     assert len(server.requests) == 1
 
 
-def test_debian_package_is_unpacked_and_checked(tmp_path, monkeypatch):
-    """A package made here, in place of the one that apt-get would download."""
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """The directory for the files of a package that is made here, in place of the one apt-get would download."""
     if not download.shutil.which("dpkg-deb"):
         pytest.skip("dpkg-deb is not installed")
     content = tmp_path / "package" / "usr" / "share" / "set"
-    content.mkdir(parents=True)
-    (content / NAME).write_bytes(CONTENT)
+    content.parent.mkdir(parents=True)
     control = tmp_path / "package" / "DEBIAN"
     control.mkdir()
     (control / "control").write_text(
@@ -235,15 +235,35 @@ def test_debian_package_is_unpacked_and_checked(tmp_path, monkeypatch):
         return run(command, **options)
 
     monkeypatch.setattr(download.subprocess, "run", fake_apt)
-    target = tmp_path / "target"
-    checked = []
-    download.get_files(
-        target,
-        ["http://127.0.0.1:9/"],
-        {NAME: checked.append},
-        debian_package="a-package",
-        debian_place=download.Path("/usr/share/set"),
-    )
+    return content
+
+
+def get_from_package(target, check):
+    place = download.Path("/usr/share/set")
+    download.get_files(target, ["http://127.0.0.1:9/"], {NAME: check}, debian_package="a-package", debian_place=place)
+
+
+def test_debian_package_is_unpacked_and_checked(tmp_path, package):
+    package.mkdir()
+    (package / NAME).write_bytes(CONTENT)
+    target, checked = tmp_path / "target", []
+    get_from_package(target, checked.append)
     assert (target / NAME).read_bytes() == CONTENT
     assert len(checked) == 1
     assert left_in(target) == [NAME]
+
+
+@pytest.mark.parametrize("link", ["directory", "file"])
+def test_links_in_a_package_are_not_followed(tmp_path, package, link):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / NAME).write_bytes(CONTENT)
+    if link == "directory":
+        package.symlink_to(outside)
+    else:
+        package.mkdir()
+        (package / NAME).symlink_to(outside / NAME)
+    with pytest.raises(DataError, match=f"the package has no {NAME}"):
+        get_from_package(tmp_path / "target", lambda path: None)
+    assert (outside / NAME).read_bytes() == CONTENT
+    assert left_in(tmp_path / "target") == []

@@ -204,7 +204,7 @@ def test_a_damaged_last_checkpoint_is_reported_and_the_one_before_is_used(traine
     for epoch in (1, 2, 3):
         save_checkpoint(tmp_path, *trained, state_after(epoch, test_accs=[0.5, 0.6, 0.7][:epoch]))
     flip(tmp_path / "epoch-003" / "net.params", 500)
-    found, state = load_last_checkpoint(tmp_path, *trained, [mx.cpu()])
+    found, state = load_last_checkpoint(tmp_path, trained[0], [mx.cpu()])
     assert (found.name, state["epoch"]) == ("epoch-002", 2)
     assert "epoch-003 is damaged, for net.params is not as it was written; it is epoch-003.damaged now" in caplog.text
     assert sorted(path.name for path in tmp_path.iterdir()) == ["epoch-002", "epoch-003.damaged"]
@@ -216,9 +216,9 @@ def test_if_no_checkpoint_is_whole_nothing_is_touched(trained, tmp_path):
         flip(tmp_path / f"epoch-00{epoch}" / "manifest.json", 40)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     with pytest.raises(GluonCNNError, match=r"No checkpoint in .* is whole \(epoch-002, epoch-001\): restore one"):
-        load_last_checkpoint(tmp_path, *trained, [mx.cpu()])
+        load_last_checkpoint(tmp_path, trained[0], [mx.cpu()])
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
 def test_no_checkpoint_at_all_is_a_new_run(trained, tmp_path):
-    assert load_last_checkpoint(tmp_path, *trained, [mx.cpu()]) == (None, None)
+    assert load_last_checkpoint(tmp_path, trained[0], [mx.cpu()]) == (None, None)

@@ -3,6 +3,7 @@
 import errno
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -120,6 +121,55 @@ def test_a_disk_that_fails_stops_the_run_with_a_line_and_leaves_what_was_saved(
     assert last_checkpoint(run / "checkpoint").name == "epoch-001"
     assert result_of(run) == before
     train(*again, "--quiet")
+
+
+@pytest.fixture(scope="module")
+def two_runs(tmp_path_factory):
+    """Two finished runs of three epochs, of another seed each, and the end of the first."""
+    directory = tmp_path_factory.mktemp("two")
+    for seed in (1, 2):
+        out = directory / str(seed)
+        train("train", "lenet", *SMALL_RUN, "--epochs", "3", "--momentum", "0.5", "--seed", seed, "--out", out)
+    return directory / "1", directory / "2", result_of(directory / "1")
+
+
+def flip(content, position):
+    return content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :]
+
+
+DAMAGES = {
+    "header": lambda content: flip(content, 3),
+    "middle": lambda content: flip(content, len(content) // 2),
+    "end": lambda content: flip(content, len(content) - 2),
+    "empty": lambda content: b"",
+    "half": lambda content: content[: len(content) // 2],
+    "one byte short": lambda content: content[:-2],  # a JSON file ends with a line feed that says nothing
+}
+
+
+@pytest.mark.parametrize("name", ["net.params", "trainer.states", "manifest.json"])
+@pytest.mark.parametrize("damage", [*DAMAGES, "another run's"])
+def test_a_damaged_file_of_the_last_checkpoint_costs_an_epoch_and_no_bit(tmp_path, two_runs, name, damage):
+    run, other, end = two_runs
+    out = shutil.copytree(run, tmp_path / "run")
+    path = out / "checkpoint" / "epoch-003" / name
+    if damage in DAMAGES:
+        path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    else:
+        shutil.copy(other / path.relative_to(out), path)
+    train("train", "lenet", "--out", out, "--resume")
+    assert result_of(out) == end
+    assert (out / "checkpoint" / "epoch-003.damaged").is_dir()
+
+
+def test_a_whole_checkpoint_of_another_run_is_not_gone_on_from(tmp_path, two_runs, caplog):
+    run, other, end = two_runs
+    out = shutil.copytree(run, tmp_path / "run")
+    shutil.rmtree(out / "checkpoint" / "epoch-003")
+    shutil.copytree(other / "checkpoint" / "epoch-003", out / "checkpoint" / "epoch-003")
+    train("train", "lenet", "--out", out, "--resume")
+    assert "epoch-003 is another run's, with seed 2, not 1; it is epoch-003.damaged now" in caplog.text
+    assert result_of(out) == end
 
 
 #: Trains and prints the process's resident bytes after each epoch.
