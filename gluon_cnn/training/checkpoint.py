@@ -7,16 +7,20 @@ Each holds the parameters, the trainer's states and ``manifest.json`` with their
 stood. The trainer's states are MXNet's pickle, so they are read only where the manifest's hashes hold.
 """
 
+import copy
 import hashlib
 import json
 import logging
+import math
 import re
 import shutil
 import tempfile
+import warnings
 from pathlib import Path
-from typing import Dict, NamedTuple
+from typing import Dict, NamedTuple, Optional
 
 import mxnet as mx
+import numpy as np
 
 from gluon_cnn.errors import CheckpointError, TrainingDiverged
 from gluon_cnn.files import flush_to_disk, sha256_of
@@ -42,11 +46,12 @@ KEPT = 2  # newest checkpoints of each kind, besides the best
 
 
 class Snapshot(NamedTuple):
-    """A training at one moment: its parameters, copied by name, the trainer's states, and where the run stands."""
+    """A training at one moment: copies of its parameters by name, the sums of their squares, a copy of the
+    trainer's states (or None), and where the run stands."""
 
     parameters: Dict[str, mx.nd.NDArray]
-    finite: Dict[str, mx.nd.NDArray]
-    trainer_states: bytes
+    squares: mx.nd.NDArray
+    updater: Optional[mx.optimizer.Updater]
     state: dict
 
 
@@ -67,18 +72,26 @@ def take_snapshot(net, trainer, state):
         name: (parameter.list_data()[0] * 1).as_in_context(mx.cpu())
         for name, parameter in net._collect_params_with_prefix().items()
     }
-    # 0 times a finite number is 0, so one number of each parameter tells.
-    finite = {name: (array * 0).sum() for name, array in parameters.items()}
-    return Snapshot(parameters, finite, _states_of(trainer), state)
+    squares = mx.nd.multi_sum_sq(*parameters.values(), num_arrays=len(parameters))
+    return Snapshot(parameters, squares, _copy_of_states(trainer), state)
 
 
-def _states_of(trainer):
+def _copy_of_states(trainer):
+    """What ``trainer.save_states`` would write, which waits and writes at once."""
     if trainer._update_on_kvstore and trainer._distributed:  # they are in the servers, which do not give them back
-        return b""
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / STATES
-        trainer.save_states(str(path))
-        return path.read_bytes()
+        return None
+    # With several devices it is the kvstore that updates.
+    updater = trainer._kvstore._updater if trainer._update_on_kvstore else trainer._updaters[0]
+    # Of the optimizer without the parameters, which it leaves out of copies by itself.
+    snapshot = mx.optimizer.Updater(copy.deepcopy(updater.optimizer))
+    snapshot.states = {index: _copied(state) for index, state in updater.states.items()}
+    return snapshot
+
+
+def _copied(state):
+    if isinstance(state, (tuple, list)):
+        return type(state)(_copied(part) for part in state)
+    return None if state is None else state * 1
 
 
 def write_checkpoint(directory, snapshot):
@@ -112,7 +125,8 @@ def write_checkpoint(directory, snapshot):
     try:
         mx.nd.save(str(temporary / PARAMETERS), snapshot.parameters)
         mx.nd.load(str(temporary / PARAMETERS))  # MXNet does not say if the disk was full for the file's last bytes
-        (temporary / STATES).write_bytes(snapshot.trainer_states)
+        updater = snapshot.updater
+        (temporary / STATES).write_bytes(updater.get_states(dump_optimizer=True) if updater else b"")
         content = {
             "format": FORMAT,
             "state": state,
@@ -185,7 +199,9 @@ def load_states(trainer, states):
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory) / STATES
             path.write_bytes(states)
-            trainer.load_states(str(path))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ResourceWarning)  # with several devices MXNet leaves the file open
+                trainer.load_states(str(path))
 
 
 def load_network(checkpoint, net, devices):
@@ -313,8 +329,9 @@ def _fits(shape, expected):
 
 
 def _refuse_non_finite(snapshot):
-    for name, total in snapshot.finite.items():
-        if total.asnumpy().item() != 0:
+    for (name, array), squares in zip(snapshot.parameters.items(), snapshot.squares.asnumpy()):
+        # One number of each parameter tells, unless it is the square that is too large.
+        if not math.isfinite(squares) and not np.isfinite(array.asnumpy()).all():
             raise TrainingDiverged(
                 f"The parameter {name} is no longer finite after epoch {snapshot.state['epoch']}, "
                 f"step {snapshot.state['step']}; try a smaller --lr."

@@ -1,5 +1,6 @@
 """Checkpoints written while the training goes on."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import mxnet as mx
@@ -14,17 +15,24 @@ class Saver:
     """Writes one checkpoint after another, on a thread of its own.
 
     An error of the thread is raised by the next call. As a context, it waits for the last checkpoint at its end.
+
+    Attributes
+    ----------
+    seconds : float
+        What the last checkpoint took, most of it beside the training.
     """
 
     def __init__(self, directory):
         self.directory = directory
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self._writing = None
+        self.seconds = 0.0
 
     def save(self, net, trainer, state, then=None):
         """Copy a training and have it written; ``then`` is called, on the thread, once it is on the disk."""
         self.wait()
-        self._writing = self._thread.submit(self._write, take_snapshot(net, trainer, state), then)
+        began = time.monotonic()
+        self._writing = self._thread.submit(self._write, take_snapshot(net, trainer, state), then, began)
 
     def wait(self):
         """Wait until what was given is on the disk.
@@ -50,9 +58,10 @@ class Saver:
         finally:
             self._thread.shutdown()
 
-    def _write(self, snapshot, then):
+    def _write(self, snapshot, then, began):
         try:
             write_checkpoint(self.directory, snapshot)
+            self.seconds = time.monotonic() - began
             if then is not None:
                 then()
         except (OSError, mx.MXNetError) as error:

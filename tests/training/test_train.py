@@ -74,9 +74,10 @@ def test_same_seed_same_bits_and_another_seed_others(tmp_path):
     assert a[1] != c[1]
 
 
-def test_epochs_may_grow_and_end_as_if_never_stopped(tmp_path):
-    train(*RANDOM_RUN, "--out", tmp_path / "whole")
-    train(*RANDOM_RUN, "--epochs", 1, "--out", tmp_path / "parts")
+@pytest.mark.parametrize("ctx", ["cpu", "cpu:0,1"])
+def test_epochs_may_grow_and_end_as_if_never_stopped(tmp_path, ctx):
+    train(*RANDOM_RUN, "--ctx", ctx, "--out", tmp_path / "whole")
+    train(*RANDOM_RUN, "--ctx", ctx, "--epochs", 1, "--out", tmp_path / "parts")
     train("train", "nin", "--epochs", 2, "--resume", "--out", tmp_path / "parts")
     assert result_of(tmp_path / "parts") == result_of(tmp_path / "whole")
 
