@@ -106,3 +106,24 @@ def test_batches_are_made_on_the_device_that_is_asked_for(sample):
 def test_wrong_numbers(arguments, message):
     with pytest.raises(GluonCNNError, match=message):
         load_data_fashion_mnist(**{"batch_size": 64, "root": SAMPLE, **arguments})
+
+
+@pytest.mark.parametrize("augment", [False, True])
+@pytest.mark.parametrize(("parts", "batch_size", "number"), [(2, 32, 129), (3, 7, 64), (4, 16, 66)])
+def test_parts_of_a_batch_are_together_the_whole_one(sample, parts, batch_size, number, augment):
+    """Also where the last batch has fewer images than there are parts."""
+    options = {"train_size": number, "seed": 5, "augment": augment}
+    whole = sample(batch_size * parts, None, **options)[0]
+    shares = [sample(batch_size, None, part=(part, parts), **options)[0] for part in range(parts)]
+    assert {len(share) for share in shares} == {len(whole)}
+    for epoch in range(2):
+        batches = zip(whole.epoch(epoch), *(share.epoch(epoch) for share in shares))
+        for step, ((X, y), *pieces) in enumerate(batches):
+            sizes = [len(labels) for _, labels in pieces]
+            assert sum(sizes) == len(y) == whole.size_of(step) == shares[0].size_of(step)
+            assert max(sizes) - min(sizes) <= 1
+            assert all(len(images) == max(size, 1) for (images, _), size in zip(pieces, sizes))
+            images = [images[:size].asnumpy() for (images, _), size in zip(pieces, sizes) if size]
+            labels = [labels.asnumpy() for _, labels in pieces if len(labels)]
+            assert (np.concatenate(images) == X.asnumpy()).all()
+            assert (np.concatenate(labels) == y.asnumpy()).all()
