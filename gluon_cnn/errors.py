@@ -7,6 +7,7 @@ __all__ = [
     "DeviceError",
     "GluonCNNError",
     "ImageError",
+    "JobFailed",
     "ModelError",
     "RunError",
     "RunStopped",
@@ -49,6 +50,10 @@ class CheckpointError(GluonCNNError):
 
 class ComparisonError(GluonCNNError):
     """A run that cannot be compared, or published runs that do not exist."""
+
+
+class JobFailed(GluonCNNError):
+    """A process of a job of several workers failed, or did so on another worker."""
 
 
 class TrainingDiverged(GluonCNNError):

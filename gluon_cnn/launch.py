@@ -24,17 +24,13 @@ from pathlib import Path
 import psutil
 
 from gluon_cnn.checks import whole_number
-from gluon_cnn.errors import GluonCNNError, SettingError
+from gluon_cnn.errors import GluonCNNError, JobFailed, SettingError
 
 __all__ = ["LAUNCHERS", "main"]
 
 LAUNCHERS = ("local", "ssh", "slurm", "mpi", "sge", "kubernetes", "mesos", "yarn")
 GRACE = 5.0  # seconds that processes have to end by themselves, before they are killed
 STOPPED = (0, 128 + signal.SIGINT, 128 + signal.SIGTERM)  # exit codes of a worker that is done, or was told to stop
-
-
-class JobFailed(GluonCNNError):
-    """A process of a job failed."""
 
 
 def main(argv=None):

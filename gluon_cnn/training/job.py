@@ -20,7 +20,7 @@ import mxnet as mx
 import numpy as np
 
 from gluon_cnn.checks import choice, positive
-from gluon_cnn.errors import GluonCNNError, RunStopped, SettingError
+from gluon_cnn.errors import GluonCNNError, JobFailed, RunStopped, SettingError
 
 __all__ = ["DIST_TIMEOUT", "KVSTORES", "Job"]
 
@@ -112,7 +112,7 @@ class Job:
                 raise
         answer = json.loads(self.broadcast(json.dumps(answer).encode()))
         if "error" in answer:
-            raise GluonCNNError(f"the first worker stopped: {answer['error']}")
+            raise JobFailed(f"the first worker stopped: {answer['error']}")
         return answer["value"]
 
     def broadcast(self, data):
