@@ -50,6 +50,9 @@ _CUDA_WHEELS = ("mxnet-cu112", "mxnet-cu110")
 _ENGINE_FUNCTION = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
 _callbacks = []
 
+#: Whether OMP_NUM_THREADS was set before this package set it.
+threads_chosen_by_user = False
+
 
 def import_mxnet():
     """Make the process ready for MXNet and import it.
@@ -70,6 +73,7 @@ def import_mxnet():
         if os.environ.get("DMLC_ROLE") == "server":  # which works within the import below, and ends there
             address = os.environ.get("DMLC_PS_ROOT_URI", ""), os.environ.get("DMLC_PS_ROOT_PORT", "")
             threading.Thread(target=end_with_scheduler, args=(address,), daemon=True).start()
+    global threads_chosen_by_user
     threads_chosen_by_user = bool(os.environ.get("OMP_NUM_THREADS"))
     os.environ["OMP_NUM_THREADS"] = str(threads() if threads_chosen_by_user else usable_cores())
     try:

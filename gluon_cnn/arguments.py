@@ -95,7 +95,8 @@ def train_command(run):
     """The command that trains a run."""
     recipe, settings = run.recipe, run.settings
     book = get_recipe(recipe.model, recipe.edition)
-    words = ["python", "-m", "gluon_cnn.launch", "-n", str(recipe.workers), "--"] if recipe.workers > 1 else []
+    distributed = settings["kvstore"].startswith("dist")
+    words = ["python", "-m", "gluon_cnn.launch", "-n", str(recipe.workers), "--"] if distributed else []
     words += ["gluon-cnn", "train", recipe.model, "--edition", recipe.edition]
     for name in RECIPE_FLAGS:
         value = getattr(recipe, name)

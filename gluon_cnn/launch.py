@@ -10,6 +10,7 @@ fails, and that one is named: MXNet itself would wait for it for ever.
 import argparse
 import contextlib
 import importlib
+import math
 import os
 import re
 import shutil
@@ -23,6 +24,7 @@ from pathlib import Path
 
 import psutil
 
+from gluon_cnn import _runtime
 from gluon_cnn.checks import whole_number
 from gluon_cnn.errors import GluonCNNError, JobFailed, SettingError
 
@@ -30,6 +32,7 @@ __all__ = ["LAUNCHERS", "main"]
 
 LAUNCHERS = ("local", "ssh", "slurm", "mpi", "sge", "kubernetes", "mesos", "yarn")
 GRACE = 5.0  # seconds that processes have to end by themselves, before they are killed
+STOPPING = 60.0  # and that the other workers have once one has stopped
 STOPPED = (0, 128 + signal.SIGINT, 128 + signal.SIGTERM)  # exit codes of a worker that is done, or was told to stop
 
 
@@ -95,8 +98,8 @@ def _run_here(args):
         "DMLC_NUM_SERVER": str(args.num_servers),
         "DMLC_NODE_HOST": "127.0.0.1",
     }
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    environment.setdefault("OMP_NUM_THREADS", str(max(1, processors // args.num_workers)))
+    if not _runtime.threads_chosen_by_user:
+        environment["OMP_NUM_THREADS"] = str(max(1, _runtime.usable_cores() // args.num_workers))
     roles = [("scheduler", 1), ("server", args.num_servers), ("worker", args.num_workers)]
     processes = {}
     signals = []
@@ -117,22 +120,31 @@ def _run_here(args):
 def _wait(processes, signals):
     """Wait for the workers; a JobFailed names the first process that fails."""
     workers = [process for process, name in processes.items() if name.startswith("worker")]
-    forwarded = 0
+    forwarded, deadline = False, math.inf
     while any(process.poll() is None for process in workers):
-        for number in signals[forwarded:]:
-            forwarded += 1
+        if signals and not forwarded:
+            forwarded = True
             for process in workers:
-                process.send_signal(number)
-        _refuse_failed(processes)
+                # A closed terminal as well is a wish to stop.
+                process.send_signal(signal.SIGINT if signals[0] == signal.SIGINT else signal.SIGTERM)
+        _refuse_failed(processes, forwarded)
+        stopped = [process.returncode for process in workers if process.returncode]
+        if stopped:  # with the others soon, or the job is ended
+            deadline = min(deadline, time.monotonic() + STOPPING)
+        if len(signals) > 1 or time.monotonic() > deadline:
+            return 128 + signals[0] if signals else max(stopped)
         time.sleep(0.1)
-    _refuse_failed(processes)
-    return max(process.returncode for process in workers)
+    _refuse_failed(processes, forwarded)
+    return 128 + signals[0] if signals else max(process.returncode for process in workers)
 
 
-def _refuse_failed(processes):
+def _refuse_failed(processes, told_to_stop):
     for process, name in processes.items():
         code = process.poll()
-        if code is not None and code not in (STOPPED if name.startswith("worker") else (0,)):
+        good = STOPPED if name.startswith("worker") else (0,)
+        if told_to_stop and name.startswith("worker"):  # it may have had no time to set its handlers
+            good = (*good, -signal.SIGINT, -signal.SIGTERM)
+        if code is not None and code not in good:
             raise JobFailed(f"{name} (process {process.pid}) {_ended(code)}, so the job was ended.")
 
 
@@ -158,7 +170,7 @@ def _end(processes):
 def _noted_signals(received):
     before = {
         number: signal.signal(number, lambda number, _: received.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     }
     try:
         yield
@@ -196,13 +208,22 @@ def _run_on_cluster(args, others):
     failed = []
     threading.excepthook = lambda hook: failed.append(hook.exc_value)  # its threads wait for a process each
     submission = threading.Thread(target=tracker.submit, args=(parsed,), daemon=True)
-    submission.start()
-    while submission.is_alive() and not failed:
-        submission.join(0.2)
+    signals = []
+    with _noted_signals(signals):
+        submission.start()
+        try:
+            while submission.is_alive() and not failed and not signals:
+                submission.join(0.2)
+        finally:
+            for child in psutil.Process().children(recursive=True):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    child.terminate()
+    if signals:
+        return 128 + signals[0]
     if failed:
-        for child in psutil.Process().children(recursive=True):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                child.terminate()
+        code = getattr(failed[0], "returncode", None)
+        if code in STOPPED:
+            return code
         raise JobFailed(f"{_which(failed[0])}, so the job was ended.")
     return 0
 

@@ -45,6 +45,10 @@ FORMAT = 1
 KEPT = 2  # newest checkpoints of each kind, besides the best
 
 
+class _OtherVersion(CheckpointError):
+    """A checkpoint that is whole, and in a form that this version does not know."""
+
+
 class Snapshot(NamedTuple):
     """A training at one moment: copies of its parameters by name, the sums of their squares, a copy of the
     trainer's states (or None), and where the run stands."""
@@ -164,6 +168,8 @@ def load_last_checkpoint(directory, net, devices, recipe=None):
     for checkpoint in sorted(_checkpoints(directory), key=_position, reverse=True):
         try:
             _refuse_other_recipe(checkpoint, _verified_state(checkpoint), recipe)
+        except _OtherVersion:
+            raise
         except CheckpointError as error:
             damaged.append((checkpoint, error))
             continue
@@ -276,7 +282,7 @@ def _manifest(checkpoint):
     if stated != _hash_of(manifest):
         raise CheckpointError(_damaged(checkpoint, MANIFEST))
     if manifest["format"] != FORMAT:
-        raise CheckpointError(f"{checkpoint} was written by another version of gluon-cnn: use that version to read it.")
+        raise _OtherVersion(f"{checkpoint} was written by another version of gluon-cnn: use that version to read it.")
     return manifest
 
 

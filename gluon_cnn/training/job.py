@@ -20,13 +20,15 @@ import mxnet as mx
 import numpy as np
 
 from gluon_cnn.checks import choice, positive
-from gluon_cnn.errors import GluonCNNError, JobFailed, RunStopped, SettingError
+from gluon_cnn.errors import JobFailed, RunStopped, SettingError
 
 __all__ = ["DIST_TIMEOUT", "KVSTORES", "Job"]
 
 KVSTORES = ("local", "device", "dist_sync", "dist_async")
 #: Seconds without a finished step after which a worker gives up.
 DIST_TIMEOUT = 60.0
+# And where the workers wait for each other without steps: before the first, after an epoch of dist_async, at the end.
+PATIENCE = 1800.0
 
 # Keys in the parameter server: the trainer's are its parameters' numbers, from 0.
 _VOTE = 1 << 20
@@ -44,7 +46,7 @@ class Job:
         Where gradients are added up: on the devices or the CPU of this process, or on parameter servers, after each
         step of all workers, or whenever a worker has one.
     timeout : float
-        Seconds without a finished step after which :meth:`beat`'s watchdog ends this process.
+        Seconds without a finished step after which the watchdog ends this process, see :meth:`beat`.
 
     Attributes
     ----------
@@ -62,9 +64,9 @@ class Job:
     def __init__(self, kvstore="device", timeout=DIST_TIMEOUT):
         self.kvstore, self.timeout = choice("kvstore", kvstore, KVSTORES), positive("dist_timeout", timeout)
         self.store, self.rank, self.workers = kvstore, 0, 1
-        self._last_beat = None
+        self._deadline = math.inf
         self._has_voted = False
-        self._failed = False
+        self._exit_code = 0
         is_worker = os.environ.get("DMLC_ROLE") == "worker"
         if self.distributed and not is_worker:
             raise SettingError(
@@ -79,6 +81,8 @@ class Job:
             _require_environment()
             self.store = mx.kv.create(kvstore)
             self.rank, self.workers = self.store.rank, self.store.num_workers
+            self.beat(PATIENCE)
+            threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
             atexit.register(self._leave)
 
     @property
@@ -99,7 +103,7 @@ class Job:
     def from_first(self, function):
         """What ``function`` returns on the first worker, on all of them; it has to fit into JSON.
 
-        An error of this package that the first worker raises is raised on the others too.
+        If the first worker raises an error, the others raise a JobFailed.
         """
         if not self.distributed:
             return function()
@@ -107,8 +111,8 @@ class Job:
         if self.first:
             try:
                 answer = {"value": function()}
-            except GluonCNNError as error:
-                self.broadcast(json.dumps({"error": str(error)}).encode())
+            except BaseException as error:
+                self.broadcast(json.dumps({"error": str(error) or type(error).__name__}).encode())
                 raise
         answer = json.loads(self.broadcast(json.dumps(answer).encode()))
         if "error" in answer:
@@ -135,6 +139,8 @@ class Job:
         told here, for good, to divide gradients by ``batch_size``.
         """
         if self.distributed:
+            for parameter in trainer._params:  # in the plain layout: MXNet cannot send oneDNN's
+                parameter.reset_ctx(parameter.list_ctx())
             trainer._optimizer.rescale_grad = trainer._scale / batch_size
             trainer._init_kvstore()
             trainer._init_params()
@@ -168,15 +174,10 @@ class Job:
         self.store.pushpull(_VOTE, ballot)
         return tuple(votes > 0 for votes in ballot.asnumpy().tolist())
 
-    def beat(self):
-        """Tell the watchdog that work goes on. From the first time on, if it hears nothing for ``timeout`` seconds, it
+    def beat(self, at_least=0.0):
+        """Tell the watchdog that work goes on. If it hears nothing for ``timeout`` seconds, or ``at_least`` as many, it
         ends this process: MXNet itself would wait for ever for a worker or a server that is gone."""
-        if not self.distributed:
-            return
-        begins = self._last_beat is None
-        self._last_beat = time.monotonic()
-        if begins:
-            threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+        self._deadline = time.monotonic() + max(self.timeout, at_least)
 
     def settle(self, trainer):
         """Wait for all workers, and take over the parameters as the servers have them then.
@@ -184,6 +185,8 @@ class Job:
         In step with each other the workers have the same ones anyway.
         """
         if self.distributed and not self.synchronous and trainer._kv_initialized:
+            self.beat(PATIENCE)
+            mx.nd.waitall()  # this worker's last gradients are there
             self.store._barrier()
             for number, parameter in enumerate(trainer._params):
                 self.store.pull(number, parameter.list_data())
@@ -195,9 +198,12 @@ class Job:
         return self
 
     def __exit__(self, kind, error, _):
-        self._last_beat = math.inf  # no more steps
-        if error is not None and not isinstance(error, RunStopped):  # all workers stop together
-            self._failed = True
+        self.beat(PATIENCE)  # no more steps, and the first worker writes its figures
+        if isinstance(error, RunStopped):
+            # All stop together, or each by itself; then the others are not to be waited for.
+            self._exit_code = 0 if self.synchronous else 128 + error.signal
+        elif error is not None:
+            self._exit_code = 130 if kind is KeyboardInterrupt else 1
 
     def _broadcast(self, array):
         array = mx.nd.array(array)
@@ -205,26 +211,25 @@ class Job:
         return array.asnumpy()
 
     def _watch(self):
-        while time.monotonic() - self._last_beat <= self.timeout:
+        while time.monotonic() < self._deadline:
             time.sleep(min(1.0, self.timeout / 4))
-        self._end(
-            f"no step was finished for {self.timeout:g} s, so a worker or a server is gone (or --dist-timeout is too "
-            "short): go on with --resume."
-        )
-
-    def _end(self, why):
         with contextlib.suppress(OSError):
-            print(f"gluon-cnn: worker {self.rank}: {why}", file=sys.stderr, flush=True)
+            print(
+                f"gluon-cnn: rank {self.rank}: no step was finished for {self.timeout:g} s, so a worker or a server is "
+                "gone (or --dist-timeout is too short): go on with --resume.",
+                file=sys.stderr,
+                flush=True,
+            )
         os._exit(1)
 
     def _leave(self):
         """At the end of the process: leave the job, with all other workers, or at once if this one failed, since MXNet
         would wait for the others, which wait for this one."""
-        if self._failed:
+        if self._exit_code:
             with contextlib.suppress(OSError):
                 sys.stdout.flush()
                 sys.stderr.flush()
-            os._exit(1)
+            os._exit(self._exit_code)
         # Here, for once Python's objects are gone MXNet cannot do it any more, and aborts.
         mx.nd.waitall()
         mx.base.check_call(mx.base._LIB.MXKVStoreFree(self.store.handle))

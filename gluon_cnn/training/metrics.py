@@ -98,7 +98,7 @@ class Sums:
     @property
     def mean_loss(self):
         """Mean loss per image of what was read."""
-        return self.loss / self.images
+        return self.loss / self.images if self.images else math.nan
 
     @property
     def dead_classes(self):

@@ -58,6 +58,8 @@ class Progress:
             return False
         sums.read()
         self._pace.waited()
+        if sums.images == self._done:  # this worker's part of a short batch may be empty
+            return True
         speed = (sums.images - self._done) / (time.monotonic() - self._began)
         training = self._images_after is not None
         left = tqdm.format_interval((self._images + (self._images_after or 0) - sums.images) / speed)

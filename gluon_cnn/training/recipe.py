@@ -26,7 +26,8 @@ OPTIMIZERS = sorted(set(mx.optimizer.Optimizer.opt_registry) - {"test", "groupad
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """What a run computes; two runs of the same recipe on one device end in the same bits.
+    """What a run computes; two runs of the same recipe on one device, or on two workers with one each, end in the same
+    bits. Of three workers or more the servers add the gradients in the order in which they come.
 
     Attributes
     ----------
@@ -95,7 +96,8 @@ class Recipe:
                 whole_number(name, getattr(self, name))
         whole_number("seed", self.seed, smallest=0)
         whole_number("num_mlp_layers", self.num_mlp_layers)
-        whole_number("workers", self.workers)
+        if whole_number("workers", self.workers) > 1 and self.optimizer == "sgld":
+            raise SettingError("sgld adds noise to the parameters, which several workers would each draw: use one.")
         positive("lr", self.lr)
         if self.clip_gradient is not None:
             positive("clip_gradient", self.clip_gradient)

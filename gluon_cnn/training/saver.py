@@ -1,7 +1,7 @@
 """Checkpoints written while the training goes on."""
 
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import mxnet as mx
 
@@ -15,6 +15,7 @@ class Saver:
     """Writes one checkpoint after another, on a thread of its own.
 
     An error of the thread is raised by the next call. As a context, it waits for the last checkpoint at its end.
+    ``meanwhile`` is called every second that it waits.
 
     Attributes
     ----------
@@ -22,8 +23,8 @@ class Saver:
         What the last checkpoint took, most of it beside the training.
     """
 
-    def __init__(self, directory):
-        self.directory = directory
+    def __init__(self, directory, meanwhile=lambda: None):
+        self.directory, self._meanwhile = directory, meanwhile
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self._writing = None
         self.seconds = 0.0
@@ -46,6 +47,8 @@ class Saver:
         """
         writing, self._writing = self._writing, None
         if writing is not None:
+            while not wait([writing], timeout=1.0).done:
+                self._meanwhile()
             writing.result()
 
     def __enter__(self):

@@ -68,8 +68,8 @@ def train(run, *, command, resume=False, quiet=False, job=None):
         If the data, the device, the directory or the checkpoint cannot be used.
     """
     job = job or Job(run.settings["kvstore"])
-    if job.first and not resume:
-        run.refuse_taken()  # before anything is loaded, and once more when nobody else can begin there
+    if not resume:
+        job.from_first(run.refuse_taken)  # before anything is loaded, and once more when nobody else can begin there
     devices = parse_context(run.settings["ctx"])
     recipe = run.recipe
     train_iter, test_iter = load_data(recipe, run.settings["data_dir"], devices[0], job)
@@ -110,7 +110,7 @@ def train(run, *, command, resume=False, quiet=False, job=None):
             log.info(f"all {recipe.epochs} epochs are done; --epochs with a larger number adds more")
         else:
             _announce(run, devices, train_iter)
-        saver = stack.enter_context(Saver(run.checkpoints)) if job.first else None
+        saver = stack.enter_context(Saver(run.checkpoints, job.beat)) if job.first else None
         training = _Training(run, job, net, trainer, devices, train_iter, test_iter, saver, signals, quiet)
         try:
             return training.finish(state)
@@ -122,17 +122,24 @@ def train(run, *, command, resume=False, quiet=False, job=None):
 
 def load_data(recipe, data_dir, device, job=None):
     """The two iterables of batches that a recipe asks for; in a job, this worker's part of them."""
-    return load_data_fashion_mnist(
-        recipe.batch_size,
-        recipe.resize,
-        SAMPLE if recipe.data == "sample" else data_dir,
-        train_size=recipe.train_size,
-        test_size=recipe.test_size,
-        augment=recipe.augment,
-        seed=recipe.seed,
-        ctx=device,
-        part=(job.rank, job.workers) if job else (0, 1),
-    )
+
+    def load(part):
+        return load_data_fashion_mnist(
+            recipe.batch_size,
+            recipe.resize,
+            SAMPLE if recipe.data == "sample" else data_dir,
+            train_size=recipe.train_size,
+            test_size=recipe.test_size,
+            augment=recipe.augment,
+            seed=recipe.seed,
+            ctx=device,
+            part=part,
+        )
+
+    train_iter, test_iter = load((job.rank, job.workers) if job else (0, 1))
+    if job and not job.synchronous:  # whose workers do not hear of each other's answers
+        test_iter = load((0, 1))[1]
+    return train_iter, test_iter
 
 
 def _initialize(net, recipe, devices):
@@ -214,7 +221,10 @@ class _Training:
 
     def _epoch(self, state):
         epoch, job = state["epoch"], self.job
-        mine = state["sums"][job.rank] if job.rank < len(state["sums"]) else {}
+        rows = state["sums"]
+        if isinstance(rows, dict):  # as the first version wrote them
+            rows = [{name: rows[name] for name in ("loss", "correct", "images")}] if rows else []
+        mine = rows[job.rank] if job.rank < len(rows) else {}
         sums = Sums(**mine, steps=state["step"])
         start = time.perf_counter()
         number = len(self.train_iter.labels) // job.workers
@@ -243,7 +253,8 @@ class _Training:
         if not self.stopping:
             job.settle(self.trainer)
             steps = test_steps(self.net, self.test_iter, self.devices, tested)
-            self._take(self._stoppable(steps), tested, epoch, "testing", len(self.test_iter.labels) // job.workers)
+            number = len(self.test_iter.labels) // (job.workers if job.synchronous else 1)
+            self._take(self._stoppable(steps), tested, epoch, "testing", number)
         if self.stopping:
             self._stop({**so_far(), "train_seconds": train_seconds})
         trained, tested = sums.of_all(job, len(CLASSES)), tested.of_all(job, len(CLASSES))
@@ -281,7 +292,10 @@ class _Training:
                 sums.read()  # to be no more than a step ahead of the vote
                 self.job.beat()
             due = sums.steps % every == 0 if every else self._save_is_due()
-            self.stopping, due = self.job.vote(self.signals.received, due)
+            self.stopping, due, diverged = self.job.vote(self.signals.received, due, sums.bad_step)
+            if diverged and self.job.distributed:  # the workers end together
+                sums.bad_step = sums.bad_step or sums.steps
+                self._refuse_non_finite(sums, so_far()["epoch"])
             if self.stopping:
                 return
             if due:
@@ -310,13 +324,16 @@ class _Training:
         progress = Progress(what, images, done=sums.images, quiet=self.quiet, **options)
         with contextlib.closing(progress):
             for _ in steps:
-                if progress.step(sums):
+                if progress.step(sums) and not self.job.distributed:
                     self._refuse_non_finite(sums, epoch)
         sums.read()
-        self._refuse_non_finite(sums, epoch)
+        if not self.job.distributed:
+            self._refuse_non_finite(sums, epoch)
 
     def _refuse_non_finite(self, sums, epoch):
         if sums.bad_step is not None:
+            if self.job.first:
+                self.saver.wait()
             kept = last_checkpoint(self.run.checkpoints)
             raise TrainingDiverged(
                 f"The loss is no longer finite in epoch {epoch + 1}, step {sums.bad_step}: try a smaller --lr; "

@@ -13,6 +13,8 @@ import psutil
 import pytest
 from test_train import result_of, train
 
+from gluon_cnn import GluonCNNError, get_recipe
+from gluon_cnn._runtime import usable_cores
 from gluon_cnn.training import read_history
 from gluon_cnn.training.checkpoint import last_checkpoint
 
@@ -48,10 +50,10 @@ def largest_difference(one, other):
     return max(abs(one[name] - other[name]).max().asscalar() for name in one)
 
 
-@pytest.mark.parametrize("edition", ["zh-v1", "en"])
-def test_two_workers_compute_what_one_process_computes(tmp_path, edition):
+@pytest.mark.parametrize(("edition", "init"), [("zh-v1", "book"), ("en", "seed")])
+def test_two_workers_compute_what_one_process_computes(tmp_path, edition, init):
     """Whether a short batch's step is divided by the nominal number of images, or by the real one."""
-    run = [*HALVES, "--edition", edition, "--epochs", "2"]
+    run = [*HALVES, "--edition", edition, "--init", init, "--epochs", "2"]
     train(*LENET, *run, "--batch-size", "64", "--out", tmp_path / "one")
     assert run_job(*run, "--batch-size", "32", "--out", tmp_path / "two", servers=2) == (0, "")
     assert largest_difference(tmp_path / "one", tmp_path / "two") < 1e-5
@@ -79,6 +81,18 @@ def wait_for_checkpoint(process, directory, after=()):
     while process.poll() is None and not set(directory.glob("checkpoint/*-step-*")) - set(after):
         time.sleep(0.01)
     assert process.poll() is None, process.communicate()
+
+
+def test_a_worker_may_go_on_where_its_part_of_the_last_batch_is_empty(tmp_path):
+    """1985 images in batches of 64 are 31 whole ones and one image."""
+    run = ["--train-size", "1985", "--batch-size", "32", "--epochs", "1", "--checkpoint-every", "31"]
+    out = tmp_path / "run"
+    job = start_job(*run, "--out", out)
+    wait_for_checkpoint(job, out)
+    processes_of(job, "worker")[0].kill()
+    job.communicate(timeout=30)
+    assert run_job("--out", out, "--resume")[0] == 0
+    assert [r.epoch for r in read_history(out)] == [1]
 
 
 def processes_of(job, role):
@@ -252,3 +266,30 @@ def test_mxnets_launcher_starts_a_job_by_ssh_and_a_failure_is_named(tmp_path, ho
     assert done.returncode == 1
     assert "holds another run" in done.stderr
     assert "worker on 127.0.0.1 ended with exit code 1, so the job was ended" in done.stderr
+
+
+def test_noise_of_the_optimizer_is_refused_on_several_workers():
+    with pytest.raises(GluonCNNError, match="sgld adds noise"):
+        get_recipe("lenet", optimizer="sgld", workers=2)
+
+
+def test_the_launcher_shares_the_cores_out():
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    code = "import os; print(os.environ['OMP_NUM_THREADS'])"
+    command = [*LAUNCH, "-n", "2", "-s", "1", "--", sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert set(done.stdout.split()) == {str(max(1, usable_cores() // 2))}
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+def test_a_launcher_that_is_ended_leaves_no_process(tmp_path, hosts, number):
+    for launcher in (["--launcher", "local"], ["--launcher", "ssh", "-H", str(hosts)]):
+        command = [*LAUNCH, "-n", "2", "-s", "1", *launcher, "--", "sleep", "100"]
+        launch = subprocess.Popen(command)
+        while len(psutil.Process(launch.pid).children(recursive=True)) < 4:
+            time.sleep(0.05)
+        children = psutil.Process(launch.pid).children(recursive=True)
+        launch.send_signal(number)
+        assert launch.wait(20) == 128 + number
+        _, alive = psutil.wait_procs(children, 5)
+        assert not alive
