@@ -200,4 +200,4 @@ def test_the_command_of_a_recipe_gives_that_recipe(tmp_path, monkeypatch):
     settings = {"ctx": "cpu", "hybrid": False, "threads": 1, "data_dir": None, "checkpoint_every": 7}
     run = Run(tmp_path / "run", recipe, settings)
     assert main(train_command(run).split()[1:]) == 0
-    assert [(found[0].recipe, found[0].settings, found[0].directory)] == [(recipe, settings, run.directory)]
+    assert [(found[0].recipe, found[0].settings, found[0].directory)] == [(recipe, run.settings, run.directory)]
