@@ -209,11 +209,16 @@ def _run_on_cluster(args, others):
     threading.excepthook = lambda hook: failed.append(hook.exc_value)  # its threads wait for a process each
     submission = threading.Thread(target=tracker.submit, args=(parsed,), daemon=True)
     signals = []
+    before = threading.active_count()
     with _noted_signals(signals):
         submission.start()
         try:
             while submission.is_alive() and not failed and not signals:
                 submission.join(0.2)
+            # It returns with the scheduler, which ends a moment before the workers that told it they are done.
+            deadline = time.monotonic() + STOPPING
+            while threading.active_count() > before and not failed and not signals and time.monotonic() < deadline:
+                time.sleep(0.1)
         finally:
             for child in psutil.Process().children(recursive=True):
                 with contextlib.suppress(psutil.NoSuchProcess):

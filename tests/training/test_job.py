@@ -244,10 +244,13 @@ def test_launcher_says_what_is_wrong_with_its_arguments(tmp_path):
 
 @pytest.fixture
 def hosts(tmp_path, monkeypatch):
-    """A host file, and an ssh that reaches every host in it without leaving this one."""
+    """A host file, and an ssh that reaches every host in it without leaving this one, and hangs up a moment late."""
     ssh = tmp_path / "bin" / "ssh"
     ssh.parent.mkdir()
-    ssh.write_text('#!/bin/bash\n[ "$1 $2 $4" = "-o StrictHostKeyChecking=no -p" ] || exit 9\nexec bash -c "$6"\n')
+    ssh.write_text(
+        '#!/bin/bash\n[ "$1 $2 $4" = "-o StrictHostKeyChecking=no -p" ] || exit 9\n'
+        'bash -c "$6"; code=$?; sleep 1; exit $code\n'
+    )
     ssh.chmod(0o755)
     monkeypatch.setenv("PATH", f"{ssh.parent}:{os.environ['PATH']}")
     path = tmp_path / "hosts"
