@@ -278,7 +278,7 @@ def test_noise_of_the_optimizer_is_refused_on_several_workers():
 
 def test_the_launcher_shares_the_cores_out():
     environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
-    code = "import os; print(os.environ['OMP_NUM_THREADS'])"
+    code = r"import os; os.write(1, os.environb[b'OMP_NUM_THREADS'] + b'\n')"  # in one piece
     command = [*LAUNCH, "-n", "2", "-s", "1", "--", sys.executable, "-c", code]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert set(done.stdout.split()) == {str(max(1, usable_cores() // 2))}
