@@ -26,6 +26,7 @@ from gluon_cnn.models import (
     vgg11,
     vgg_block,
 )
+from gluon_cnn.models.parameters import load_parameters, save_parameters
 from gluon_cnn.notebook import Animator, set_figsize, show_images, use_svg_display
 from gluon_cnn.plot import show_fashion_mnist
 from gluon_cnn.training import (
@@ -58,10 +59,12 @@ __all__ = [
     "lenet",
     "list_models",
     "load_data_fashion_mnist",
+    "load_parameters",
     "nin",
     "nin_block",
     "published_runs",
     "resnet18",
+    "save_parameters",
     "set_figsize",
     "show_fashion_mnist",
     "show_images",

@@ -19,6 +19,7 @@ over 25 s instead of 4. GOMP_SPINCOUNT of 2,000 costs 3 % on the idle machine an
 import ctypes
 import importlib
 import importlib.util
+import logging
 import math
 import os
 import socket
@@ -76,6 +77,9 @@ def import_mxnet():
     global threads_chosen_by_user
     threads_chosen_by_user = bool(os.environ.get("OMP_NUM_THREADS"))
     os.environ["OMP_NUM_THREADS"] = str(threads() if threads_chosen_by_user else usable_cores())
+    # MXNet 2 logs while it is imported, which would give a root logger without handlers one that prints everything.
+    root, silent = logging.getLogger(), logging.NullHandler()
+    root.addHandler(silent)
     try:
         import mxnet
     except ModuleNotFoundError as error:
@@ -84,6 +88,8 @@ def import_mxnet():
         raise ImportError(f"MXNet is not installed: {INSTALL_HINT}.") from None
     except OSError as error:
         raise ImportError(_explain_missing_library(str(error))) from error
+    finally:
+        root.removeHandler(silent)
     if already_imported and not threads_chosen_by_user:
         set_threads(usable_cores())
     return mxnet

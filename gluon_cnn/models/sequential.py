@@ -1,5 +1,7 @@
 """The ``Sequential`` that every network is built on, and the smallest image it can take."""
 
+import weakref
+
 from mxnet.gluon import nn
 
 from gluon_cnn.errors import ModelError
@@ -26,7 +28,7 @@ def layers_of(block):
         yield block
     else:
         for child in block._children.values():
-            yield from layers_of(child)
+            yield from layers_of(child() if isinstance(child, weakref.ref) else child)  # a reference in MXNet 2
 
 
 def smallest_image(net):

@@ -106,9 +106,11 @@ def _trace(net):
     data = mx.sym.var("data")
     try:
         net(data.as_np_ndarray() if mx.util.is_np_array() else data)
-    except (AttributeError, TypeError, mx.MXNetError) as error:
+    except (AttributeError, TypeError, mx.MXNetError):
+        name = getattr(net, "name", type(net).__name__)
         raise ModelError(
-            f"{net.name} cannot be summarised, because a layer of it computes on arrays: {error}."
+            f"{name} cannot be summarised, because a layer of it computes on arrays, as all do in MXNet 2: use Gluon's "
+            "own net.summary(x)."
         ) from None
     finally:
         for hook in hooks:

@@ -22,8 +22,10 @@ from typing import Dict, NamedTuple, Optional
 import mxnet as mx
 import numpy as np
 
-from gluon_cnn.errors import CheckpointError, TrainingDiverged
+from gluon_cnn.array_mode import array_mode
+from gluon_cnn.errors import CheckpointError, ModelError, TrainingDiverged
 from gluon_cnn.files import flush_to_disk, sha256_of
+from gluon_cnn.models.parameters import load_parameters, named_parameters, write_parameters
 
 __all__ = [
     "Snapshot",
@@ -73,8 +75,8 @@ def take_snapshot(net, trainer, state):
     parameters = {
         # Times 1, which copies each bit, and brings what the test pass left in oneDNN's layout back into the plain
         # one: on a thread of Python's that would begin threads of OpenMP's own, see _runtime.
-        name: (parameter.list_data()[0] * 1).as_in_context(mx.cpu())
-        for name, parameter in net._collect_params_with_prefix().items()
+        name: (parameter.list_data()[0] * 1).as_in_context(mx.cpu()).as_nd_ndarray()
+        for name, parameter in named_parameters(net).items()
     }
     squares = mx.nd.multi_sum_sq(*parameters.values(), num_arrays=len(parameters))
     return Snapshot(parameters, squares, _copy_of_states(trainer), state)
@@ -127,10 +129,10 @@ def write_checkpoint(directory, snapshot):
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:
-        mx.nd.save(str(temporary / PARAMETERS), snapshot.parameters)
-        mx.nd.load(str(temporary / PARAMETERS))  # MXNet does not say if the disk was full for the file's last bytes
+        write_parameters(temporary / PARAMETERS, snapshot.parameters)
         updater = snapshot.updater
-        (temporary / STATES).write_bytes(updater.get_states(dump_optimizer=True) if updater else b"")
+        with array_mode(False):  # as they are read, whatever the mode of this thread is
+            (temporary / STATES).write_bytes(updater.get_states(dump_optimizer=True) if updater else b"")
         content = {
             "format": FORMAT,
             "state": state,
@@ -207,15 +209,23 @@ def load_states(trainer, states):
             path.write_bytes(states)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ResourceWarning)  # with several devices MXNet leaves the file open
-                trainer.load_states(str(path))
+                try:
+                    with array_mode(False):
+                        trainer.load_states(str(path))
+                except (ImportError, AttributeError):  # a pickle that names classes where they are not
+                    raise CheckpointError(
+                        "The trainer's states were written by another MXNet, which the run's config.json names: go on "
+                        "with that one."
+                    ) from None
 
 
 def load_network(checkpoint, net, devices):
     """Put a checkpoint's parameters in place; returns its state. Raises what :func:`load_checkpoint` does."""
     state = _verified_state(checkpoint)
-    path = checkpoint / PARAMETERS
-    _refuse_other_network(path, net)
-    net.load_parameters(str(path), ctx=devices)
+    try:
+        load_parameters(net, checkpoint / PARAMETERS, ctx=devices)
+    except ModelError as error:
+        raise CheckpointError(str(error)) from None
     return state
 
 
@@ -310,28 +320,6 @@ def _damaged(checkpoint, name):
         f"The checkpoint {checkpoint} is damaged, for {name} is not as it was written: restore it, or go on with the "
         "run's training by --resume, which takes the one before."
     )
-
-
-def _refuse_other_network(path, net):
-    try:
-        found = {name: array.shape for name, array in mx.nd.load(str(path)).items()}
-    except (mx.MXNetError, AttributeError):
-        raise CheckpointError(f"{path} holds no parameters of a network: use one that gluon-cnn saved.") from None
-    expected = {name: parameter.shape for name, parameter in net._collect_params_with_prefix().items()}
-    for name, shape in expected.items():
-        # 0 stands for a size that the network learns from its first batch, or from this file.
-        if name not in found or not _fits(found[name], shape):
-            has = f"of shape {found[name]}" if name in found else "none"
-            raise CheckpointError(f"{path} is of another network: {name} should be of shape {shape}, but it has {has}.")
-    if len(found) > len(expected):
-        surplus = next(name for name in found if name not in expected)
-        raise CheckpointError(f"{path} is of another network: it has {surplus}, which this one has not.")
-
-
-def _fits(shape, expected):
-    if expected is None:
-        return True
-    return len(shape) == len(expected) and all(size == e or e in (0, -1) for size, e in zip(shape, expected))
 
 
 def _refuse_non_finite(snapshot):

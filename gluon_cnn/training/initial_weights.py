@@ -1,10 +1,9 @@
 """Initial weights: those that the book's published runs began from, or drawn from a seed."""
 
-import contextlib
-import logging
-
 import mxnet as mx
+from mxnet import gluon
 
+from gluon_cnn.array_mode import array_mode
 from gluon_cnn.checks import choice
 from gluon_cnn.models import vgg11
 from gluon_cnn.models.sequential import smallest_image
@@ -44,14 +43,15 @@ def initialize_as_published(net, edition="zh-v1", *, ctx=None):
     net.initialize(force_reinit=True, ctx=ctx, init=mx.init.Zero())
     _forward_zeros(net, shape, ctx)  # the layers learn their shapes, and all weights below are drawn at once
     shown = _whole_vgg11(shape) if getattr(net, "network_name", None) == "VGG" else net
-    with mx.cpu(), _array_mode(with_numpy):
+    with mx.cpu(), array_mode(with_numpy):
         mx.random.seed(0)
         if with_numpy:
             mx.np.random.uniform(size=shape)
         else:
             mx.nd.random.uniform(shape=shape)
-        shown.initialize(force_reinit=True)
-        net.initialize(force_reinit=True, init=mx.init.Xavier())
+        # Block's own, for that of MXNet 2's HybridSequential goes back to NumPy's arrays.
+        gluon.Block.initialize(shown, force_reinit=True)
+        gluon.Block.initialize(net, force_reinit=True, init=mx.init.Xavier())
         weights = {name: parameter.data().asnumpy() for name, parameter in net.collect_params().items()}
     # Again, for the caller's kind of array and its devices.
     net.initialize(force_reinit=True, ctx=ctx, init=mx.init.Zero())
@@ -62,8 +62,10 @@ def initialize_as_published(net, edition="zh-v1", *, ctx=None):
 
 def _whole_vgg11(shape):
     net = vgg11(hybrid=True)
-    net.collect_params().setattr("grad_req", "null")  # nobody trains it
-    net.infer_shape(mx.nd.zeros(shape))
+    for parameter in net.collect_params().values():
+        parameter.grad_req = "null"  # nobody trains it
+    net.initialize(mx.init.Zero())
+    _forward_zeros(net, shape, None)
     return net
 
 
@@ -83,20 +85,6 @@ def initialize_from_seed(net, seed, shape, *, ctx=None):
     seed_mxnet(seed, purpose=WEIGHTS)
     net.initialize(force_reinit=True, ctx=ctx, init=mx.init.Xavier())
     _forward_zeros(net, shape, ctx)
-
-
-@contextlib.contextmanager
-def _array_mode(with_numpy):
-    """MXNet with or without NumPy's arrays and shapes; arrays without shapes are not allowed in between."""
-    scopes = (mx.util.np_shape, mx.util.np_array) if with_numpy else (mx.util.np_array, mx.util.np_shape)
-    # MXNet says so by logging.info, which would give a root logger without handlers one that prints everything.
-    root, silent = logging.getLogger(), logging.NullHandler()
-    root.addHandler(silent)
-    try:
-        with scopes[0](with_numpy), scopes[1](with_numpy):
-            yield
-    finally:
-        root.removeHandler(silent)
 
 
 def _forward_zeros(net, shape, ctx):

@@ -1,0 +1,122 @@
+"""mx.nd, mx.np and MXNet 2 side by side, a process each. MXNet 2 takes part where GLUON_CNN_MXNET2 names the Python of
+an environment that has it, as in CI."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import mxnet as mx
+import numpy as np
+import pytest
+
+from gluon_cnn import get_model, lenet, load_parameters, save_parameters
+from gluon_cnn.errors import ModelError
+from gluon_cnn.training import read_history
+
+PYTHON_2 = os.environ.get("GLUON_CNN_MXNET2")
+needs_mxnet2 = pytest.mark.skipif(not PYTHON_2, reason="GLUON_CNN_MXNET2 names no Python with MXNet 2")
+MODES = ["nd", "np", pytest.param("mxnet2", marks=needs_mxnet2)]
+
+
+def process(mode, *arguments):
+    python = PYTHON_2 if mode == "mxnet2" else sys.executable
+    script = Path(__file__).with_name("array_mode_process.py")
+    command = [python, script, "nd" if mode == "nd" else "np", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    """A function that gives what a mode's process did, and the directory with its files."""
+    done = {}
+
+    def of(mode):
+        if mode not in done:
+            directory = tmp_path_factory.mktemp(mode)
+            done[mode] = process(mode, "work", directory), directory
+        return done[mode]
+
+    return of
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_networks_compute_the_same_in_every_mode(work, mode):
+    reference, found = work("nd")[0]["logits"], work(mode)[0]["logits"]
+    assert len(found) == 8
+    for name, logits in found.items():
+        np.testing.assert_allclose(logits, reference[name.split()[0] + " False"], atol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_published_weights_are_the_same_in_every_mode(work, mode):
+    np.testing.assert_allclose(work(mode)[0]["published"], work("nd")[0]["published"], atol=1e-6)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_batches_are_of_the_modes_arrays(work, mode):
+    kind, *values = work(mode)[0]["batch"]
+    assert kind == ("mxnet.ndarray.ndarray" if mode == "nd" else "mxnet.numpy")
+    assert values == work("nd")[0]["batch"][1:]
+    assert values[:2] == ["float32", "int32"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_both_loops_train_the_same_in_every_mode(work, mode):
+    reference, found = work("nd")[0], work(mode)[0]
+    np.testing.assert_allclose(found["train_ch5"], reference["train_ch5"], atol=1e-5)
+    assert np.isfinite(found["train_ch6"]).all()
+    if mode == "mxnet2":  # Xavier's own draws differ between nd and np
+        np.testing.assert_allclose(found["train_ch6"], work("np")[0]["train_ch6"], atol=1e-5)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_parameters_of_every_mode_are_read_in_every_other(work, mode):
+    written = [work(other) for other in ("nd", "np", *(["mxnet2"] if PYTHON_2 else []))]
+    files = [directory / name for _, directory in written for name in ("ours.params", "gluons.params")]
+    expected = [done["published"] for done, _ in written for _ in range(2)]
+    np.testing.assert_allclose(process(mode, "read", *files), expected, atol=1e-6)
+
+
+@needs_mxnet2
+def test_the_file_is_the_same_to_the_bit_in_every_mode(work):
+    # From the same draws, one file for all modes: MXNet 1's own for mx.nd.
+    contents = {(work(mode)[1] / "ours.params").read_bytes() for mode in ("nd", "np", "mxnet2")}
+    assert contents == {(work("nd")[1] / "gluons.params").read_bytes()}
+
+
+@needs_mxnet2
+def test_a_run_of_mxnet_2_goes_on_to_the_same_bits(tmp_path):
+    def train(out, epochs, *more):
+        command = [PYTHON_2, "-m", "gluon_cnn.cli", "train", "lenet", "--data", "sample", "--momentum", "0.5"]
+        done = subprocess.run(
+            [*command, "--lr", "0.1", "--epochs", str(epochs), "--out", out, *more], capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+
+    train(tmp_path / "whole", 3)
+    train(tmp_path / "parts", 1)
+    train(tmp_path / "parts", 3, "--resume")
+    whole, parts = (tmp_path / name / "checkpoint" / "epoch-003" / "net.params" for name in ("whole", "parts"))
+    assert whole.read_bytes() == parts.read_bytes()
+    assert [r.train_loss for r in read_history(tmp_path / "whole")] == [
+        r.train_loss for r in read_history(tmp_path / "parts")
+    ]
+
+
+def test_a_file_of_another_network_is_refused(tmp_path):
+    net = lenet()
+    net.initialize()
+    net(mx.nd.zeros((1, 1, 28, 28)))
+    save_parameters(net, tmp_path / "lenet.params")
+    with pytest.raises(ModelError, match=r"of another network: 0.0.weight should be of shape"):
+        load_parameters(get_model("nin"), tmp_path / "lenet.params")
+    (tmp_path / "damaged.params").write_bytes((tmp_path / "lenet.params").read_bytes()[:1000])
+    (tmp_path / "empty.params").write_bytes(b"")
+    (tmp_path / "page.params").write_text("<html></html>")
+    for name in ("damaged", "empty", "page", "none"):
+        with pytest.raises(ModelError, match=f"{name}.params holds no parameters"):
+            load_parameters(lenet(), tmp_path / f"{name}.params")
