@@ -58,8 +58,17 @@ setup(
     extras_require={
         "cpu": ["mxnet==1.9.1", *RUNTIME],
         "cu112": ["mxnet-cu112==1.9.1", *CUDA_11, *RUNTIME],
+        "mxnet2": ["mxnet==2.0.0b1", *RUNTIME],  # the last of MXNet on PyPI, a beta; tried on Python 3.11
         "onnx": ["onnx==1.16.2", "onnxruntime>=1.18.1,<1.23"],
-        "dev": ["hypothesis>=6", "pytest>=7", "pytest-timeout>=2", "ruff==0.17.6", "selenium>=4"],
+        "dev": [
+            "hypothesis>=6",
+            "ipykernel",
+            "nbclient>=0.5",
+            "pytest>=7",
+            "pytest-timeout>=2",
+            "ruff==0.17.6",
+            "selenium>=4",
+        ],
     },
     classifiers=[
         "License :: OSI Approved :: Apache Software License",
