@@ -2,7 +2,7 @@
 do not read. It is what MXNet 1 writes of ``mx.nd`` arrays, so that ``net.load_parameters`` reads it there."""
 
 import zipfile
-from pathlib import Path
+from typing import List, NamedTuple
 
 import mxnet as mx
 import numpy as np
@@ -12,6 +12,9 @@ from gluon_cnn.errors import ModelError
 from gluon_cnn.files import write_atomically
 
 __all__ = [
+    "Match",
+    "fits",
+    "load_matching",
     "load_parameters",
     "misfit",
     "named_parameters",
@@ -33,7 +36,7 @@ def save_parameters(net, path):
         Such as ``nin.params``.
     """
     arrays = {name: parameter.data(parameter.list_ctx()[0]) for name, parameter in named_parameters(net).items()}
-    with write_atomically(Path(path)) as temporary:
+    with write_atomically(path) as temporary:
         write_parameters(temporary, arrays)
 
 
@@ -55,10 +58,55 @@ def load_parameters(net, path, *, ctx=None):
         been changed then.
     """
     arrays = read_parameters(path)
-    found = misfit(net, {name: array.shape for name, array in arrays.items()})
-    if found:
-        raise ModelError(f"{path} is of another network: {found}.")
+    differs = misfit({name: array.shape for name, array in arrays.items()}, net)
+    if differs:
+        raise ModelError(f"{path} is of another network: {differs}.")
     put_parameters(net, arrays, ctx)
+
+
+class Match(NamedTuple):
+    """Names of parameters: those that a network took over from a file, and those that it did not, which are missing in
+    the file, extra in the file, or have another shape there."""
+
+    loaded: List[str]
+    missing: List[str]
+    extra: List[str]
+    reshaped: List[str]
+
+
+def load_matching(net, path):
+    """Load what fits of a parameter file, by name and shape, and say what does not: for fine-tuning.
+
+    Gluon's ``load_parameters(allow_missing=True, ignore_extra=True)`` does not say what it leaves out, and refuses a
+    last layer for other classes, since its name is the same. Here that layer keeps the values that it has.
+
+    Parameters
+    ----------
+    net : Block
+        Initialised, for what the file does not have keeps its values.
+    path : path
+        As for :func:`load_parameters`, of any network; of a run here, ``net.params`` in a checkpoint.
+
+    Returns
+    -------
+    Match
+
+    Raises
+    ------
+    ModelError
+        If the file cannot be read, nothing in it fits, or the network is not initialised. Nothing is loaded then.
+    """
+    arrays, parameters = read_parameters(path), named_parameters(net)
+    there = [name for name in parameters if name in arrays]
+    loaded = [name for name in there if fits(arrays[name].shape, parameters[name].shape)]
+    if not loaded:
+        raise ModelError(f"No parameter in {path} fits: use the file of a network that begins as this one does.")
+    if any(parameter._data is None and not parameter._deferred_init for parameter in parameters.values()):
+        raise ModelError("The network is not initialised: call its initialize() before you load into it.")
+    put_parameters(net, {name: arrays[name] for name in loaded})
+    missing = [name for name in parameters if name not in arrays]
+    extra = [name for name in arrays if name not in parameters]
+    return Match(loaded, missing, extra, [name for name in there if name not in loaded])
 
 
 def named_parameters(net):
@@ -91,26 +139,34 @@ def read_parameters(path):
         raise ModelError(f"{path} holds no parameters of a network: use one that was saved by name.") from None
 
 
-def misfit(net, shapes):
-    """What first keeps arrays of these shapes, by name, from being the network's parameters; None if they fit."""
+def misfit(shapes, net):
+    """The first thing in which parameters differ from a network's, as half a sentence; None if they fit.
+
+    Parameters
+    ----------
+    shapes : dict
+        A tuple for each structural name, such as ``0.0.weight``.
+    net : Block
+        Its shapes may be open, in part or whole.
+    """
     expected = {name: parameter.shape for name, parameter in named_parameters(net).items()}
     for name, shape in expected.items():
-        if name not in shapes or not _fits(shapes[name], shape):
+        if name not in shapes or not fits(shapes[name], shape):
             has = f"of shape {shapes[name]}" if name in shapes else "none"
             return f"{name} should be of shape {shape}, but it has {has}"
     surplus = next((name for name in shapes if name not in expected), None)
     return surplus and f"it has {surplus}, which this one has not"
 
 
-def _fits(shape, expected):
-    # 0 and -1 stand for a size that the network learns from its first batch, or from here.
-    return expected is None or (
-        len(shape) == len(expected) and all(size == e or e in (0, -1) for size, e in zip(shape, expected))
-    )
+def fits(shape, expected):
+    """Whether an array's shape is the one expected, where 0 or -1 is a size that is not known yet."""
+    if expected is None:
+        return True
+    return len(shape) == len(expected) and all(size == e or e in (0, -1) for size, e in zip(shape, expected))
 
 
 def put_parameters(net, arrays, ctx=None):
-    """Give a network the parameters in ``mx.nd`` arrays that fit, in the network's own precision."""
+    """Give a network those of its parameters that are among ``mx.nd`` arrays, in the precision that it has."""
     for name, parameter in named_parameters(net).items():
         if name in arrays:
             array = arrays[name].as_np_ndarray() if mx.util.is_np_array() else arrays[name]
