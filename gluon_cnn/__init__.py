@@ -12,17 +12,21 @@ from gluon_cnn.data import get_fashion_mnist_labels, load_data_fashion_mnist
 from gluon_cnn.device import try_all_gpus, try_gpu
 from gluon_cnn.errors import GluonCNNError
 from gluon_cnn.models import (
+    Residual,
     alexnet,
+    corr2d,
     get_model,
     lenet,
     list_models,
     nin,
     nin_block,
+    resnet18,
     summary,
     vgg,
     vgg11,
     vgg_block,
 )
+from gluon_cnn.notebook import Animator, set_figsize, show_images, use_svg_display
 from gluon_cnn.plot import show_fashion_mnist
 from gluon_cnn.training import (
     Accumulator,
@@ -34,14 +38,19 @@ from gluon_cnn.training import (
     train_ch5,
     train_ch6,
 )
+from gluon_cnn.training.loop import evaluate_accuracy_gpu, train
 
 __all__ = [
     "Accumulator",
+    "Animator",
     "GluonCNNError",
+    "Residual",
     "Timer",
     "accuracy",
     "alexnet",
+    "corr2d",
     "evaluate_accuracy",
+    "evaluate_accuracy_gpu",
     "get_fashion_mnist_labels",
     "get_model",
     "get_recipe",
@@ -52,12 +61,17 @@ __all__ = [
     "nin",
     "nin_block",
     "published_runs",
+    "resnet18",
+    "set_figsize",
     "show_fashion_mnist",
+    "show_images",
     "summary",
+    "train",
     "train_ch5",
     "train_ch6",
     "try_all_gpus",
     "try_gpu",
+    "use_svg_display",
     "vgg",
     "vgg11",
     "vgg_block",

@@ -2,19 +2,24 @@
 
 from gluon_cnn.errors import ModelError
 from gluon_cnn.models.alexnet import alexnet
+from gluon_cnn.models.correlation import corr2d
 from gluon_cnn.models.lenet import lenet
 from gluon_cnn.models.nin import nin, nin_block
+from gluon_cnn.models.resnet import Residual, resnet18
 from gluon_cnn.models.summary import summary
 from gluon_cnn.models.vgg import vgg, vgg11, vgg_block
 
 __all__ = [
+    "Residual",
     "alexnet",
     "canonical_name",
+    "corr2d",
     "get_model",
     "lenet",
     "list_models",
     "nin",
     "nin_block",
+    "resnet18",
     "summary",
     "vgg",
     "vgg11",

@@ -8,13 +8,13 @@ from mxnet import autograd, gluon
 from gluon_cnn.device import try_gpu
 from gluon_cnn.training.metrics import EpochResult, Pace, Sums
 
-__all__ = ["evaluate_accuracy", "test_steps", "train_ch5", "train_ch6", "train_steps"]
+__all__ = ["evaluate_accuracy", "evaluate_accuracy_gpu", "test_steps", "train", "train_ch5", "train_ch6", "train_steps"]
 
 # Seconds of work between two waits for the device within an epoch, where nobody looks at the progress.
 WAIT_EVERY = 5.0
 
 
-def train_steps(net, batches, trainer, devices, sums, *, batch_size=None):
+def train_steps(net, batches, trainer, devices, sums, *, batch_size=None, loss=None):
     """Train on batches, one step each: the core of every training here.
 
     A generator: it goes on when asked for the next step, so its caller decides what happens between
@@ -33,14 +33,17 @@ def train_steps(net, batches, trainer, devices, sums, *, batch_size=None):
     batch_size : int or callable, optional
         What a step's gradient is divided by, or what gives it for the number of a step, from 0; each batch's real size
         by default.
+    loss : callable, optional
+        Of logits and labels, a number for each image; Gluon's softmax and cross-entropy by default.
 
     Yields
     ------
     Sums
         ``sums``, after each step.
     """
-    loss = gluon.loss.SoftmaxCrossEntropyLoss()
-    loss.hybridize()
+    if loss is None:
+        loss = gluon.loss.SoftmaxCrossEntropyLoss()
+        loss.hybridize()
     for step, (X, y) in enumerate(batches, sums.steps):
         parts, idle = _split(X, y, devices)
         with autograd.record():
@@ -86,8 +89,36 @@ def train_ch5(net, train_iter, test_iter, batch_size, trainer, ctx, num_epochs):
     list of EpochResult
     """
     print("training on", ctx)
+    return _printed(_epochs(num_epochs, net, train_iter, test_iter, trainer, _as_list(ctx), batch_size))
+
+
+def train(train_iter, test_iter, net, loss, trainer, ctx, num_epochs):
+    """Train and evaluate on one device or several as the first edition does (section 9.1), printing a line each epoch.
+
+    Parameters
+    ----------
+    train_iter, test_iter : iterable of (X, y)
+    net : Block
+        Initialised on ``ctx``.
+    loss : callable
+        Of logits and labels, a number for each image.
+    trainer : gluon.Trainer
+        Its step is divided by each batch's real size.
+    ctx : mx.Context or list of mx.Context
+        Every batch is split over them.
+    num_epochs : int
+
+    Returns
+    -------
+    list of EpochResult
+    """
+    print("training on", ctx)
+    return _printed(_epochs(num_epochs, net, train_iter, test_iter, trainer, _as_list(ctx), None, loss))
+
+
+def _printed(results):
     history = []
-    for r in _epochs(num_epochs, net, train_iter, test_iter, trainer, _as_list(ctx), batch_size):
+    for r in results:
         history.append(r)
         print(
             f"epoch {r.epoch}, loss {r.train_loss:.4f}, train acc {r.train_acc:.3f}, "
@@ -134,6 +165,7 @@ def evaluate_accuracy(data_iter, net, ctx=None):
     ----------
     data_iter : iterable of (X, y)
     net : Block
+        These two also in the other order, which is the English edition's.
     ctx : mx.Context or list of mx.Context, optional
         Where the network's parameters are, by default.
 
@@ -141,16 +173,24 @@ def evaluate_accuracy(data_iter, net, ctx=None):
     -------
     float
     """
+    if isinstance(data_iter, gluon.Block):
+        data_iter, net = net, data_iter
     devices = _as_list(ctx or next(iter(net.collect_params().values())).list_ctx())
     return _run(test_steps, net, data_iter, devices=devices, pace=Pace(WAIT_EVERY)).accuracy
 
 
-def _epochs(num_epochs, net, train_iter, test_iter, trainer, devices, batch_size):
+def evaluate_accuracy_gpu(net, data_iter, device=None):
+    """:func:`evaluate_accuracy` in the English edition's order (section 6.6)."""
+    return evaluate_accuracy(data_iter, net, device)
+
+
+def _epochs(num_epochs, net, train_iter, test_iter, trainer, devices, batch_size, loss=None):
     """Train and evaluate; yields each epoch's result."""
     train_pace, test_pace = Pace(WAIT_EVERY), Pace(WAIT_EVERY)
     for epoch in range(1, num_epochs + 1):
         start = time.perf_counter()
-        train = _run(train_steps, net, train_iter, trainer, devices=devices, pace=train_pace, batch_size=batch_size)
+        options = {"pace": train_pace, "batch_size": batch_size, "loss": loss}
+        train = _run(train_steps, net, train_iter, trainer, devices=devices, **options)
         trained = time.perf_counter() - start
         test = _run(test_steps, net, test_iter, devices=devices, pace=test_pace)
         seconds = time.perf_counter() - start
