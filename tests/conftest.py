@@ -13,6 +13,30 @@ from gluon_cnn.data import SAMPLE
 SMALL_RUN = ["--data", "sample", "--train-size", "256", "--test-size", "128", "--batch-size", "64", "--epochs", "1"]
 
 
+#: A command in a process that ends itself, as by SIGKILL, before the n-th time that it makes something last on the
+#: disk; it prints how many times there were.
+KILLED_AT = """
+import os, signal, sys, pathlib
+count = 0
+def killed_at(function):
+    def wrapper(*args, **options):
+        global count
+        count += 1
+        if count == int(sys.argv[1]):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*args, **options)
+    return wrapper
+os.fsync = killed_at(os.fsync)
+os.unlink = killed_at(os.unlink)
+pathlib.Path.rename = killed_at(pathlib.Path.rename)
+pathlib.Path.replace = killed_at(pathlib.Path.replace)
+from gluon_cnn.cli import main
+status = main(sys.argv[2:])
+print(count)
+sys.exit(status)
+"""
+
+
 @pytest.fixture
 def sample():
     """A function that loads the sample: ``sample(batch_size, resize)``."""

@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+from conftest import KILLED_AT
 
 from gluon_cnn.arguments import MOST_SEEDS, seeds, train_command
 from gluon_cnn.cli import main
@@ -91,29 +92,6 @@ def test_killed_at_any_moment_and_started_again_ends_with_the_same_files(whole, 
     assert kills >= 2
     assert process.returncode == 0
     assert outcome(tmp_path) == outcome(whole)
-
-
-#: Ends its own process, as SIGKILL does, before the n-th time that it makes something last on the disk.
-KILLED_AT = """
-import os, signal, sys, pathlib
-count = 0
-def killed_at(function):
-    def wrapper(*args, **options):
-        global count
-        count += 1
-        if count == int(sys.argv[1]):
-            os.kill(os.getpid(), signal.SIGKILL)
-        return function(*args, **options)
-    return wrapper
-os.fsync = killed_at(os.fsync)
-os.unlink = killed_at(os.unlink)
-pathlib.Path.rename = killed_at(pathlib.Path.rename)
-pathlib.Path.replace = killed_at(pathlib.Path.replace)
-from gluon_cnn.cli import main
-status = main(sys.argv[2:])
-print(count)
-sys.exit(status)
-"""
 
 
 def test_killed_between_any_two_writes_and_started_again_ends_with_the_same_files(whole, tmp_path):

@@ -10,30 +10,10 @@ import sys
 import time
 
 import pytest
-from conftest import SMALL_RUN
+from conftest import KILLED_AT, SMALL_RUN
 from test_train import RANDOM_RUN, result_of, train
 
 from gluon_cnn.training.checkpoint import last_checkpoint
-
-#: Ends its own process, as SIGKILL does, before the n-th time that it makes something last on the disk.
-KILLED_AT = """
-import os, pathlib, signal, sys
-count = 0
-def killed_at(function):
-    def wrapper(*args, **options):
-        global count
-        count += 1
-        if count == int(sys.argv[1]):
-            os.kill(os.getpid(), signal.SIGKILL)
-        return function(*args, **options)
-    return wrapper
-os.fsync = killed_at(os.fsync)
-os.unlink = killed_at(os.unlink)
-pathlib.Path.rename = killed_at(pathlib.Path.rename)
-pathlib.Path.replace = killed_at(pathlib.Path.replace)
-from gluon_cnn.cli import main
-sys.exit(main(sys.argv[2:]))
-"""
 
 
 def test_killed_at_twenty_moments_a_run_ends_in_the_same_bits(tmp_path):
