@@ -16,6 +16,7 @@ from gluon_cnn._runtime import set_threads, threads
 from gluon_cnn.data import CLASSES, SAMPLE, get_fashion_mnist_labels, load_data_fashion_mnist
 from gluon_cnn.device import parse_context
 from gluon_cnn.errors import RunStopped, TrainingDiverged
+from gluon_cnn.models import summary
 from gluon_cnn.models.sequential import layers_of
 from gluon_cnn.seeding import seed_mxnet
 from gluon_cnn.training.checkpoint import STATES, last_checkpoint, load_last_checkpoint, load_states, tidy
@@ -78,7 +79,7 @@ def train(run, *, command, resume=False, quiet=False, job=None):
     # As a list, in the order of the layers: a dictionary would be sorted by names that count all layers
     # of the process (conv9, conv10), and a checkpoint's states would fit the wrong parameters.
     parameters = list(net.collect_params().values())
-    trainer = recipe.trainer(parameters, job.store)
+    trainer = recipe.trainer(parameters, job.store, len(train_iter))
     with contextlib.ExitStack() as stack:
         states = b""
 
@@ -147,6 +148,8 @@ def _initialize(net, recipe, devices):
         initialize_as_published(net, recipe.edition, ctx=devices)
     else:
         side = recipe.resize or 28
+        if recipe.edition is None:
+            summary(net, (1, 1, side, side))  # says whether a zoo's network takes images of this size, as ours do
         initialize_from_seed(net, recipe.seed, (1, 1, side, side), ctx=devices)
 
 
@@ -155,6 +158,8 @@ def _announce(run, devices, train_iter):
     variant = "" if recipe.final_relu else ", no last ReLU"
     variant += "" if recipe.num_mlp_layers == 2 else f", {recipe.num_mlp_layers} 1×1 convolutions a block"
     variant += "" if recipe.clip_gradient is None else f", gradient clipped to ±{recipe.clip_gradient:g}"
+    variant += "" if recipe.lr_schedule is None else f", schedule {recipe.lr_schedule}"
+    variant += f", warmup {recipe.warmup_epochs} of {recipe.epochs} epochs" if recipe.warmup_epochs else ""
     batch = f"batch {recipe.batch_size}" + (f" on each of {recipe.workers} workers" if recipe.workers > 1 else "")
     log.info(
         f"training {recipe.model} on {', '.join(map(str, devices))}: {len(train_iter.labels):,} images of "
@@ -165,8 +170,9 @@ def _announce(run, devices, train_iter):
 
 
 def _identity(recipe):
-    """A run's recipe without what may grow."""
-    return {name: value for name, value in dataclasses.asdict(recipe).items() if name != "epochs"}
+    """A run's recipe without what may grow: its epochs, unless they are the length of a schedule."""
+    grows = recipe.lr_schedule is None
+    return {name: value for name, value in dataclasses.asdict(recipe).items() if not (grows and name == "epochs")}
 
 
 def _state(recipe, epoch, history, dead):
