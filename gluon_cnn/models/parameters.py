@@ -59,7 +59,7 @@ def load_matching(net, path):
         if parameters[name]._data is None and not parameters[name]._deferred_init:
             raise ModelError(f"{net.name} is not initialised: call its initialize() before you load into it.")
     for name in loaded:
-        parameters[name].set_data(found[name].astype(parameters[name].dtype))
+        parameters[name]._load_init(found[name], None, cast_dtype=True)  # as load_parameters does it
     missing = [name for name in parameters if name not in found]
     extra = [name for name in found if name not in parameters]
     return Match(loaded, missing, extra, [name for name in there if name not in loaded])

@@ -191,8 +191,9 @@ class Job:
                 first, *others = parameter.list_data()
                 if self.distributed and self.synchronous:
                     self.store.broadcast(next(_keys), first, parameter.list_data())
-                elif others:
-                    parameter.set_data(first)
+                else:
+                    for other in others:  # not by set_data, with which a trainer forgets the optimizer's state
+                        first.copyto(other)
         if self.distributed and not self.synchronous and trainer._kv_initialized:
             self.beat(PATIENCE)
             mx.nd.waitall()  # this worker's last gradients are there

@@ -146,11 +146,6 @@ class Recipe:
         """Whether the last, shorter batch is stepped by the nominal batch size, as in zh-v1."""
         return self.edition == "zh-v1"
 
-    @property
-    def changes_lr(self):
-        """Whether the learning rate is not the same at every step."""
-        return self.lr_schedule is not None or self.warmup_epochs > 0
-
     def network(self, hybrid=False):
         """The recipe's network, not initialised."""
         options = dict(_NETWORKS[self.model].options) if self.model in _NETWORKS else {}
@@ -160,20 +155,15 @@ class Recipe:
             options.update(final_relu=self.final_relu, num_mlp_layers=self.num_mlp_layers)
         return get_model(self.model, hybrid=hybrid, **options)
 
-    def trainer(self, parameters, kvstore="device", steps_per_epoch=None):
-        """The recipe's ``gluon.Trainer`` of a list of parameters, on a kvstore or the name of one.
+    def learning_rates(self, steps_per_epoch):
+        """What gives the learning rate of a step, by its number in the run from 1; None if it is ``lr`` always."""
+        if self.lr_schedule is None and not self.warmup_epochs:
+            return None
+        return learning_rates(self.lr_schedule, self.lr, self.epochs, self.warmup_epochs, steps_per_epoch)
 
-        Of how many steps an epoch has it must be told where the learning rate changes.
-        """
+    def trainer(self, parameters, kvstore="device"):
+        """The recipe's ``gluon.Trainer`` of a list of parameters, on a kvstore or the name of one."""
         options = {"learning_rate": self.lr}
-        if self.changes_lr:
-            if getattr(kvstore, "type", kvstore) == "dist_async":
-                raise SettingError(
-                    "lr_schedule and warmup_epochs go by a worker's steps, but dist_async counts those of all workers: "
-                    "leave them out, or use --kvstore dist_sync."
-                )
-            rates = learning_rates(self.lr_schedule, self.lr, self.epochs, self.warmup_epochs, steps_per_epoch)
-            options["lr_scheduler"] = rates
         if self.momentum:
             options["momentum"] = self.momentum
         if self.clip_gradient is not None:

@@ -13,10 +13,10 @@ STEPS_AT = (0.5, 0.75)
 
 
 def learning_rates(schedule, lr, epochs, warmup_epochs, steps_per_epoch):
-    """GluonCV's scheduler for a whole run, for a ``gluon.Trainer``.
+    """GluonCV's scheduler for a whole run: called with the number of a step, from 1, it gives its learning rate.
 
-    MXNet counts a step before it asks for its learning rate, so that the first step has the schedule's second value,
-    and the last one repeats the one before; so it is in GluonCV's own scripts.
+    GluonCV counts from 0, but in its own scripts a ``gluon.Trainer`` asks it, and asks from 1. So here as there the
+    first step has the second value, and the last one that of the step before.
 
     Parameters
     ----------
@@ -51,6 +51,4 @@ def learning_rates(schedule, lr, epochs, warmup_epochs, steps_per_epoch):
     else:
         at = [math.ceil(share * total) - warmup for share in STEPS_AT]
         parts.append(utils.LRScheduler(schedule, lr, niters=total - warmup, step_iter=at))
-    rates = utils.LRSequential(parts)
-    rates.base_lr = lr  # MXNet prints a warning if it is not the optimizer's
-    return rates
+    return utils.LRSequential(parts)

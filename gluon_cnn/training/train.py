@@ -15,7 +15,7 @@ from mxnet.gluon import nn
 from gluon_cnn._runtime import set_threads, threads
 from gluon_cnn.data import CLASSES, SAMPLE, get_fashion_mnist_labels, load_data_fashion_mnist
 from gluon_cnn.device import parse_context
-from gluon_cnn.errors import RunStopped, TrainingDiverged
+from gluon_cnn.errors import RunStopped, SettingError, TrainingDiverged
 from gluon_cnn.models import summary
 from gluon_cnn.models.sequential import layers_of
 from gluon_cnn.seeding import seed_mxnet
@@ -79,7 +79,13 @@ def train(run, *, command, resume=False, quiet=False, job=None):
     # As a list, in the order of the layers: a dictionary would be sorted by names that count all layers
     # of the process (conv9, conv10), and a checkpoint's states would fit the wrong parameters.
     parameters = list(net.collect_params().values())
-    trainer = recipe.trainer(parameters, job.store, len(train_iter))
+    trainer = recipe.trainer(parameters, job.store)
+    rates = recipe.learning_rates(len(train_iter))
+    if rates and not job.synchronous:
+        raise SettingError(
+            "lr_schedule and warmup_epochs change the learning rate from step to step, which dist_async tells its "
+            "servers only once: leave them out, or use --kvstore dist_sync."
+        )
     with contextlib.ExitStack() as stack:
         states = b""
 
@@ -112,7 +118,7 @@ def train(run, *, command, resume=False, quiet=False, job=None):
         else:
             _announce(run, devices, train_iter)
         saver = stack.enter_context(Saver(run.checkpoints, job.beat)) if job.first else None
-        training = _Training(run, job, net, trainer, devices, train_iter, test_iter, saver, signals, quiet)
+        training = _Training(run, job, net, trainer, rates, devices, train_iter, test_iter, saver, signals, quiet)
         try:
             return training.finish(state)
         except TrainingDiverged as error:
@@ -198,9 +204,9 @@ def _diagnose(result, dead, dead_before):
 class _Training:
     """What the epochs of one process share."""
 
-    def __init__(self, run, job, net, trainer, devices, train_iter, test_iter, saver, signals, quiet):
+    def __init__(self, run, job, net, trainer, rates, devices, train_iter, test_iter, saver, signals, quiet):
         self.run, self.recipe, self.job = run, run.recipe, job
-        self.net, self.trainer, self.devices = net, trainer, devices
+        self.net, self.trainer, self.rates, self.devices = net, trainer, rates, devices
         self.train_iter, self.test_iter = train_iter, test_iter
         self.saver, self.signals, self.quiet = saver, signals, quiet
         self.saved = time.monotonic()
@@ -245,7 +251,7 @@ class _Training:
 
         steps = train_steps(
             self.net,
-            self._seeded_batches(epoch, sums.steps),
+            self._prepared_batches(epoch, sums.steps),
             self.trainer,
             self.devices,
             sums,
@@ -278,14 +284,16 @@ class _Training:
             return self.recipe.batch_size * self.job.workers
         return self.train_iter.size_of
 
-    def _seeded_batches(self, epoch, first):
-        """The epoch's batches from ``first`` on, MXNet's generators being seeded before each step of a
-        network (or by an optimiser) that draws from them."""
+    def _prepared_batches(self, epoch, first):
+        """The epoch's batches from ``first`` on. Before each step its learning rate is set, if there is a schedule, and
+        MXNet's generators are seeded for a network (or an optimiser) that draws from them."""
         draws = self.recipe.optimizer == "sgld" or any(isinstance(layer, nn.Dropout) for layer in layers_of(self.net))
         for step, batch in enumerate(self.train_iter.epoch(epoch, first), first):
             if draws:
                 own = (self.job.rank,) if self.job.workers > 1 else ()
                 seed_mxnet(self.recipe.seed, epoch, step, *own)
+            if self.rates:  # by the step, so that it does not matter where the run was stopped
+                self.trainer.set_learning_rate(self.rates(epoch * len(self.train_iter) + step + 1))
             yield batch
 
     def _saved_steps(self, steps, sums, so_far):
