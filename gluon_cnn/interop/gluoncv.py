@@ -75,7 +75,7 @@ def _gluoncv_names():
     from gluoncv.model_zoo.model_zoo import _models  # the public list has names alone
 
     root = "gluoncv.model_zoo."
-    # MXNet 1.9.1 has no GroupNorm that a compiled network can use.
+    # GluonCV's GroupNorm cannot be compiled in MXNet 1.9.1.
     classifiers = [
         name
         for name, build in _models.items()
