@@ -18,15 +18,17 @@ from gluon_cnn.models import (
     get_model,
     lenet,
     list_models,
+    load_matching,
+    load_parameters,
     nin,
     nin_block,
     resnet18,
+    save_parameters,
     summary,
     vgg,
     vgg11,
     vgg_block,
 )
-from gluon_cnn.models.parameters import load_parameters, save_parameters
 from gluon_cnn.notebook import Animator, set_figsize, show_images, use_svg_display
 from gluon_cnn.plot import show_fashion_mnist
 from gluon_cnn.training import (
@@ -59,6 +61,7 @@ __all__ = [
     "lenet",
     "list_models",
     "load_data_fashion_mnist",
+    "load_matching",
     "load_parameters",
     "nin",
     "nin_block",

@@ -10,13 +10,14 @@ from gluon_cnn.models import list_models
 from gluon_cnn.training.job import DIST_TIMEOUT, KVSTORES
 from gluon_cnn.training.recipe import EDITIONS, PUBLISHED_EDITIONS, QUICK_SIZE, get_recipe
 from gluon_cnn.training.run import SETTINGS
+from gluon_cnn.training.schedule import SCHEDULES
 
 __all__ = ["RECIPE_FLAGS", "make_parser", "seeds", "train_command"]
 
 #: Flags of train that change a recipe, by the recipe's name for them.
 RECIPE_FLAGS = (
     "epochs", "lr", "batch_size", "resize", "optimizer", "init", "seed", "data", "train_size", "test_size", "augment",
-    "momentum", "clip_gradient", "final_relu", "num_mlp_layers",
+    "momentum", "clip_gradient", "final_relu", "num_mlp_layers", "lr_schedule", "warmup_epochs",
 )  # fmt: skip
 
 
@@ -64,7 +65,8 @@ def _command(commands, name, description, examples):
 
 
 def _add_model(command):
-    command.add_argument("model", metavar="MODEL", help=", ".join(list_models()))
+    names = f"{', '.join(list_models())}, or a network of a model zoo: gluoncv:NAME, gluon:NAME"
+    command.add_argument("model", metavar="MODEL", help=names)
     command.add_argument("--edition", help=f"whose recipe: {', '.join(EDITIONS)} (default zh-v1)")
 
 
@@ -97,7 +99,7 @@ def train_command(run):
     book = get_recipe(recipe.model, recipe.edition)
     distributed = settings["kvstore"].startswith("dist")
     words = ["python", "-m", "gluon_cnn.launch", "-n", str(recipe.workers), "--"] if distributed else []
-    words += ["gluon-cnn", "train", recipe.model, "--edition", recipe.edition]
+    words += ["gluon-cnn", "train", recipe.model, *(["--edition", recipe.edition] if recipe.edition else [])]
     for name in RECIPE_FLAGS:
         value = getattr(recipe, name)
         if name == "seed" or value != getattr(book, name):
@@ -145,6 +147,7 @@ def _add_train(commands):
             "train nin --quick",
             "train nin --ctx gpu",
             "train lenet --seed 3",
+            "train gluoncv:cifar_resnet20_v1 --lr-schedule cosine --warmup-epochs 1",
             "train nin --out runs/nin-zh-v1-seed0 --resume",
         ],
     )
@@ -158,6 +161,14 @@ def _add_train(commands):
     recipe = command.add_argument_group("changes to the recipe")
     recipe.add_argument("--epochs", type=int, metavar="N")
     recipe.add_argument("--lr", type=float, metavar="RATE", help="learning rate")
+    recipe.add_argument(
+        "--lr-schedule",
+        choices=SCHEDULES,
+        help="step: a tenth of the learning rate after 1/2 and again after 3/4 of the run; cosine, poly: down to 0",
+    )
+    recipe.add_argument(
+        "--warmup-epochs", type=int, metavar="N", help="let the learning rate grow from 0 for so long (default 0)"
+    )
     recipe.add_argument("--batch-size", type=int, metavar="N")
     recipe.add_argument("--resize", type=int, metavar="PIXELS", help="height and width of the images")
     recipe.add_argument("--optimizer", metavar="NAME", help="any that MXNet knows, such as sgd, nag, adam")
@@ -286,7 +297,7 @@ def _add_summary(commands):
         commands,
         "summary",
         "Show a network's layers, parameters and multiply-adds.",
-        ["summary nin", "summary lenet --edition en"],
+        ["summary nin", "summary lenet --edition en", "summary gluoncv:cifar_resnet20_v1"],
     )
     _add_model(command)
     command.add_argument(

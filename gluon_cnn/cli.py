@@ -135,7 +135,7 @@ def _finish(run):
 
 def _recipe(args):
     changes = {**(quick_changes(args.model) if args.quick else {}), **_given(args, RECIPE_FLAGS)}
-    return get_recipe(args.model, args.edition or "zh-v1", **changes)
+    return get_recipe(args.model, args.edition, **changes)
 
 
 def _resumed_run(args, workers):
@@ -151,6 +151,11 @@ def _resumed_run(args, workers):
     if epochs < run.recipe.epochs:
         raise RunError(f"{args.out} was begun for {run.recipe.epochs} epochs: --epochs may be more, but not {epochs}.")
     run.refuse_other_recipe(wanted)
+    if run.recipe.lr_schedule and epochs > run.recipe.epochs:
+        raise RunError(
+            f"{args.out} was begun with the schedule {run.recipe.lr_schedule} over {run.recipe.epochs} epochs, which "
+            "with more of them would have been another one: leave --epochs out, or choose another --out."
+        )
     run.recipe = dataclasses.replace(run.recipe, epochs=epochs)
     before = run.settings["kvstore"]
     run.settings.update({"kvstore": SETTINGS["kvstore"], **_settings(args)})
@@ -234,7 +239,7 @@ def _predict(args):
 
 
 def _summary(args):
-    recipe = get_recipe(args.model, args.edition or "zh-v1")
+    recipe = get_recipe(args.model, args.edition)
     side = recipe.resize or 28
     if args.resize is not None:
         side = whole_number("resize", args.resize)
@@ -253,7 +258,8 @@ def _compare(args):
     runs = [Run.open(directory) for directory in {Path(path).resolve(): path for path in args.directories}.values()]
     comparable = []
     for run in runs:
-        published_runs(run.recipe.model, run.recipe.edition)  # there are some, or it says that there are none
+        if run.recipe.edition:  # else it is of a model zoo
+            published_runs(run.recipe.model, run.recipe.edition)  # there are some, or it says that there are none
         differs = differences(run.recipe)
         if differs:
             print(f"{run.directory} is compared with nothing, for it is not the book's recipe: {'; '.join(differs)}")

@@ -29,7 +29,8 @@ def write_curves(run):
     """Draw what a run has so far to ``curves.png``; nothing if no epoch is done."""
     if run.history_path.exists():
         side = run.recipe.resize or SIDE
-        title = f"{run.recipe.model}, {run.recipe.edition}, {side}×{side}, seed {run.recipe.seed}"
+        edition = f", {run.recipe.edition}" if run.recipe.edition else ""
+        title = f"{run.recipe.model}{edition}, {side}×{side}, seed {run.recipe.seed}"
         plot.save_curves(read_history(run.directory), run.curves_path, title)
 
 

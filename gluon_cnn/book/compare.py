@@ -28,6 +28,8 @@ _INSIDE = "inside the published range at every epoch"
 
 def differences(recipe):
     """What keeps a recipe from being the book's, such as ``resize 96, not 224``; empty if nothing does."""
+    if recipe.edition is None:
+        return [f"{recipe.model} is not of the book"]
     if recipe.edition not in PUBLISHED_EDITIONS:
         return [f"edition {recipe.edition}, of which no run was published"]
     ours, book = dataclasses.asdict(recipe), dataclasses.asdict(get_recipe(recipe.model, recipe.edition))

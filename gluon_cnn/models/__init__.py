@@ -1,10 +1,12 @@
 """The book's networks: blocks made of Gluon layers, and one table of the networks built from them."""
 
 from gluon_cnn.errors import ModelError
+from gluon_cnn.interop import gluoncv
 from gluon_cnn.models.alexnet import alexnet
 from gluon_cnn.models.correlation import corr2d
 from gluon_cnn.models.lenet import lenet
 from gluon_cnn.models.nin import nin, nin_block
+from gluon_cnn.models.parameters import load_matching, load_parameters, save_parameters
 from gluon_cnn.models.resnet import Residual, resnet18
 from gluon_cnn.models.summary import summary
 from gluon_cnn.models.vgg import vgg, vgg11, vgg_block
@@ -17,9 +19,12 @@ __all__ = [
     "get_model",
     "lenet",
     "list_models",
+    "load_matching",
+    "load_parameters",
     "nin",
     "nin_block",
     "resnet18",
+    "save_parameters",
     "summary",
     "vgg",
     "vgg11",
@@ -36,11 +41,14 @@ def list_models():
 
 
 def canonical_name(name):
-    """The name in :func:`list_models` that ``name``, in any case, stands for; ModelError if none does."""
+    """The name that ``name``, in any case, stands for: one in :func:`list_models`, or one with a model zoo before it,
+    such as ``gluoncv:cifar_resnet20_v1``; ModelError if there is none."""
     lower = str(name).lower()
+    if ":" in lower:
+        return gluoncv.canonical_name(lower)
     lower = _OTHER_NAMES.get(lower, lower)
     if lower not in _MODELS:
-        raise ModelError(f"There is no network {name!r}; use one of {', '.join(list_models())}.")
+        raise ModelError(f"There is no network {name!r}; use one of {', '.join(list_models())}, or gluoncv:NAME.")
     return lower
 
 
@@ -50,7 +58,9 @@ def get_model(name, **kwargs):
     Parameters
     ----------
     name : str
-        One of :func:`list_models`, in any case, or ``vgg`` for the book's VGG-11.
+        One of :func:`list_models`, in any case, or ``vgg`` for the book's VGG-11. Or ``gluoncv:NAME`` for a network of
+        GluonCV's model zoo that classifies images, and ``gluon:NAME`` for one of Gluon's own: behind a layer that makes
+        three channels of a grey image's one, with random weights. These have ``num_classes`` and ``hybrid``.
     **kwargs
         Passed to the network's own function.
 
@@ -59,8 +69,9 @@ def get_model(name, **kwargs):
     ModelError
         For an unknown name, or an argument that network does not have.
     """
-    build = _MODELS[canonical_name(name)]
+    canonical = canonical_name(name)
+    build, where = (gluoncv.network, [canonical]) if ":" in canonical else (_MODELS[canonical], [])
     unknown = sorted(set(kwargs) - set(build.__kwdefaults__))
     if unknown:
         raise ModelError(f"{name} has no argument {', '.join(unknown)}; it has {', '.join(build.__kwdefaults__)}.")
-    return build(**kwargs)
+    return build(*where, **kwargs)

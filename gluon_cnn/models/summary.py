@@ -1,5 +1,7 @@
 """What a network is made of: output shapes, parameters and multiply-adds, layer by layer."""
 
+import contextlib
+import io
 import math
 from typing import List, NamedTuple, Tuple
 
@@ -120,10 +122,13 @@ def _trace(net):
 
 def _infer(layer, output, shape):
     try:
-        arguments, outputs, auxiliary = output.infer_shape(data=shape)
+        with contextlib.redirect_stdout(io.StringIO()):  # where MXNet prints the input once more if it does not fit
+            arguments, outputs, auxiliary = output.infer_shape(data=shape)
     except mx.MXNetError as error:
         reason = str(error).strip().splitlines()[-1].strip()
-        raise ModelError(f"An input of shape {shape} does not fit at {layer.name}: {reason}.") from None
+        raise ModelError(
+            f"An input of shape {shape} does not fit at {layer.name} ({reason}): take another size."
+        ) from None
     shapes = dict(zip(output.list_arguments(), arguments))
     shapes.update(zip(output.list_auxiliary_states(), auxiliary))
     return outputs[0], shapes

@@ -180,16 +180,27 @@ class Job:
         self._deadline = time.monotonic() + max(self.timeout, at_least)
 
     def settle(self, trainer):
-        """Wait for all workers, and take over the parameters as the servers have them then.
+        """Before a test: wait for all workers, and take over the parameters as the servers have them then.
 
-        In step with each other the workers have the same ones anyway.
+        In step with each other the workers have the same ones anyway, but for the running statistics of batch
+        normalisation, which every device gathers from its own images: all get those of the first worker's first
+        device, which are what a checkpoint has. With ``dist_async`` only the devices of a worker do.
         """
+        for parameter in trainer._params:
+            if parameter.grad_req == "null":
+                first, *others = parameter.list_data()
+                if self.distributed and self.synchronous:
+                    self.store.broadcast(next(_keys), first, parameter.list_data())
+                else:
+                    for other in others:  # not by set_data, with which a trainer forgets the optimizer's state
+                        first.copyto(other)
         if self.distributed and not self.synchronous and trainer._kv_initialized:
             self.beat(PATIENCE)
             mx.nd.waitall()  # this worker's last gradients are there
             self.store._barrier()
             for number, parameter in enumerate(trainer._params):
-                self.store.pull(number, parameter.list_data())
+                if parameter.grad_req != "null":  # the servers never hear of the others
+                    self.store.pull(number, parameter.list_data())
             mx.nd.waitall()
             self.store._barrier()
             self.beat()

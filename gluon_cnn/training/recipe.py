@@ -10,7 +10,9 @@ from mxnet import gluon
 from gluon_cnn.checks import choice, positive, whole_number
 from gluon_cnn.data.fashion_mnist import SIDE
 from gluon_cnn.errors import SettingError
+from gluon_cnn.interop.gluoncv import side_of
 from gluon_cnn.models import canonical_name, get_model
+from gluon_cnn.training.schedule import SCHEDULES, learning_rates
 
 __all__ = ["EDITIONS", "PUBLISHED_EDITIONS", "QUICK_SIZE", "RECIPES", "Recipe", "get_recipe", "quick_changes"]
 
@@ -32,9 +34,10 @@ class Recipe:
     Attributes
     ----------
     model : str
-        A name of :func:`gluon_cnn.models.list_models`.
-    edition : {"zh-v1", "en", "adam"}
-        The book's first Chinese edition, its English one, or the recipe of its PyTorch notes.
+        A name that :func:`gluon_cnn.get_model` knows.
+    edition : {"zh-v1", "en", "adam", None}
+        The book's first Chinese edition, its English one, or the recipe of its PyTorch notes; None for the networks
+        of a model zoo, which are not the book's.
     epochs, batch_size : int
     lr : float
         Learning rate.
@@ -58,6 +61,9 @@ class Recipe:
         False leaves out NiN's last ReLU, so that no class can die; see :func:`gluon_cnn.nin`.
     num_mlp_layers : int
         1×1 convolutions in each block of NiN; the book's exercise asks what happens with one.
+    lr_schedule : {"step", "cosine", "poly", None}
+    warmup_epochs : int
+        How the learning rate changes from step to step, see :func:`gluon_cnn.training.schedule.learning_rates`.
     workers : int
         Processes that train together, each with batches of ``batch_size``; see :class:`gluon_cnn.training.job.Job`.
 
@@ -68,7 +74,7 @@ class Recipe:
     """
 
     model: str
-    edition: str
+    edition: Optional[str]
     epochs: int
     batch_size: int
     lr: float
@@ -85,10 +91,15 @@ class Recipe:
     final_relu: bool = True
     num_mlp_layers: int = 2
     workers: int = 1
+    lr_schedule: Optional[str] = None
+    warmup_epochs: int = 0
 
     def __post_init__(self):
         object.__setattr__(self, "model", canonical_name(self.model))  # the dataclass is frozen
-        choice("edition", self.edition, EDITIONS)
+        if ":" not in self.model:
+            choice("edition", self.edition, EDITIONS)
+        elif self.edition is not None:
+            raise SettingError(f"edition is {self.edition!r}, but {self.model} is not of the book: leave it out.")
         for name in ("epochs", "batch_size"):
             whole_number(name, getattr(self, name))
         for name in ("resize", "train_size", "test_size"):
@@ -109,11 +120,18 @@ class Recipe:
         choice("data", self.data, ("full", "sample"))
         choice("init", self.init, ("book", "seed"))
         if self.init == "book" and self.edition not in PUBLISHED_EDITIONS:
-            raise SettingError(f"init is 'book', but no run of edition {self.edition} was published: use 'seed'.")
+            whose = f"edition {self.edition}" if self.edition else self.model
+            raise SettingError(f"init is 'book', but no run of {whose} was published: use 'seed'.")
         if self.init == "book" and self.resize != _NETWORKS[self.model].resize:
             raise SettingError(
                 f"init is 'book', but the published {self.model} was trained at {_NETWORKS[self.model].resize or 28} "
                 f"pixels, not at {self.resize or 28}: use 'seed'."
+            )
+        if self.lr_schedule is not None:
+            choice("lr_schedule", self.lr_schedule, SCHEDULES)
+        if whole_number("warmup_epochs", self.warmup_epochs, smallest=0) >= self.epochs:
+            raise SettingError(
+                f"warmup_epochs is {self.warmup_epochs}; it must be less than the {self.epochs} epochs of the run."
             )
         for name in ("final_relu", "num_mlp_layers"):
             if self.model != "nin" and getattr(self, name) != getattr(type(self), name):
@@ -130,12 +148,18 @@ class Recipe:
 
     def network(self, hybrid=False):
         """The recipe's network, not initialised."""
-        options = dict(_NETWORKS[self.model].options)
+        options = dict(_NETWORKS[self.model].options) if self.model in _NETWORKS else {}
         if self.model == "lenet":
             options["edition"] = "zh-v1" if self.edition == "zh-v1" else "en"
         if self.model == "nin":
             options.update(final_relu=self.final_relu, num_mlp_layers=self.num_mlp_layers)
         return get_model(self.model, hybrid=hybrid, **options)
+
+    def learning_rates(self, steps_per_epoch):
+        """What gives the learning rate of a step, by its number in the run from 1; None if it is ``lr`` always."""
+        if self.lr_schedule is None and not self.warmup_epochs:
+            return None
+        return learning_rates(self.lr_schedule, self.lr, self.epochs, self.warmup_epochs, steps_per_epoch)
 
     def trainer(self, parameters, kvstore="device"):
         """The recipe's ``gluon.Trainer`` of a list of parameters, on a kvstore or the name of one."""
@@ -187,8 +211,11 @@ def _options_of(optimizer):
     return inspect.signature(mx.optimizer.Optimizer.opt_registry[optimizer].__init__).parameters
 
 
-def get_recipe(model, edition="zh-v1", **changes):
-    """The book's recipe for a network, with changes.
+def get_recipe(model, edition=None, **changes):
+    """The book's recipe for a network, with changes; that of ``zh-v1``, unless an edition is named.
+
+    For a network of a model zoo, such as ``gluoncv:cifar_resnet20_v1``: five epochs of SGD at a learning rate of 0.1 in
+    batches of 128, at 32 pixels if its name begins with ``cifar_``, at 299 if it is Inception, else at 224.
 
     Without a word on ``init``, a recipe begins from the published weights wherever the edition was
     published and the images and the network have the size it was published at.
@@ -198,7 +225,11 @@ def get_recipe(model, edition="zh-v1", **changes):
     SettingError, ModelError
         For an unknown model or edition, or a change to a value the setting cannot have.
     """
-    recipe = RECIPES[choice("edition", edition, EDITIONS), canonical_name(model)]
+    name = canonical_name(model)
+    if name in _NETWORKS:
+        recipe = RECIPES[choice("edition", "zh-v1" if edition is None else edition, EDITIONS), name]
+    else:
+        recipe = Recipe(name, edition, epochs=5, batch_size=128, lr=0.1, resize=side_of(name), init="seed")
     if recipe.resize is None and changes.get("resize") == SIDE:
         del changes["resize"]  # the size that the images have
     if any(changes.get(name, getattr(recipe, name)) != getattr(recipe, name) for name in ("resize", "num_mlp_layers")):
@@ -207,6 +238,8 @@ def get_recipe(model, edition="zh-v1", **changes):
 
 
 def quick_changes(model):
-    """What makes a recipe one for a machine without a GPU: one epoch, and at most 96×96 pixels."""
-    resized = _NETWORKS[canonical_name(model)].resize is not None
+    """What makes a recipe one for a machine without a GPU: one epoch, and for the book's networks at most 96×96 pixels;
+    some of a model zoo's take their own size only."""
+    name = canonical_name(model)
+    resized = name in _NETWORKS and _NETWORKS[name].resize is not None
     return {"epochs": 1, **({"resize": QUICK_SIZE} if resized else {})}

@@ -221,7 +221,8 @@ class Run:
 def default_name(recipe, quick=False):
     """What a run's directory is called if nobody says it: ``nin-zh-v1-seed0``."""
     kind = "quick-" if quick else "own-" if recipe.init == "seed" and recipe.edition in PUBLISHED_EDITIONS else ""
-    return f"{recipe.model}-{recipe.edition}-{kind}seed{recipe.seed}"
+    name = recipe.model.replace(":", "-")  # a colon in a path has a meaning of its own to other systems and programs
+    return f"{name}-{recipe.edition + '-' if recipe.edition else ''}{kind}seed{recipe.seed}"
 
 
 def read_history(directory):

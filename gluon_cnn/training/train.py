@@ -15,7 +15,8 @@ from mxnet.gluon import nn
 from gluon_cnn._runtime import set_threads, threads
 from gluon_cnn.data import CLASSES, SAMPLE, get_fashion_mnist_labels, load_data_fashion_mnist
 from gluon_cnn.device import parse_context
-from gluon_cnn.errors import RunStopped, TrainingDiverged
+from gluon_cnn.errors import RunStopped, SettingError, TrainingDiverged
+from gluon_cnn.models import summary
 from gluon_cnn.models.sequential import layers_of
 from gluon_cnn.seeding import seed_mxnet
 from gluon_cnn.training.checkpoint import STATES, last_checkpoint, load_last_checkpoint, load_states, tidy
@@ -79,6 +80,12 @@ def train(run, *, command, resume=False, quiet=False, job=None):
     # of the process (conv9, conv10), and a checkpoint's states would fit the wrong parameters.
     parameters = list(net.collect_params().values())
     trainer = recipe.trainer(parameters, job.store)
+    rates = recipe.learning_rates(len(train_iter))
+    if rates and not job.synchronous:
+        raise SettingError(
+            "lr_schedule and warmup_epochs change the learning rate from step to step, which dist_async tells its "
+            "servers only once: leave them out, or use --kvstore dist_sync."
+        )
     with contextlib.ExitStack() as stack:
         states = b""
 
@@ -111,7 +118,7 @@ def train(run, *, command, resume=False, quiet=False, job=None):
         else:
             _announce(run, devices, train_iter)
         saver = stack.enter_context(Saver(run.checkpoints, job.beat)) if job.first else None
-        training = _Training(run, job, net, trainer, devices, train_iter, test_iter, saver, signals, quiet)
+        training = _Training(run, job, net, trainer, rates, devices, train_iter, test_iter, saver, signals, quiet)
         try:
             return training.finish(state)
         except TrainingDiverged as error:
@@ -147,6 +154,8 @@ def _initialize(net, recipe, devices):
         initialize_as_published(net, recipe.edition, ctx=devices)
     else:
         side = recipe.resize or 28
+        if recipe.edition is None:
+            summary(net, (1, 1, side, side))  # says whether a zoo's network takes images of this size, as ours do
         initialize_from_seed(net, recipe.seed, (1, 1, side, side), ctx=devices)
 
 
@@ -155,6 +164,8 @@ def _announce(run, devices, train_iter):
     variant = "" if recipe.final_relu else ", no last ReLU"
     variant += "" if recipe.num_mlp_layers == 2 else f", {recipe.num_mlp_layers} 1×1 convolutions a block"
     variant += "" if recipe.clip_gradient is None else f", gradient clipped to ±{recipe.clip_gradient:g}"
+    variant += "" if recipe.lr_schedule is None else f", schedule {recipe.lr_schedule}"
+    variant += f", warmup {recipe.warmup_epochs} of {recipe.epochs} epochs" if recipe.warmup_epochs else ""
     batch = f"batch {recipe.batch_size}" + (f" on each of {recipe.workers} workers" if recipe.workers > 1 else "")
     log.info(
         f"training {recipe.model} on {', '.join(map(str, devices))}: {len(train_iter.labels):,} images of "
@@ -165,8 +176,9 @@ def _announce(run, devices, train_iter):
 
 
 def _identity(recipe):
-    """A run's recipe without what may grow."""
-    return {name: value for name, value in dataclasses.asdict(recipe).items() if name != "epochs"}
+    """A run's recipe without what may grow: its epochs, unless they are the length of a schedule."""
+    grows = recipe.lr_schedule is None
+    return {name: value for name, value in dataclasses.asdict(recipe).items() if not (grows and name == "epochs")}
 
 
 def _state(recipe, epoch, history, dead):
@@ -192,9 +204,9 @@ def _diagnose(result, dead, dead_before):
 class _Training:
     """What the epochs of one process share."""
 
-    def __init__(self, run, job, net, trainer, devices, train_iter, test_iter, saver, signals, quiet):
+    def __init__(self, run, job, net, trainer, rates, devices, train_iter, test_iter, saver, signals, quiet):
         self.run, self.recipe, self.job = run, run.recipe, job
-        self.net, self.trainer, self.devices = net, trainer, devices
+        self.net, self.trainer, self.rates, self.devices = net, trainer, rates, devices
         self.train_iter, self.test_iter = train_iter, test_iter
         self.saver, self.signals, self.quiet = saver, signals, quiet
         self.saved = time.monotonic()
@@ -239,7 +251,7 @@ class _Training:
 
         steps = train_steps(
             self.net,
-            self._seeded_batches(epoch, sums.steps),
+            self._prepared_batches(epoch, sums.steps),
             self.trainer,
             self.devices,
             sums,
@@ -272,14 +284,16 @@ class _Training:
             return self.recipe.batch_size * self.job.workers
         return self.train_iter.size_of
 
-    def _seeded_batches(self, epoch, first):
-        """The epoch's batches from ``first`` on, MXNet's generators being seeded before each step of a
-        network (or by an optimiser) that draws from them."""
+    def _prepared_batches(self, epoch, first):
+        """The epoch's batches from ``first`` on. Before each step its learning rate is set, if there is a schedule, and
+        MXNet's generators are seeded for a network (or an optimiser) that draws from them."""
         draws = self.recipe.optimizer == "sgld" or any(isinstance(layer, nn.Dropout) for layer in layers_of(self.net))
         for step, batch in enumerate(self.train_iter.epoch(epoch, first), first):
             if draws:
                 own = (self.job.rank,) if self.job.workers > 1 else ()
                 seed_mxnet(self.recipe.seed, epoch, step, *own)
+            if self.rates:  # by the step, so that it does not matter where the run was stopped
+                self.trainer.set_learning_rate(self.rates(epoch * len(self.train_iter) + step + 1))
             yield batch
 
     def _saved_steps(self, steps, sums, so_far):

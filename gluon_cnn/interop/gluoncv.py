@@ -1,0 +1,136 @@
+"""Networks of GluonCV's model zoo and of Gluon's own, for grey images: ``gluoncv:NAME`` and ``gluon:NAME``."""
+
+import difflib
+import functools
+import sys
+import warnings
+
+import mxnet as mx
+from mxnet.gluon import nn
+from mxnet.gluon.contrib.nn import HybridConcurrent, Identity
+from mxnet.gluon.model_zoo import vision
+
+from gluon_cnn.errors import ModelError
+
+__all__ = ["canonical_name", "import_gluoncv", "network", "side_of"]
+
+# Modules of gluoncv.model_zoo whose networks take a batch of images and give a logit for each class. Of the others that
+# classify images, hrnet and pruned_resnet have 1,000 classes whatever one asks for, nasnet gives two outputs, and a
+# compiled resnest goes on dropping blocks after the training.
+_CLASSIFIERS = (
+    "alexnet", "cifarresnet", "cifarresnext", "cifarwideresnet", "densenet", "dla", "googlenet", "inception",
+    "mobilenet", "mobilenetv3", "residual_attentionnet", "resnet", "resnetv1b", "resnext", "senet", "shufflenet",
+    "squeezenet", "vgg", "xception", "yolo.darknet",
+)  # fmt: skip
+
+
+@functools.lru_cache(maxsize=None)
+def import_gluoncv():
+    """The library; ModelError if it is not installed."""
+    # With PyTorch 2 beside it, which it does not need here, GluonCV refuses to be imported.
+    torch = sys.modules.get("torch")
+    sys.modules["torch"] = None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import gluoncv
+    except ImportError as error:
+        raise ModelError(
+            f"GluonCV cannot be imported ({error}): pip install gluoncv==0.10.5.post0 brings it."
+        ) from None
+    finally:
+        del sys.modules["torch"]
+        if torch is not None:
+            sys.modules["torch"] = torch
+    return gluoncv
+
+
+def canonical_name(name):
+    """``gluoncv:cifar_resnet20_v1`` for that name in any case.
+
+    Raises
+    ------
+    ModelError
+        If the zoo has no network of that name, saying which are the nearest, or one that does not classify images.
+    """
+    zoo, _, wanted = str(name).lower().partition(":")
+    if zoo not in _ZOOS:
+        raise ModelError(f"There is no model zoo {zoo!r}; write {' or '.join(f'{zoo}:NAME' for zoo in _ZOOS)}.")
+    whose, names_of = _ZOOS[zoo]
+    classifiers, others = names_of()
+    if wanted not in classifiers:
+        nearest = ", ".join(difflib.get_close_matches(wanted, classifiers, cutoff=0))
+        if wanted in others:
+            raise ModelError(
+                f"{wanted} of {whose} cannot be trained here, for it does not take a batch of images and give one "
+                f"logit a class in MXNet 1.9.1; the nearest that do are {nearest}."
+            )
+        raise ModelError(f"There is no network {wanted!r} in {whose}; the nearest are {nearest}.")
+    return f"{zoo}:{wanted}"
+
+
+@functools.lru_cache(maxsize=None)
+def _gluoncv_names():
+    import_gluoncv()
+    from gluoncv.model_zoo.model_zoo import _models  # the public list has names alone
+
+    root = "gluoncv.model_zoo."
+    # GluonCV's GroupNorm cannot be compiled in MXNet 1.9.1.
+    classifiers = [
+        name
+        for name, build in _models.items()
+        if build.__module__[len(root) :] in _CLASSIFIERS and not name.endswith("_gn")
+    ]
+    return sorted(classifiers), set(_models) - set(classifiers)
+
+
+@functools.lru_cache(maxsize=None)
+def _gluon_names():
+    try:
+        vision.get_model("")
+    except ValueError as error:  # the only place where Gluon tells them
+        return str(error).split("\n\t")[1:], ()
+
+
+# prefix: whose it is, and its names: those that can be trained here, and those that cannot
+_ZOOS = {"gluoncv": ("GluonCV's model zoo", _gluoncv_names), "gluon": ("Gluon's model zoo", _gluon_names)}
+
+
+def side_of(name):
+    """Height and width in pixels of the images that a network was made for, by its canonical name."""
+    name = name.partition(":")[2]
+    return 32 if name.startswith("cifar_") else 299 if name.startswith("inception") else 224
+
+
+def network(name, *, num_classes=10, hybrid=True):
+    """A network of a zoo behind a layer that makes three equal channels of a grey image's one.
+
+    Parameters
+    ----------
+    name : str
+        Canonical, see :func:`canonical_name`.
+    num_classes : int, default 10
+        Number of logits.
+    hybrid : bool
+        For the book's networks' sake; these are hybrid blocks always.
+
+    Returns
+    -------
+    nn.HybridSequential
+        Takes N×1×H×W ``mx.nd`` arrays, gives N×num_classes logits. Its second child is the zoo's own network, for
+        images of three channels, whose parameter files are the zoo's.
+
+    Raises
+    ------
+    ModelError
+        Under ``npx.set_np()``, for whose arrays these networks were not written.
+    """
+    if mx.util.is_np_array():
+        raise ModelError(f"{name} takes mx.nd arrays only: call npx.reset_np() first.")
+    zoo, _, own_name = name.partition(":")
+    get_model = vision.get_model if zoo == "gluon" else import_gluoncv().model_zoo.get_model
+    channels = HybridConcurrent(axis=1)
+    channels.add(*(Identity() for _ in range(3)))
+    net = nn.HybridSequential()
+    net.add(channels, get_model(own_name, classes=num_classes, pretrained=False))
+    return net
