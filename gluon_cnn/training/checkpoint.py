@@ -24,6 +24,7 @@ import numpy as np
 
 from gluon_cnn.errors import CheckpointError, TrainingDiverged
 from gluon_cnn.files import flush_to_disk, sha256_of
+from gluon_cnn.models.parameters import misfit
 
 __all__ = [
     "Snapshot",
@@ -317,21 +318,9 @@ def _refuse_other_network(path, net):
         found = {name: array.shape for name, array in mx.nd.load(str(path)).items()}
     except (mx.MXNetError, AttributeError):
         raise CheckpointError(f"{path} holds no parameters of a network: use one that gluon-cnn saved.") from None
-    expected = {name: parameter.shape for name, parameter in net._collect_params_with_prefix().items()}
-    for name, shape in expected.items():
-        # 0 stands for a size that the network learns from its first batch, or from this file.
-        if name not in found or not _fits(found[name], shape):
-            has = f"of shape {found[name]}" if name in found else "none"
-            raise CheckpointError(f"{path} is of another network: {name} should be of shape {shape}, but it has {has}.")
-    if len(found) > len(expected):
-        surplus = next(name for name in found if name not in expected)
-        raise CheckpointError(f"{path} is of another network: it has {surplus}, which this one has not.")
-
-
-def _fits(shape, expected):
-    if expected is None:
-        return True
-    return len(shape) == len(expected) and all(size == e or e in (0, -1) for size, e in zip(shape, expected))
+    differs = misfit(found, net)
+    if differs:
+        raise CheckpointError(f"{path} is of another network: {differs}.")
 
 
 def _refuse_non_finite(snapshot):
