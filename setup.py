@@ -58,7 +58,9 @@ setup(
     extras_require={
         "cpu": ["mxnet==1.9.1", *RUNTIME],
         "cu112": ["mxnet-cu112==1.9.1", *CUDA_11, *RUNTIME],
+        # MXNet's converter imports onnx.mapping, which onnx dropped later. Tried on 3.8 to 3.12, with the NumPy above.
         "onnx": ["onnx==1.16.2", "onnxruntime>=1.18.1,<1.23"],
+        "safetensors": ["safetensors>=0.4"],
         "dev": ["hypothesis>=6", "pytest>=7", "pytest-timeout>=2", "ruff==0.17.6", "selenium>=4"],
     },
     classifiers=[

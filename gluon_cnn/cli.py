@@ -230,14 +230,14 @@ def _evaluate(args):
 
 
 def _predict(args):
-    run = None if is_onnx(args.directory) else Run.open(args.directory)
-    device = parse_context(args.ctx or "auto")[0] if run else mx.cpu()
-    pictures = [read_picture(path, invert=args.invert) for path in args.images]
-    if run:
-        net, resize = run.network([device], args.checkpoint)[0], run.recipe.resize
-    else:
-        net = _onnx_network(args)
+    if is_onnx(args.directory):
+        net, device = _onnx_network(args), mx.cpu()
         resize = net.resize
+    else:
+        run = Run.open(args.directory)
+        device = parse_context(args.ctx or "auto")[0]
+        net, resize = run.network([device], args.checkpoint)[0], run.recipe.resize
+    pictures = [read_picture(path, invert=args.invert) for path in args.images]
     for path, picture in zip(args.images, pictures):
         probabilities = net(to_batch(picture[None], resize, device)).softmax()[0].asnumpy()
         print(path)
@@ -259,10 +259,8 @@ def _export(args):
     paths, difference = export_run(run, args.format, args.out, **options)
     print(", ".join(map(str, paths)))
     if difference is not None:
-        print(
-            f"logits differ from MXNet's by at most {difference.largest:.2g}, on {CHECKED} test images where they go up to "
-            f"{difference.largest_logit:.2g}"
-        )
+        on = f"on {CHECKED} test images, where they go up to {difference.largest_logit:.2g}"
+        print(f"logits differ from MXNet's by at most {difference.largest:.2g}, {on}")
 
 
 def _summary(args):

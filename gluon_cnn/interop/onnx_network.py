@@ -1,6 +1,7 @@
 """A network in an ONNX file, run by ONNX Runtime where a Gluon network would be."""
 
 import json
+import re
 from pathlib import Path
 
 import mxnet as mx
@@ -75,8 +76,9 @@ class OnnxNetwork:
         try:
             return onnxruntime.InferenceSession(str(self.path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's have no base of their own
-            reason = " ".join(str(error).split())
-            raise InteropError(f"{self.path} is no ONNX file that ONNX Runtime can run ({reason}).") from None
+            raise InteropError(
+                f"{self.path} is no ONNX file that ONNX Runtime can run ({_reason(error)}): name one that is whole."
+            ) from None
 
     def _sizes_of(self, taken):
         """How many images a batch has (None for any number), and what they are to be resized to."""
@@ -127,7 +129,7 @@ class OnnxNetwork:
             try:
                 logits = self._session.run(None, {self._input: filled})[0]
             except Exception as error:  # as above
-                raise InteropError(f"{self.path} cannot be run ({' '.join(str(error).split())}).") from None
+                raise InteropError(f"{self.path} cannot be run ({_reason(error)}).") from None
             if logits.shape != (size, len(CLASSES)):
                 raise self._other(f"it gives {logits.shape} for {size} images, not {(size, len(CLASSES))}")
             found.append(logits[: len(part)])
@@ -137,6 +139,12 @@ class OnnxNetwork:
         """The test images that its accuracy was measured on, or all of Fashion-MNIST's, in batches for it."""
         root = SAMPLE if self.data == "sample" else root
         return load_data_fashion_mnist(BATCH_SIZE, self.resize, root, test_size=self._test_size, ctx=mx.cpu())[1]
+
+
+def _reason(error):
+    """What ONNX Runtime says, without where in its own code it says it."""
+    said = re.sub(r"^.*failed:(/\S+ .*\) )?", "", " ".join(str(error).split()))
+    return said.rstrip(".")
 
 
 def _fixed(size):

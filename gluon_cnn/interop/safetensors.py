@@ -32,7 +32,8 @@ def save_parameters(net, path, metadata=None):
     """
     to_bytes = import_extra("safetensors.numpy", "safetensors").save
     parameters = net._collect_params_with_prefix()
-    arrays = {name: parameter.list_data()[0].asnumpy() for name, parameter in parameters.items()}
+    # Times 1, which is queued: a layer may still be about to bring the array itself into another layout.
+    arrays = {name: (parameter.list_data()[0] * 1).asnumpy() for name, parameter in parameters.items()}
     with write_atomically(path) as temporary:
         temporary.write_bytes(to_bytes(arrays, metadata))  # save_file makes a file that only its owner may read
 
