@@ -39,6 +39,9 @@ CUDA_11 = [
     "nvidia-nvtx-cu11",
     "nvidia-nccl-cu11",
 ]
+# MXNet's converter imports onnx.mapping, which onnx dropped later. Tried on 3.8 to 3.12, with the NumPy above.
+ONNX = ["onnx==1.16.2", "onnxruntime>=1.18.1,<1.23"]
+SAFETENSORS = ["safetensors>=0.4"]
 
 setup(
     name="gluon-cnn",
@@ -59,7 +62,8 @@ setup(
         "cpu": ["mxnet==1.9.1", *RUNTIME],
         "cu112": ["mxnet-cu112==1.9.1", *CUDA_11, *RUNTIME],
         "mxnet2": ["mxnet==2.0.0b1", *RUNTIME],  # the last of MXNet on PyPI, a beta; tried on Python 3.11
-        "onnx": ["onnx==1.16.2", "onnxruntime>=1.18.1,<1.23"],
+        "onnx": ONNX,
+        "safetensors": SAFETENSORS,
         "dev": [
             "hypothesis>=6",
             "ipykernel",
@@ -68,6 +72,8 @@ setup(
             "pytest-timeout>=2",
             "ruff==0.17.6",
             "selenium>=4",
+            *ONNX,
+            *SAFETENSORS,
         ],
     },
     classifiers=[

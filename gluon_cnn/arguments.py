@@ -24,6 +24,9 @@ RECIPE_FLAGS = (
 MOST_SEEDS = 200  # more in one list are a slip of the hand, and comparing them would take minutes
 
 
+RUN_OR_ONNX = "a run's directory, or an .onnx file of a network for Fashion-MNIST"
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message):
         raise SettingError(f"{message}; see {self.prog} --help.")
@@ -42,6 +45,7 @@ def make_parser():
     _add_train(commands)
     _add_evaluate(commands)
     _add_predict(commands)
+    _add_export(commands)
     _add_compare(commands)
     _add_reproduce(commands)
     _add_report(commands)
@@ -212,10 +216,14 @@ def _add_evaluate(commands):
     command = _command(
         commands,
         "evaluate",
-        "Measure a run's test accuracy anew.",
-        ["evaluate runs/nin-zh-v1-seed0", "evaluate runs/nin-zh-v1-seed0 --checkpoint best"],
+        "Measure the test accuracy of a run, or of an ONNX file.",
+        [
+            "evaluate runs/nin-zh-v1-seed0",
+            "evaluate runs/nin-zh-v1-seed0 --checkpoint best",
+            "evaluate runs/nin-zh-v1-seed0/nin.onnx",
+        ],
     )
-    _add_run(command)
+    _add_run(command, RUN_OR_ONNX)
     _add_device_and_data(command)
 
 
@@ -226,14 +234,48 @@ def _add_predict(commands):
         "Tell what garments are in pictures.",
         ["predict runs/nin-zh-v1-seed0 shoe.png", "predict runs/nin-zh-v1-seed0 --invert photo.jpg"],
     )
-    _add_run(command)
+    _add_run(command, RUN_OR_ONNX)
     command.add_argument("images", nargs="+", metavar="IMAGE", help="PNG or JPEG of any size and colour")
     command.add_argument("--invert", action="store_true", help="for dark garments on a light ground")
     command.add_argument("--ctx", help="auto, cpu, or gpu (default auto)")
 
 
-def _add_run(command):
-    command.add_argument("directory", metavar="RUN", help="a run's directory")
+def _add_export(commands):
+    command = _command(
+        commands,
+        "export",
+        "Write a run's network for other software, once it was seen to give the same logits.",
+        [
+            "export runs/nin-zh-v1-seed0",
+            "export runs/nin-zh-v1-seed0 --preprocess --out nin.onnx",
+            "export runs/nin-zh-v1-seed0 --format symbol",
+        ],
+    )
+    _add_run(command)
+    command.add_argument(
+        "--format",
+        choices=("onnx", "symbol", "safetensors"),
+        default="onnx",
+        help="onnx (default); symbol: Gluon's own without its code; safetensors: the parameters alone",
+    )
+    command.add_argument(
+        "--out",
+        metavar="FILE",
+        help="the file, which is replaced if it is there; of symbol what its three files' names begin with (default: "
+        "the network's name, in the run's directory)",
+    )
+    command.add_argument(
+        "--preprocess",
+        action="store_true",
+        help="take images as they are stored, uint8 28×28, and resize and scale them inside",
+    )
+    command.add_argument(
+        "--data-dir", metavar="DIR", help="the directory with Fashion-MNIST's files, to check with (default: the run's)"
+    )
+
+
+def _add_run(command, what="a run's directory"):
+    command.add_argument("directory", metavar="RUN", help=what)
     command.add_argument("--checkpoint", choices=("last", "best"), default="last", help="default last")
 
 

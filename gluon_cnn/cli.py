@@ -19,7 +19,10 @@ from gluon_cnn.checks import whole_number
 from gluon_cnn.data import CLASSES, SAMPLE, find_fashion_mnist, read_fashion_mnist, to_batch
 from gluon_cnn.data.picture import read_picture
 from gluon_cnn.device import parse_context
-from gluon_cnn.errors import GluonCNNError, RunError, RunStopped, SettingError, TrainingDiverged
+from gluon_cnn.errors import DeviceError, GluonCNNError, RunError, RunStopped, SettingError, TrainingDiverged
+from gluon_cnn.interop.check import CHECKED
+from gluon_cnn.interop.export import export_run
+from gluon_cnn.interop.onnx_network import OnnxNetwork, is_onnx
 from gluon_cnn.models import canonical_name, summary
 from gluon_cnn.report import write_report
 from gluon_cnn.reproduce import reproduce
@@ -213,29 +216,56 @@ def _command_line():
 
 
 def _evaluate(args):
-    run = Run.open(args.directory)
-    devices = parse_context(args.ctx or "auto")
     if args.threads is not None:
         _check_threads(args.threads)
         set_threads(args.threads)
-    _, test_iter = load_data(run.recipe, args.data_dir or run.settings["data_dir"], devices[0])
-    net, state = run.network(devices, args.checkpoint)
+    if is_onnx(args.directory):
+        net, devices = _onnx_network(args), [mx.cpu()]
+        test_iter, data, state = net.test_images(args.data_dir), net.data, net.state
+    else:
+        run = Run.open(args.directory)
+        devices, data = parse_context(args.ctx or "auto"), run.recipe.data
+        _, test_iter = load_data(run.recipe, args.data_dir or run.settings["data_dir"], devices[0])
+        net, state = run.network(devices, args.checkpoint)
     accuracy = evaluate_accuracy(test_iter, net, devices)
-    images = f"{len(test_iter.labels):,} test images" + (" of the sample" if run.recipe.data == "sample" else "")
-    step = f" and {state['step']} steps" if state["step"] else ""
-    print(f"test accuracy {accuracy:.4f} on {images}, after epoch {state['epoch']}{step}")
+    images = f"{len(test_iter.labels):,} test images" + (" of the sample" if data == "sample" else "")
+    after = f", after epoch {state['epoch']}" if state else ""
+    after += f" and {state['step']} steps" if state and state["step"] else ""
+    print(f"test accuracy {accuracy:.4f} on {images}{after}")
 
 
 def _predict(args):
-    run = Run.open(args.directory)
-    devices = parse_context(args.ctx or "auto")[:1]
+    if is_onnx(args.directory):
+        net, device = _onnx_network(args), mx.cpu()
+        resize = net.resize
+    else:
+        run = Run.open(args.directory)
+        device = parse_context(args.ctx or "auto")[0]
+        net, resize = run.network([device], args.checkpoint)[0], run.recipe.resize
     pictures = [read_picture(path, invert=args.invert) for path in args.images]
-    net, _ = run.network(devices, args.checkpoint)
     for path, picture in zip(args.images, pictures):
-        probabilities = net(to_batch(picture[None], run.recipe.resize, devices[0])).softmax()[0].asnumpy()
+        probabilities = net(to_batch(picture[None], resize, device)).softmax()[0].asnumpy()
         print(path)
         for index in probabilities.argsort()[::-1]:
             print(f"  {CLASSES[index]:<12}{probabilities[index]:7.4f}")
+
+
+def _onnx_network(args):
+    if args.ctx not in (None, "auto", "cpu"):
+        raise DeviceError(f"ctx is {args.ctx}, but an ONNX file is run on the CPU: leave --ctx out.")
+    if args.checkpoint != "last":
+        raise SettingError(f"{args.directory} is one network, without checkpoints: leave --checkpoint out.")
+    return OnnxNetwork(args.directory)
+
+
+def _export(args):
+    run = Run.open(args.directory)
+    options = {"which": args.checkpoint, "preprocess": args.preprocess, "data_dir": args.data_dir}
+    paths, difference = export_run(run, args.format, args.out, **options)
+    print(", ".join(map(str, paths)))
+    if difference is not None:
+        on = f"on {CHECKED} test images, where they go up to {difference.largest_logit:.2g}"
+        print(f"logits differ from MXNet's by at most {difference.largest:.2g}, {on}")
 
 
 def _summary(args):
@@ -301,6 +331,7 @@ _COMMANDS = {
     "train": _train,
     "evaluate": _evaluate,
     "predict": _predict,
+    "export": _export,
     "compare": _compare,
     "reproduce": _reproduce,
     "report": _report,

@@ -1,0 +1,15 @@
+"""The packages that only a door needs, imported where it opens."""
+
+import importlib
+
+from gluon_cnn.errors import InteropError
+
+__all__ = ["import_extra"]
+
+
+def import_extra(module, extra):
+    """The module of a package that the extra ``extra`` installs; InteropError with the pip command if it is missing."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise InteropError(f"{module} cannot be imported ({error}): pip install 'gluon-cnn[{extra}]'.") from None

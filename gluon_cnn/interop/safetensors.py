@@ -1,0 +1,78 @@
+"""Parameters as a safetensors file: a network's structural names, numbers and nothing that could run.
+
+The same file fits MXNet's 1.x and 2 lines, whose own parameter files differ, and is read by whatever knows safetensors.
+"""
+
+import mxnet as mx
+
+from gluon_cnn.errors import InteropError
+from gluon_cnn.files import write_atomically
+from gluon_cnn.interop.extras import import_extra
+from gluon_cnn.models.parameters import misfit
+
+__all__ = ["load_parameters", "save_parameters"]
+
+
+def save_parameters(net, path, metadata=None):
+    """Write a network's parameters to a safetensors file, under their structural names such as ``0.0.weight``.
+
+    Parameters
+    ----------
+    net : Block
+        Initialised, its shapes complete.
+    path : path
+        A file that is there is replaced.
+    metadata : dict of str to str, optional
+        Goes into the file's header.
+
+    Raises
+    ------
+    InteropError
+        If the package safetensors is missing.
+    """
+    to_bytes = import_extra("safetensors.numpy", "safetensors").save
+    parameters = net._collect_params_with_prefix()
+    # Times 1, which is queued: a layer may still be about to bring the array itself into another layout.
+    arrays = {name: (parameter.list_data()[0] * 1).asnumpy() for name, parameter in parameters.items()}
+    with write_atomically(path) as temporary:
+        temporary.write_bytes(to_bytes(arrays, metadata))  # save_file makes a file that only its owner may read
+
+
+def load_parameters(net, path, ctx=None):
+    """Put the parameters in a safetensors file into a network, which may be uninitialised or of open shapes.
+
+    Parameters
+    ----------
+    net : Block
+    path : path
+    ctx : mx.Context or list of mx.Context, optional
+        Where the parameters go; by default they stay where they are, or go to MXNet's current context.
+
+    Raises
+    ------
+    InteropError
+        If the file is missing, damaged or of another network, naming the first parameter that differs; nothing has
+        been changed then. Or if the package safetensors is missing.
+    """
+    from_file = import_extra("safetensors.numpy", "safetensors").load_file
+    failure = import_extra("safetensors", "safetensors").SafetensorError
+    try:
+        arrays = from_file(str(path))
+    except (OSError, failure, KeyError) as error:  # KeyError: a type of numbers that NumPy has not
+        raise InteropError(f"{path} cannot be read as a safetensors file ({error}): name one that is whole.") from None
+    differs = misfit({name: array.shape for name, array in arrays.items()}, net)
+    if differs:
+        raise InteropError(f"{path} is of another network: {differs}.")
+    for name, parameter in net._collect_params_with_prefix().items():
+        devices = ctx or _devices(parameter)
+        parameter.shape = arrays[name].shape
+        # Zeros, for these draw nothing from MXNet's generator.
+        parameter.initialize(init=mx.init.Zero(), ctx=devices, force_reinit=True)
+        parameter.set_data(arrays[name])
+
+
+def _devices(parameter):
+    try:
+        return parameter.list_ctx()
+    except RuntimeError:  # it was not initialised
+        return [mx.context.current_context()]

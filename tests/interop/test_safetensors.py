@@ -1,0 +1,103 @@
+"""safetensors: the same numbers under structural names, and a file of another network refused before it changes one."""
+
+import json
+import sys
+
+import mxnet as mx
+import numpy as np
+import pytest
+
+import gluon_cnn
+from gluon_cnn.cli import main
+from gluon_cnn.errors import InteropError
+from gluon_cnn.interop.safetensors import load_parameters, save_parameters
+from gluon_cnn.training import Run
+
+safetensors = pytest.importorskip("safetensors")
+
+
+@pytest.fixture
+def net():
+    net = gluon_cnn.resnet18(10)
+    net.initialize(mx.init.Xavier())
+    net(mx.nd.zeros((1, 1, 28, 28)))
+    return net
+
+
+def numbers(net):
+    mx.nd.waitall()
+    return {name: parameter.list_data()[0].asnumpy() for name, parameter in net._collect_params_with_prefix().items()}
+
+
+def assert_equal(net, other):
+    expected, found = numbers(net), numbers(other)
+    assert list(found) == list(expected)
+    assert all(np.array_equal(found[name], expected[name]) for name in expected)
+
+
+def test_a_run_comes_back_with_its_metadata(lenet_run, tmp_path):
+    path = tmp_path / "lenet.safetensors"
+    assert main(["export", str(lenet_run), "--format", "safetensors", "--out", str(path)]) == 0
+    net = gluon_cnn.lenet()
+    load_parameters(net, path)
+    assert_equal(Run.open(lenet_run).network([mx.cpu()])[0], net)
+    with safetensors.safe_open(str(path), "numpy") as file:
+        assert sorted(file.keys()) == sorted(net._collect_params_with_prefix())
+        assert json.loads(file.metadata()["recipe"])["model"] == "lenet"
+        assert file.metadata()["epoch"] == "2"
+
+
+def test_into_a_network_in_any_state(net, tmp_path, images):
+    path = tmp_path / "net.safetensors"
+    save_parameters(net, path, {"note": "text"})
+    fresh, deferred, used = (gluon_cnn.resnet18(10, hybrid=True) for _ in range(3))
+    deferred.initialize(ctx=[mx.cpu(0), mx.cpu(1)])
+    used.initialize()
+    used.hybridize()
+    used(images)
+    for other in (fresh, deferred, used):
+        load_parameters(other, path)
+        assert_equal(net, other)
+        assert np.array_equal(other(images[:4]).asnumpy(), net(images[:4]).asnumpy())
+    assert deferred[0].weight.list_ctx() == [mx.cpu(0), mx.cpu(1)]
+    load_parameters(deferred, path, ctx=mx.cpu(1))
+    assert deferred[0].weight.list_ctx() == [mx.cpu(1)]
+
+
+def test_between_both_kinds_of_arrays(net, tmp_path, np_arrays):
+    save_parameters(net, tmp_path / "net.safetensors")
+    other = gluon_cnn.resnet18(10)
+    load_parameters(other, tmp_path / "net.safetensors")
+    assert_equal(net, other)
+    assert isinstance(other[0].weight.data(), mx.np.ndarray)
+
+
+def test_file_of_another_network_changes_nothing(tmp_path):
+    path = tmp_path / "net.safetensors"
+    net, other = gluon_cnn.lenet(), gluon_cnn.lenet(num_classes=7)
+    for each in (net, other):
+        each.initialize()
+        each(mx.nd.zeros((1, 1, 28, 28)))
+    before = numbers(net)
+    save_parameters(other, path)
+    with pytest.raises(InteropError, match=r"6.weight should be of shape \(10, 84\), but it has of shape \(7, 84\)"):
+        load_parameters(net, path)
+    for changed, message in (
+        ({"0.weight": before["0.weight"]}, "0.bias should be of shape .* but it has none"),
+        ({**before, "9.weight": before["0.weight"]}, "it has 9.weight, which this one has not"),
+    ):
+        safetensors.numpy.save_file(changed, str(path))
+        with pytest.raises(InteropError, match=message):
+            load_parameters(net, path)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(InteropError, match="cannot be read as a safetensors file"):
+        load_parameters(net, path)
+    with pytest.raises(InteropError, match="cannot be read as a safetensors file"):
+        load_parameters(net, tmp_path / "none")
+    assert all(np.array_equal(values, before[name]) for name, values in numbers(net).items())
+
+
+def test_missing_package_is_named_with_its_command(net, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
+    with pytest.raises(InteropError, match=r"pip install 'gluon-cnn\[safetensors\]'"):
+        save_parameters(net, tmp_path / "net.safetensors")
