@@ -19,6 +19,7 @@ from gluon_cnn.checks import whole_number
 from gluon_cnn.data import CLASSES, SAMPLE, find_fashion_mnist, read_fashion_mnist, to_batch
 from gluon_cnn.data.picture import read_picture
 from gluon_cnn.device import parse_context
+from gluon_cnn.doctor import as_json, describe, examine, healthy
 from gluon_cnn.errors import GluonCNNError, RunError, RunStopped, SettingError, TrainingDiverged
 from gluon_cnn.models import canonical_name, summary
 from gluon_cnn.report import write_report
@@ -43,8 +44,7 @@ def main(argv=None):
     try:
         args = make_parser().parse_args(argv)
         _log_to_terminal(getattr(args, "quiet", False))
-        _COMMANDS[args.command](args)
-        return 0
+        return _COMMANDS[args.command](args) or 0
     except RunStopped as stopped:
         return _fail(stopped, 128 + stopped.signal)
     except GluonCNNError as error:
@@ -291,6 +291,12 @@ def _report(args):
         print(path)
 
 
+def _doctor(args):
+    checks = examine(args.data_dir)
+    print(as_json(checks) if args.json else describe(checks))
+    return 0 if healthy(checks) else 1
+
+
 _COMMANDS = {
     "train": _train,
     "evaluate": _evaluate,
@@ -300,6 +306,7 @@ _COMMANDS = {
     "report": _report,
     "summary": _summary,
     "data": _data,
+    "doctor": _doctor,
 }
 
 

@@ -37,7 +37,7 @@ class ImageError(GluonCNNError):
 
 
 class DeviceError(GluonCNNError):
-    """A device that was asked for and cannot be used."""
+    """A device that was asked for and cannot be used, or has too little memory."""
 
 
 class RunError(GluonCNNError):

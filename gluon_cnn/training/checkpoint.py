@@ -24,6 +24,7 @@ import numpy as np
 
 from gluon_cnn.errors import CheckpointError, TrainingDiverged
 from gluon_cnn.files import flush_to_disk, sha256_of
+from gluon_cnn.training.mixed_precision import scaler_state
 
 __all__ = [
     "Snapshot",
@@ -77,6 +78,8 @@ def take_snapshot(net, trainer, state):
         for name, parameter in net._collect_params_with_prefix().items()
     }
     squares = mx.nd.multi_sum_sq(*parameters.values(), num_arrays=len(parameters))
+    if scaler_state(trainer):
+        state = {**state, "loss_scaler": scaler_state(trainer)}
     return Snapshot(parameters, squares, _copy_of_states(trainer), state)
 
 
