@@ -310,8 +310,8 @@ def _add_doctor(commands):
     command = _command(
         commands,
         "doctor",
-        "Say what is installed, what the machine has, and what to do where something is wrong. It downloads nothing, "
-        "and ends with exit code 1 if anything is a problem; a warning is none.",
+        "Say what is installed, what the machine has, and what to do about problems.\n"
+        "It downloads nothing. If anything is a problem, and not only a warning, the exit code is 1.",
         ["doctor", "doctor --json"],
     )
     command.add_argument("--json", action="store_true", help="as one JSON document")

@@ -69,12 +69,12 @@ def examine(data_dir=None, import_error=None):
         checks.append(_cuda_libraries())
         if import_error is None:
             checks += _gpus_of_mxnet()
-    places = [("runs", Path("runs"), *_RUN), ("temporary", Path(tempfile.gettempdir()), *_TEMPORARY)]
+    places = [("runs", lambda: Path("runs"), *_RUN), ("temporary", lambda: Path(tempfile.gettempdir()), *_TEMPORARY)]
     if import_error is None:
         from gluon_cnn.data.fashion_mnist import data_home
 
         checks.append(_data(data_dir))
-        places.append(("data", data_home(), *_DATA))
+        places.append(("data", data_home, *_DATA))
     else:
         checks.append(Check("data", "not looked at, for that needs MXNet", "warning", "repair MXNet first"))
     return [*checks, *(_disk(*place) for place in places), _optional()]
@@ -248,17 +248,20 @@ def _data(data_dir):
         if directory is None:
             return Check("data", "Fashion-MNIST is not there yet", "warning", "gluon-cnn data gets it, as train does")
         parts = read_fashion_mnist(directory)
-    except DataError as error:
+    except (DataError, OSError) as error:
         return Check("data", "Fashion-MNIST is not whole", "problem", str(error).rstrip("."))
     numbers = " and ".join(f"{len(part.labels):,}" for part in parts)
     return Check("data", f"Fashion-MNIST, {numbers} images, verified, in {directory}")
 
 
-def _disk(what, place, needed, why):
+def _disk(what, find_place, needed, why):
     name = f"disk, {what}"
-    place = place.expanduser().absolute()
-    folder = next(parent for parent in (place, *place.parents) if parent.exists())
-    free = shutil.disk_usage(folder).free
+    try:
+        place = find_place().absolute()
+        folder = next(parent for parent in (place, *place.parents) if parent.exists())
+        free = shutil.disk_usage(folder).free
+    except OSError as error:  # as where not even a temporary file can be written
+        return Check(name, f"not found ({error.strerror})", "problem", "make room, or look at what is mounted")
     value = f"{free / 1e9:,.1f} GB free in {folder}"
     if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
         return Check(name, f"{folder} cannot be written", "problem", "allow it, or use another place")

@@ -4,7 +4,6 @@ import contextlib
 import csv
 import shutil
 import subprocess
-import tempfile
 
 __all__ = ["NoAnswer", "nvidia_smi"]
 
@@ -43,21 +42,21 @@ def nvidia_smi():
 def _ask(program, fields):
     """nvidia-smi's exit code and what it says."""
     command = [program, f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits"]
-    # Into a file, for the end of a pipe is waited for as long as any child of the program holds it.
-    with tempfile.TemporaryFile() as output:
-        try:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-        except OSError as error:
-            raise NoAnswer(f"{program} cannot be run ({error.strerror})") from None
-        try:
-            code = process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            with contextlib.suppress(subprocess.TimeoutExpired):  # within a driver that hangs it cannot even be killed
-                process.wait(1)
-            raise NoAnswer(f"nvidia-smi gave no answer in {PATIENCE} seconds") from None
-        output.seek(0)
-        return code, output.read(1 << 16).decode(errors="replace").strip()
+    try:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace"
+        )
+    except OSError as error:
+        raise NoAnswer(f"{program} cannot be run ({error.strerror})") from None
+    try:
+        output, _ = process.communicate(timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.stdout.close()  # which a child of the program may still hold
+        with contextlib.suppress(subprocess.TimeoutExpired):  # within a driver that hangs it cannot even be killed
+            process.wait(1)
+        raise NoAnswer(f"nvidia-smi gave no answer in {PATIENCE} seconds") from None
+    return process.returncode, output.strip()
 
 
 def _first_line(output):

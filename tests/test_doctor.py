@@ -174,11 +174,22 @@ def test_data_that_is_nowhere_is_not_downloaded(tmp_path, monkeypatch):
 
 
 def test_disks(tmp_path):
-    assert doctor._disk("runs", tmp_path / "not" / "yet", 1, "").state == "ok"
-    full = doctor._disk("runs", tmp_path, 1e18, "a run is large")
+    assert doctor._disk("runs", lambda: tmp_path / "not" / "yet", 1, "").state == "ok"
+    full = doctor._disk("runs", lambda: tmp_path, 1e18, "a run is large")
     assert (full.state, full.advice) == ("warning", "make room: a run is large")
     (tmp_path / "file").touch()
-    assert doctor._disk("runs", tmp_path / "file" / "runs", 1, "").state == "problem"
+    assert doctor._disk("runs", lambda: tmp_path / "file" / "runs", 1, "").state == "problem"
+
+
+def test_a_disk_without_room_for_a_temporary_file(nvidia_smi, monkeypatch):
+    def gettempdir():
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    nvidia_smi(f"echo '{T4}'")
+    monkeypatch.setattr("tempfile.gettempdir", gettempdir)
+    checks = {check.name: check for check in doctor.examine(SAMPLE)}
+    assert checks["disk, temporary"].state == "problem"
+    assert checks["GPU 0"].value.startswith("Tesla T4")
 
 
 def test_threads_and_cores(monkeypatch):
