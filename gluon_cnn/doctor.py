@@ -249,7 +249,7 @@ def _data(data_dir):
             return Check("data", "Fashion-MNIST is not there yet", "warning", "gluon-cnn data gets it, as train does")
         parts = read_fashion_mnist(directory)
     except (DataError, OSError) as error:
-        return Check("data", "Fashion-MNIST is not whole", "problem", str(error).rstrip("."))
+        return Check("data", "Fashion-MNIST cannot be used", "problem", str(error).rstrip("."))
     numbers = " and ".join(f"{len(part.labels):,}" for part in parts)
     return Check("data", f"Fashion-MNIST, {numbers} images, verified, in {directory}")
 

@@ -1,7 +1,6 @@
 """The GPUs that NVIDIA's driver shows, by its program ``nvidia-smi``."""
 
 import contextlib
-import csv
 import shutil
 import subprocess
 
@@ -31,7 +30,7 @@ def nvidia_smi():
     if code and "compute_cap" in output:  # drivers before 510 do not know that field
         code, output = _ask(program, [field for field in fields if field != "compute_cap"])
         fields[1] = None
-    rows = list(csv.reader(output.splitlines(), skipinitialspace=True))
+    rows = [line.split(", ") for line in output.splitlines()]  # nvidia-smi quotes nothing
     if code or not rows:
         raise NoAnswer(f"nvidia-smi says: {_first_line(output)}")
     if any(len(row) != len([field for field in fields if field]) for row in rows):
