@@ -5,7 +5,14 @@ Names, order of arguments and defaults are the book's, so that ``import gluon_cn
 
 from gluon_cnn import _runtime
 
-_runtime.import_mxnet()  # before anything below imports mxnet by itself
+try:
+    _runtime.import_mxnet()  # before anything below imports mxnet by itself
+except ImportError as error:
+    if _runtime.is_own_command():
+        from gluon_cnn.doctor import end_without_mxnet
+
+        end_without_mxnet(error)
+    raise
 
 from gluon_cnn.book import published_runs
 from gluon_cnn.data import get_fashion_mnist_labels, load_data_fashion_mnist

@@ -30,6 +30,8 @@ from importlib import metadata
 from pathlib import Path
 
 INSTALL_HINT = "pip install gluon-cnn[cpu], or gluon-cnn[cu112] for an NVIDIA GPU"
+CPU_BUILD = "the CPU build of MXNet is installed: pip uninstall mxnet, then pip install gluon-cnn[cu112]"
+NO_KERNELS = "MXNet 1.9.1's wheels have kernels for 5.0 to 8.9 only: use --ctx cpu or another GPU"
 
 # Folder of the PyPI package below site-packages/nvidia, and the libraries MXNet needs from it, each
 # after those it depends on itself.
@@ -88,11 +90,22 @@ def import_mxnet():
         raise ImportError(f"MXNet is not installed: {INSTALL_HINT}.") from None
     except OSError as error:
         raise ImportError(_explain_missing_library(str(error))) from error
+    except (AttributeError, RuntimeError) as error:  # a NumPy it does not know, or files of it that are gone
+        reason = str(error).strip().splitlines()[0]
+        raise ImportError(f"MXNet cannot be imported ({reason}): gluon-cnn doctor says what to do.") from error
     finally:
         root.removeHandler(silent)
     if already_imported and not threads_chosen_by_user:
         set_threads(usable_cores())
     return mxnet
+
+
+def is_own_command():
+    """Whether this process is ``gluon-cnn`` or ``python -m gluon_cnn...``, and not a program that imports the package.
+
+    While Python looks for the module that ``-m`` names, and imports the package for it, the program is called ``-m``.
+    """
+    return Path(sys.argv[0]).stem in ("gluon-cnn", "-m")
 
 
 def end_with_scheduler(address, every=10.0):
@@ -233,14 +246,30 @@ def _load_cuda_libraries():
     Once loaded with global visibility they satisfy libmxnet.so, whatever LD_LIBRARY_PATH says. A
     library that is not there is left to the system's own search.
     """
-    if not any(_is_installed(wheel) for wheel in _CUDA_WHEELS):
-        return
-    spec = importlib.util.find_spec("nvidia")
-    for site_folder in spec.submodule_search_locations if spec else ():
-        for package, library in _CUDA_LIBRARIES:
-            path = Path(site_folder) / package / "lib" / library
-            if path.is_file():
+    if any(_is_installed(wheel) for wheel in _CUDA_WHEELS):
+        for path in cuda_libraries().values():
+            if path is not None:
                 ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
+
+
+def cuda_libraries():
+    """For each CUDA library that the GPU wheel needs, in the order in which they are loaded, its file among PyPI's
+    packages, or None."""
+    spec = importlib.util.find_spec("nvidia")
+    folders = [Path(folder) for folder in spec.submodule_search_locations] if spec else []
+    return {
+        library: next((path for folder in folders if (path := folder / package / "lib" / library).is_file()), None)
+        for package, library in _CUDA_LIBRARIES
+    }
+
+
+def has_kernels(capability):
+    """Whether MXNet 1.9.1's CUDA wheels have machine code for a compute capability, given as (major, minor).
+
+    They have it for 5.0, 6.0, 7.0, 8.0 and 8.6, each of which later minor versions run as well, and no PTX, from which
+    a driver could make code for a later major one (``cuobjdump --list-elf`` and ``--list-ptx`` of libmxnet.so).
+    """
+    return (5, 0) <= capability < (9, 0)
 
 
 def _is_installed(distribution):

@@ -17,7 +17,7 @@ __all__ = ["RECIPE_FLAGS", "make_parser", "seeds", "train_command"]
 #: Flags of train that change a recipe, by the recipe's name for them.
 RECIPE_FLAGS = (
     "epochs", "lr", "batch_size", "resize", "optimizer", "init", "seed", "data", "train_size", "test_size", "augment",
-    "momentum", "clip_gradient", "final_relu", "num_mlp_layers", "lr_schedule", "warmup_epochs",
+    "momentum", "clip_gradient", "final_relu", "num_mlp_layers", "lr_schedule", "warmup_epochs", "amp",
 )  # fmt: skip
 
 
@@ -51,6 +51,7 @@ def make_parser():
     _add_report(commands)
     _add_summary(commands)
     _add_data(commands)
+    _add_doctor(commands)
     return parser
 
 
@@ -107,7 +108,7 @@ def train_command(run):
     for name in RECIPE_FLAGS:
         value = getattr(recipe, name)
         if name == "seed" or value != getattr(book, name):
-            switch = {"augment": "--augment", "final_relu": "--no-final-relu"}.get(name)
+            switch = {"augment": "--augment", "amp": "--amp", "final_relu": "--no-final-relu"}.get(name)
             words += [switch] if switch else [f"--{name.replace('_', '-')}", str(value)]
     for name in ("threads", "data_dir", "checkpoint_every"):
         words += [f"--{name.replace('_', '-')}", str(settings[name])] if settings[name] is not None else []
@@ -202,6 +203,7 @@ def _add_train(commands):
         help="NiN without its last ReLU, so that no class can die",
     )
     recipe.add_argument("--num-mlp-layers", type=int, metavar="N", help="1×1 convolutions in each of NiN's blocks (2)")
+    recipe.add_argument("--amp", action="store_true", default=None, help="mixed precision, on GPUs only")
     command.add_argument("--out", metavar="DIR", help="the run's directory (default: a new one in runs/)")
     command.add_argument("--resume", action="store_true", help="go on with the run in --out")
     command.add_argument(
@@ -355,3 +357,15 @@ def _add_data(commands):
         ["data", "data --data-dir ~/fashion-mnist"],
     )
     command.add_argument("--data-dir", metavar="DIR", help="look only in this directory")
+
+
+def _add_doctor(commands):
+    command = _command(
+        commands,
+        "doctor",
+        "Say what is installed, what the machine has, and what to do about problems.\n"
+        "It downloads nothing. If anything is a problem, and not only a warning, the exit code is 1.",
+        ["doctor", "doctor --json"],
+    )
+    command.add_argument("--json", action="store_true", help="as one JSON document")
+    command.add_argument("--data-dir", metavar="DIR", help="look for Fashion-MNIST only in this directory")

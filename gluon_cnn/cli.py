@@ -19,6 +19,7 @@ from gluon_cnn.checks import whole_number
 from gluon_cnn.data import CLASSES, SAMPLE, find_fashion_mnist, read_fashion_mnist, to_batch
 from gluon_cnn.data.picture import read_picture
 from gluon_cnn.device import parse_context
+from gluon_cnn.doctor import as_json, describe, examine, healthy
 from gluon_cnn.errors import DeviceError, GluonCNNError, RunError, RunStopped, SettingError, TrainingDiverged
 from gluon_cnn.interop.check import CHECKED
 from gluon_cnn.interop.export import export_run
@@ -46,8 +47,7 @@ def main(argv=None):
     try:
         args = make_parser().parse_args(argv)
         _log_to_terminal(getattr(args, "quiet", False))
-        _COMMANDS[args.command](args)
-        return 0
+        return _COMMANDS[args.command](args) or 0
     except RunStopped as stopped:
         return _fail(stopped, 128 + stopped.signal)
     except GluonCNNError as error:
@@ -327,6 +327,12 @@ def _report(args):
         print(path)
 
 
+def _doctor(args):
+    checks = examine(args.data_dir)
+    print(as_json(checks) if args.json else describe(checks))
+    return 0 if healthy(checks) else 1
+
+
 _COMMANDS = {
     "train": _train,
     "evaluate": _evaluate,
@@ -337,6 +343,7 @@ _COMMANDS = {
     "report": _report,
     "summary": _summary,
     "data": _data,
+    "doctor": _doctor,
 }
 
 

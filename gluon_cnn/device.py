@@ -6,11 +6,15 @@ import re
 
 import mxnet as mx
 
+from gluon_cnn._runtime import CPU_BUILD, NO_KERNELS, has_kernels
 from gluon_cnn.errors import DeviceError
 
-__all__ = ["gpu_problem", "parse_context", "try_all_gpus", "try_gpu"]
+__all__ = ["gpu_problem", "is_out_of_memory", "number_of_gpus", "parse_context", "try_all_gpus", "try_gpu"]
 
 log = logging.getLogger(__name__)
+
+# CUDA's error, those of its libraries, and MXNet's own and C++'s for the CPU.
+_OUT_OF_MEMORY = re.compile("out of memory|_ALLOC_FAILED|Failed to allocate CPU Memory|bad_alloc")
 
 
 def try_gpu(i=0):
@@ -20,7 +24,7 @@ def try_gpu(i=0):
 
 def try_all_gpus():
     """Every GPU that computes, or ``[mx.cpu()]`` if there is none."""
-    gpus = [mx.gpu(i) for i in range(_number_of_gpus()) if not gpu_problem(i)]
+    gpus = [mx.gpu(i) for i in range(number_of_gpus()) if not gpu_problem(i)]
     return gpus or [mx.cpu()]
 
 
@@ -64,8 +68,8 @@ def gpu_problem(index=0):
     its wheel has no machine code for a GPU.
     """
     if not _has_cuda():
-        return "the CPU build of MXNet is installed: pip uninstall mxnet, then pip install gluon-cnn[cu112]"
-    number = _number_of_gpus()
+        return CPU_BUILD
+    number = number_of_gpus()
     if number == 0:
         return "MXNet finds no NVIDIA GPU or no driver for it: see that nvidia-smi lists one"
     if index >= number:
@@ -77,11 +81,17 @@ def gpu_problem(index=0):
     return None
 
 
+def is_out_of_memory(error):
+    """Whether an error of MXNet's says that a device, or the CPU, has no memory left for an array."""
+    return isinstance(error, mx.MXNetError) and bool(_OUT_OF_MEMORY.search(str(error)))
+
+
 def _has_cuda():
     return mx.runtime.Features().is_enabled("CUDA")
 
 
-def _number_of_gpus():
+def number_of_gpus():
+    """How many GPUs MXNet sees, whether they can be used or not."""
     try:
         return mx.context.num_gpus()
     except mx.MXNetError:  # CUDA's own error where a driver is missing or too old
@@ -90,11 +100,11 @@ def _number_of_gpus():
 
 def _explain(index, error):
     capability = _compute_capability(index)
-    if "no kernel image" in error or (capability or (0, 0)) >= (9, 0):
+    if "no kernel image" in error or (capability and not has_kernels(capability)):
         found = (
             f"its compute capability is {capability[0]}.{capability[1]}" if capability else "it is too new or too old"
         )
-        return f"{found}, and MXNet 1.9.1's wheels have kernels for 5.0 to 8.9 only: use --ctx cpu or another GPU"
+        return f"{found}, and {NO_KERNELS}"
     return (
         f"an operation on it failed ({error.strip().splitlines()[-1].strip()}): see that nvidia-smi lists it as healthy"
     )

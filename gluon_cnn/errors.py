@@ -42,7 +42,7 @@ class InteropError(GluonCNNError):
 
 
 class DeviceError(GluonCNNError):
-    """A device that was asked for and cannot be used."""
+    """A device that was asked for and cannot be used, or has too little memory."""
 
 
 class RunError(GluonCNNError):

@@ -111,7 +111,7 @@ def test_module_of_the_data(tmp_path):
     assert "does not exist" in result.stderr
 
 
-@pytest.mark.parametrize("command", ["", "train", "evaluate", "predict", "summary", "data"])
+@pytest.mark.parametrize("command", ["", "train", "evaluate", "predict", "summary", "data", "doctor"])
 def test_help_has_examples(command, capsys):
     with pytest.raises(SystemExit) as end:
         main([*command.split(), "--help"])

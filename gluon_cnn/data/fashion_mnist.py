@@ -84,8 +84,8 @@ def read_fashion_mnist(root=None):
     return _read_split(directory, "train"), _read_split(directory, "t10k")
 
 
-def find_fashion_mnist(root=None):
-    """The directory that holds the four files, after getting them if they are nowhere.
+def find_fashion_mnist(root=None, *, get=True):
+    """The directory that holds the four files, after getting them if they are nowhere (None without ``get``).
 
     They are looked for in ``root`` and only there if it is given; else in
     ``$MXNET_HOME/datasets/fashion-mnist`` and in the place of Debian's package. If they are in
@@ -99,15 +99,18 @@ def find_fashion_mnist(root=None):
     """
     if root is not None:
         return _given_directory(Path(root).expanduser().resolve())
-    home = _mxnet_home()
+    home = data_home()
     for place in (home, DEBIAN_PLACE):
         if not _missing(place):
             return place
+    if not get:
+        return None
     _download(home)
     return home
 
 
-def _mxnet_home():
+def data_home():
+    """Where the files are put that have to be downloaded."""
     home = os.environ.get("MXNET_HOME") or "~/.mxnet"
     return Path(home).expanduser() / "datasets" / "fashion-mnist"
 

@@ -26,6 +26,7 @@ from gluon_cnn.array_mode import array_mode
 from gluon_cnn.errors import CheckpointError, ModelError, TrainingDiverged
 from gluon_cnn.files import flush_to_disk, sha256_of
 from gluon_cnn.models.parameters import load_parameters, named_parameters, write_parameters
+from gluon_cnn.training.mixed_precision import scaler_state
 
 __all__ = [
     "Snapshot",
@@ -79,6 +80,8 @@ def take_snapshot(net, trainer, state):
         for name, parameter in named_parameters(net).items()
     }
     squares = mx.nd.multi_sum_sq(*parameters.values(), num_arrays=len(parameters))
+    if scaler_state(trainer):
+        state = {**state, "loss_scaler": scaler_state(trainer)}
     return Snapshot(parameters, squares, _copy_of_states(trainer), state)
 
 

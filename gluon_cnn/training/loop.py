@@ -7,6 +7,7 @@ from mxnet import autograd, gluon
 
 from gluon_cnn.device import try_gpu
 from gluon_cnn.training.metrics import EpochResult, Pace, Sums
+from gluon_cnn.training.mixed_precision import backward
 
 __all__ = ["evaluate_accuracy", "evaluate_accuracy_gpu", "test_steps", "train", "train_ch5", "train_ch6", "train_steps"]
 
@@ -18,7 +19,7 @@ def train_steps(net, batches, trainer, devices, sums, *, batch_size=None, loss=N
     """Train on batches, one step each: the core of every training here.
 
     A generator: it goes on when asked for the next step, so its caller decides what happens between
-    two steps. Nothing in it waits for the devices.
+    two steps. Nothing in it waits for the devices, but for MXNet itself in mixed precision.
 
     Parameters
     ----------
@@ -51,7 +52,7 @@ def train_steps(net, batches, trainer, devices, sums, *, batch_size=None, loss=N
             losses = [loss(output, label) for output, (_, label) in zip(outputs, parts)]
             # The trainer wants a gradient from every device, also where a short batch left none an image.
             unused = [net(X[:1].as_in_context(device)) * 0 for device in idle]
-        autograd.backward(losses + unused)
+        backward(losses, unused, trainer)
         trainer.step(batch_size(step) if callable(batch_size) else batch_size or len(y))
         sums.add(losses, outputs, [label for _, label in parts])
         yield sums

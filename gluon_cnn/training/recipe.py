@@ -66,6 +66,8 @@ class Recipe:
         How the learning rate changes from step to step, see :func:`gluon_cnn.training.schedule.learning_rates`.
     workers : int
         Processes that train together, each with batches of ``batch_size``; see :class:`gluon_cnn.training.job.Job`.
+    amp : bool
+        Mixed precision, on GPUs only; see :mod:`gluon_cnn.training.mixed_precision`.
 
     Raises
     ------
@@ -93,6 +95,7 @@ class Recipe:
     workers: int = 1
     lr_schedule: Optional[str] = None
     warmup_epochs: int = 0
+    amp: bool = False
 
     def __post_init__(self):
         object.__setattr__(self, "model", canonical_name(self.model))  # the dataclass is frozen
@@ -168,8 +171,9 @@ class Recipe:
             options["momentum"] = self.momentum
         if self.clip_gradient is not None:
             options["clip_gradient"] = self.clip_gradient
-        # Servers that only add up leave every worker with an optimizer of its own, whose state can be saved.
-        update_on_kvstore = False if getattr(kvstore, "type", kvstore) == "dist_sync" else None
+        # Servers that only add up leave every worker with an optimizer of its own, whose state can be saved. And it is
+        # the trainer that leaves out a step whose gradients overflow in mixed precision.
+        update_on_kvstore = False if self.amp or getattr(kvstore, "type", kvstore) == "dist_sync" else None
         return gluon.Trainer(parameters, self.optimizer, options, kvstore=kvstore, update_on_kvstore=update_on_kvstore)
 
 

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import mxnet as mx
 
+from gluon_cnn.device import is_out_of_memory
 from gluon_cnn.errors import RunError
 from gluon_cnn.training.checkpoint import take_snapshot, write_checkpoint
 
@@ -68,6 +69,8 @@ class Saver:
             if then is not None:
                 then()
         except (OSError, mx.MXNetError) as error:
+            if is_out_of_memory(error):  # of the steps before, which MXNet reports to whoever waits first
+                raise
             reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[-1]
             raise RunError(
                 f"No checkpoint can be written to {self.directory} ({reason}): the earlier ones are whole; "

@@ -10,21 +10,24 @@ import signal
 import threading
 import time
 
+import mxnet as mx
 from mxnet.gluon import nn
 
 from gluon_cnn._runtime import set_threads, threads
 from gluon_cnn.data import CLASSES, SAMPLE, get_fashion_mnist_labels, load_data_fashion_mnist
-from gluon_cnn.device import parse_context
-from gluon_cnn.errors import RunStopped, SettingError, TrainingDiverged
+from gluon_cnn.device import is_out_of_memory, number_of_gpus, parse_context
+from gluon_cnn.errors import DeviceError, RunStopped, SettingError, TrainingDiverged
 from gluon_cnn.models import summary
 from gluon_cnn.models.sequential import layers_of
 from gluon_cnn.seeding import seed_mxnet
+from gluon_cnn.training import mixed_precision
 from gluon_cnn.training.checkpoint import STATES, last_checkpoint, load_last_checkpoint, load_states, tidy
 from gluon_cnn.training.initial_weights import initialize_as_published, initialize_from_seed
 from gluon_cnn.training.job import Job
 from gluon_cnn.training.loop import test_steps, train_steps
 from gluon_cnn.training.metrics import EpochResult, Sums, is_a_guess
 from gluon_cnn.training.progress import Progress
+from gluon_cnn.training.recipe import get_recipe
 from gluon_cnn.training.saver import Saver
 
 __all__ = ["load_data", "train"]
@@ -74,19 +77,20 @@ def train(run, *, command, resume=False, quiet=False, job=None):
     devices = parse_context(run.settings["ctx"])
     recipe = run.recipe
     train_iter, test_iter = load_data(recipe, run.settings["data_dir"], devices[0], job)
+    mixed_precision.begin(recipe.amp, devices, job.kvstore)
     net = recipe.network(run.settings["hybrid"])
-    _initialize(net, recipe, devices)
-    # As a list, in the order of the layers: a dictionary would be sorted by names that count all layers
-    # of the process (conv9, conv10), and a checkpoint's states would fit the wrong parameters.
-    parameters = list(net.collect_params().values())
-    trainer = recipe.trainer(parameters, job.store)
-    rates = recipe.learning_rates(len(train_iter))
-    if rates and not job.synchronous:
-        raise SettingError(
-            "lr_schedule and warmup_epochs change the learning rate from step to step, which dist_async tells its "
-            "servers only once: leave them out, or use --kvstore dist_sync."
-        )
-    with contextlib.ExitStack() as stack:
+    with _advice_on_memory(recipe, devices), contextlib.ExitStack() as stack:
+        _initialize(net, recipe, devices)
+        # As a list, in the order of the layers: a dictionary would be sorted by names that count all layers
+        # of the process (conv9, conv10), and a checkpoint's states would fit the wrong parameters.
+        parameters = list(net.collect_params().values())
+        trainer = recipe.trainer(parameters, job.store)
+        rates = recipe.learning_rates(len(train_iter))
+        if rates and not job.synchronous:
+            raise SettingError(
+                "lr_schedule and warmup_epochs change the learning rate from step to step, which dist_async tells its "
+                "servers only once: leave them out, or use --kvstore dist_sync."
+            )
         states = b""
 
         def begin():
@@ -111,6 +115,8 @@ def train(run, *, command, resume=False, quiet=False, job=None):
         set_threads(run.settings["threads"] or threads())
         job.begin(trainer, recipe.batch_size)
         load_states(trainer, job.broadcast(states))
+        if recipe.amp:
+            mixed_precision.load_scaler(trainer, state.get("loss_scaler"))
         if run.settings["hybrid"]:
             net.hybridize(static_alloc=True, static_shape=True)
         if state["epoch"] == recipe.epochs:
@@ -159,10 +165,35 @@ def _initialize(net, recipe, devices):
         initialize_from_seed(net, recipe.seed, (1, 1, side, side), ctx=devices)
 
 
+@contextlib.contextmanager
+def _advice_on_memory(recipe, devices):
+    """Turn MXNet's error for a device without memory left into a DeviceError that says what to do."""
+    try:
+        yield
+    except mx.MXNetError as error:
+        if not is_out_of_memory(error):
+            raise
+        size, side = recipe.batch_size, recipe.resize or 28
+        on = ", ".join(map(str, devices))
+        if size == 1:
+            smaller = "begin a run with a smaller --resize"
+        else:
+            smaller = f"begin a run with --batch-size {size // 2}, which changes the result"
+        if size == get_recipe(recipe.model, recipe.edition).batch_size:
+            smaller += " (it is not the book's recipe then, and is compared with nothing)"
+        if devices[0].device_type == "gpu" and number_of_gpus() > len(devices):
+            smaller += ", or split each batch over more GPUs, such as --ctx gpu:0,1, which keeps the recipe"
+        raise DeviceError(
+            f"{on} ran out of memory with batches of {size} images of {side}×{side}: {smaller}; or make room there and "
+            "go on with --resume."
+        ) from error
+
+
 def _announce(run, devices, train_iter):
     recipe, side = run.recipe, run.recipe.resize or 28
     variant = "" if recipe.final_relu else ", no last ReLU"
     variant += "" if recipe.num_mlp_layers == 2 else f", {recipe.num_mlp_layers} 1×1 convolutions a block"
+    variant += ", mixed precision" if recipe.amp else ""
     variant += "" if recipe.clip_gradient is None else f", gradient clipped to ±{recipe.clip_gradient:g}"
     variant += "" if recipe.lr_schedule is None else f", schedule {recipe.lr_schedule}"
     variant += f", warmup {recipe.warmup_epochs} of {recipe.epochs} epochs" if recipe.warmup_epochs else ""
