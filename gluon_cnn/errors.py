@@ -7,6 +7,7 @@ __all__ = [
     "DeviceError",
     "GluonCNNError",
     "ImageError",
+    "InteropError",
     "JobFailed",
     "ModelError",
     "RunError",
@@ -34,6 +35,10 @@ class DataError(GluonCNNError):
 
 class ImageError(GluonCNNError):
     """A picture to classify that cannot be read as one."""
+
+
+class InteropError(GluonCNNError):
+    """A file or a network of another framework that does not fit."""
 
 
 class DeviceError(GluonCNNError):

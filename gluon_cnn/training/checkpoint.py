@@ -28,6 +28,7 @@ from gluon_cnn.files import flush_to_disk, sha256_of
 __all__ = [
     "Snapshot",
     "best_checkpoint",
+    "fits",
     "last_checkpoint",
     "load_checkpoint",
     "load_last_checkpoint",
@@ -320,7 +321,7 @@ def _refuse_other_network(path, net):
     expected = {name: parameter.shape for name, parameter in net._collect_params_with_prefix().items()}
     for name, shape in expected.items():
         # 0 stands for a size that the network learns from its first batch, or from this file.
-        if name not in found or not _fits(found[name], shape):
+        if name not in found or not fits(found[name], shape):
             has = f"of shape {found[name]}" if name in found else "none"
             raise CheckpointError(f"{path} is of another network: {name} should be of shape {shape}, but it has {has}.")
     if len(found) > len(expected):
@@ -328,7 +329,8 @@ def _refuse_other_network(path, net):
         raise CheckpointError(f"{path} is of another network: it has {surplus}, which this one has not.")
 
 
-def _fits(shape, expected):
+def fits(shape, expected):
+    """Whether an array's shape is the one expected, where 0 or -1 is a size that is not known yet."""
     if expected is None:
         return True
     return len(shape) == len(expected) and all(size == e or e in (0, -1) for size, e in zip(shape, expected))

@@ -1,0 +1,1 @@
+"""Doors to neighbours: one file each."""
