@@ -1,0 +1,257 @@
+"""Weights from PyTorch and to it, and whole networks to it.
+
+Both frameworks keep a convolution's weight as out×in×height×width and a dense layer's as out×in, and both flatten
+N×C×H×W in that order, so that no number moves; only the names differ. Here they are matched by the order of the layers,
+for a book's notes call the same layer ``3``, ``conv.3`` or ``net.3``.
+"""
+
+import itertools
+from collections import OrderedDict
+
+import mxnet as mx
+from mxnet.gluon import nn
+
+from gluon_cnn.checks import choice
+from gluon_cnn.errors import InteropError
+from gluon_cnn.interop.state_dict import import_torch, layers_in_order, read_state_dict
+from gluon_cnn.models.parameters import fits
+
+__all__ = ["from_torch", "to_torch", "torch_network"]
+
+#: How the layers of a PyTorch network are named: all in one Sequential, or those from the first dense one on apart.
+LAYOUTS = ("sequential", "conv-fc")
+
+# Gluon's names for a layer's parameters: PyTorch's
+_NAMES = {
+    "weight": "weight",
+    "bias": "bias",
+    "gamma": "weight",
+    "beta": "bias",
+    "running_mean": "running_mean",
+    "running_var": "running_var",
+}
+# by the number of a weight's axes
+_KINDS = {1: "normalisation", 2: "dense layer", 4: "convolution"}
+_ACTIVATIONS = {"relu": "ReLU", "sigmoid": "Sigmoid", "tanh": "Tanh", "softrelu": "Softplus", "softsign": "Softsign"}
+
+
+def from_torch(net, state_dict):
+    """Give a network the weights of a PyTorch one.
+
+    The convolutions are taken in their order, the dense layers in theirs and the normalisations in theirs; each must
+    have the shapes of its counterpart. Names count only for the order: those that end with a number follow their
+    numbers, and the others come as they are in the state dict. What layers do besides (strides, padding, activations)
+    is in no state dict, so it is not compared.
+
+    Parameters
+    ----------
+    net : Block
+        Of convolutions, dense layers and batch normalisations, as every network here; initialised or not, hybridized or
+        not. What it knows of its shapes must fit; the rest, such as the inputs of the first dense layer, it learns.
+        Parameters stay on the devices where they are, or come to the CPU.
+    state_dict : dict or path
+        Names to tensors of PyTorch or NumPy; or a file of them, ``.safetensors``, else of ``torch.save``, of which only
+        tensors are read, never code.
+
+    Returns
+    -------
+    Block
+        ``net``.
+
+    Raises
+    ------
+    InteropError
+        If a tensor is missing, left over or of another shape, naming the first layer that does not fit, or if the file
+        is not one of weights. The network is as it was, then.
+    """
+    arrays = read_state_dict(state_dict)
+    matched = list(_matched(net._collect_params_with_prefix(), arrays))  # before anything is changed
+    array_of = mx.np.array if mx.util.is_np_array() else mx.nd.array
+    for parameter, array in matched:
+        # What load_parameters does with what it has read from its own file.
+        parameter._load_init(array_of(array, dtype=parameter.dtype, ctx=mx.cpu()), None)
+    return net
+
+
+def to_torch(net, *, layout="sequential"):
+    """A network's weights as PyTorch's ``load_state_dict`` takes them.
+
+    Parameters
+    ----------
+    net, layout
+        As in :func:`torch_network`.
+
+    Returns
+    -------
+    OrderedDict
+        Names to tensors on the CPU, copies of the network's. For a file without code:
+        ``safetensors.torch.save_file(to_torch(net), "nin.safetensors")``.
+
+    Raises
+    ------
+    InteropError
+        As :func:`torch_network`.
+    """
+    return torch_network(net, layout=layout).state_dict()
+
+
+def torch_network(net, *, layout="sequential"):
+    """The same network in PyTorch, with its weights.
+
+    Parameters
+    ----------
+    net : nn.Sequential or nn.HybridSequential
+        Of the layers that the book's networks are made of: convolutions, dense layers, poolings, dropout, batch
+        normalisations, activations, and blocks of these. Its shapes must be known.
+    layout : {"sequential", "conv-fc"}
+        One ``Sequential``, whose activations and ``Flatten`` count as layers, so that the second convolution of LeNet
+        is ``3``, as in the book's PyTorch edition. Or its layers up to the first dense one in ``conv`` and the others
+        in ``fc``, where it is ``conv.3``, as in the networks that keep the two apart.
+
+    Returns
+    -------
+    torch.nn.Sequential
+        float32 on the CPU, in training mode, as PyTorch makes them: call ``eval()`` before it predicts.
+
+    Raises
+    ------
+    InteropError
+        If PyTorch is not installed, a layer has no counterpart there, or the weights are not there yet.
+    SettingError
+        For another layout.
+    """
+    choice("layout", layout, LAYOUTS)
+    torch = import_torch()
+    modules, _ = _translate(torch, net, "", flat=False)
+    network = modules[0]
+    if layout == "sequential":
+        return network
+    parts = list(network)
+    flatten = next((i for i, part in enumerate(parts) if isinstance(part, torch.nn.Flatten)), len(parts))
+    if flatten >= len(parts) - 1:
+        raise InteropError(f"{net.name} has no dense layers to keep apart: leave layout out.")
+    conv, fc = torch.nn.Sequential(*parts[:flatten]), torch.nn.Sequential(*parts[flatten + 1 :])
+    return torch.nn.Sequential(OrderedDict(conv=conv, flatten=parts[flatten], fc=fc))
+
+
+def _translate(torch, layer, path, flat):
+    """PyTorch's modules for a layer, and whether what comes out of them is N×C; ``flat`` says it of what goes in."""
+    if isinstance(layer, (nn.Sequential, nn.HybridSequential)):
+        modules = []
+        for name, child in layer._children.items():
+            translated, flat = _translate(torch, child, f"{path}{name}.", flat)
+            modules += translated
+        return [torch.nn.Sequential(*modules)], flat
+    flattens = isinstance(layer, nn.Flatten) or (isinstance(layer, nn.Dense) and layer._flatten)
+    modules = [torch.nn.Flatten()] if isinstance(layer, nn.Dense) and flattens and not flat else []
+    parameters = {_NAMES[name]: _tensor(torch, p) for name, p in layer._reg_params.items() if p is not None}
+    flat = flat or flattens
+    module = _counterpart(torch, layer, parameters, flat)
+    if module is None:
+        raise InteropError(
+            f"The layer {path[:-1] or layer.name} is {layer}, for which there is no counterpart in PyTorch here: "
+            "translate the layers around it, or give their weights by from_torch and PyTorch's own means."
+        )
+    for name, tensor in parameters.items():
+        getattr(module, name).data.copy_(tensor)
+    modules.append(module)
+    if getattr(layer, "act", None) is not None:  # an activation inside a convolution or a dense layer
+        modules += _translate(torch, layer.act, f"{path}act.", flat)[0]
+    return modules, flat
+
+
+def _counterpart(torch, layer, parameters, flat):
+    """PyTorch's module for a layer with these parameters, not yet in it; None if there is none."""
+    options, weight = getattr(layer, "_kwargs", {}), parameters.get("weight")
+    if options.get("layout", "NCHW") != "NCHW":
+        return None
+    window = [options.get(name) for name in ("kernel", "stride", "pad")]
+    # Without a draw from PyTorch's generator, which belongs to the caller.
+    skip_init = torch.nn.utils.skip_init
+    if isinstance(layer, nn.Conv2D):
+        groups, bias = options["num_group"], "bias" in parameters
+        channels = weight.shape[1] * groups, weight.shape[0]
+        return skip_init(torch.nn.Conv2d, *channels, *window, options["dilate"], groups, bias)
+    if isinstance(layer, nn.Dense):
+        return skip_init(torch.nn.Linear, weight.shape[1], weight.shape[0], "bias" in parameters)
+    if isinstance(layer, nn.BatchNorm) and options["axis"] == 1 and not options["fix_gamma"]:
+        kind = torch.nn.BatchNorm1d if flat else torch.nn.BatchNorm2d
+        return kind(len(weight), eps=options["eps"], momentum=1 - options["momentum"])
+    whole = options.get("pooling_convention") == "valid"  # windows only
+    if isinstance(layer, nn.MaxPool2D) and whole:
+        return torch.nn.MaxPool2d(*window)
+    if isinstance(layer, nn.AvgPool2D) and whole:
+        return torch.nn.AvgPool2d(*window, count_include_pad=options["count_include_pad"])
+    if isinstance(layer, nn.GlobalAvgPool2D):
+        return torch.nn.AdaptiveAvgPool2d(1)
+    if isinstance(layer, nn.Dropout) and not layer._axes:
+        return torch.nn.Dropout(layer._rate)
+    if isinstance(layer, nn.Flatten):
+        return torch.nn.Flatten()
+    if isinstance(layer, nn.Activation) and layer._act_type in _ACTIVATIONS:
+        return getattr(torch.nn, _ACTIVATIONS[layer._act_type])()
+    return None
+
+
+def _tensor(torch, parameter):
+    try:
+        return torch.from_numpy(parameter.list_data()[0].asnumpy())
+    except (mx.gluon.parameter.DeferredInitializationError, RuntimeError):
+        raise InteropError(
+            f"{parameter.name} has no values yet: initialize the network and run a batch through it, or train it."
+        ) from None
+
+
+def _matched(parameters, arrays):
+    """Each parameter of a network with its array of the state dict."""
+    waiting = {}  # the layers of the state dict by kind, in order
+    for names in layers_in_order(arrays):
+        waiting.setdefault(_kind(arrays, names), []).append(names)
+    for layer in _layers(parameters):
+        weight = parameters[layer["weight"]]
+        kind = len(weight.shape)
+        if not waiting.get(kind):
+            raise _misfit(
+                f"The network has {layer['weight']} of shape {_shape(weight)}, but the state dict has no "
+                f"{_KINDS.get(kind, 'layer')} left for it"
+            )
+        names = waiting[kind].pop(0)
+        for what, name in layer.items():
+            has = f"The network has {name} of shape {_shape(parameters[name])}"
+            if what not in names:
+                raise _misfit(f"{has}, but the state dict has no {what} beside {names['weight']}")
+            array = arrays[names[what]]
+            if not fits(array.shape, parameters[name].shape):
+                raise _misfit(f"{has}, but {names[what]} of the state dict, which comes there, has {array.shape}")
+            yield parameters[name], array
+        for what in set(names) - set(layer):
+            raise _misfit(
+                f"The state dict has {names[what]}, but the network has nothing beside {layer['weight']} for it"
+            )
+    for names in itertools.chain.from_iterable(waiting.values()):
+        raise _misfit(f"The state dict has {next(iter(names.values()))}, but the network has no layer left for it")
+
+
+def _misfit(what):
+    return InteropError(f"{what}: use the weights of the same network.")
+
+
+def _layers(parameters):
+    """For each layer of a network, in their order, its parameters' names in the network by PyTorch's for them."""
+    layers = {}
+    for name, parameter in parameters.items():
+        layer, _, own = name.rpartition(".")
+        # A BatchNorm with scale=False takes its gamma for 1, whatever its value.
+        if own not in _NAMES or (own == "gamma" and not parameter._differentiable):
+            raise InteropError(f"The network has {name}, which PyTorch has no counterpart for: leave that layer out.")
+        layers.setdefault(layer, {})[_NAMES[own]] = name
+    return layers.values()
+
+
+def _kind(arrays, names):
+    """A layer's kind: the number of its weight's axes; None if it has no weight."""
+    return arrays[names["weight"]].ndim if "weight" in names else None
+
+
+def _shape(parameter):
+    return "(" + ", ".join("?" if size in (0, -1) else str(size) for size in parameter.shape) + ")"
