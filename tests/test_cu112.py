@@ -1,6 +1,6 @@
 """``.[cu112]`` from PyPI, in an environment of its own and without CUDA, a driver or a GPU.
 
-It downloads 2.8 GB and takes 4.5 GB of the disk, so it has to be asked for: GLUON_CNN_TEST_CU112=1.
+It downloads 2.8 GB and takes 4.5 GB of the disk, so it has to be asked for: GLUON_CNN_TEST_ALL=1.
 """
 
 import ctypes
@@ -17,7 +17,7 @@ from gluon_cnn.cli import main
 from gluon_cnn.training import read_history
 
 pytestmark = [
-    pytest.mark.skipif(os.environ.get("GLUON_CNN_TEST_CU112") != "1", reason="GLUON_CNN_TEST_CU112 is not 1"),
+    pytest.mark.skipif(os.environ.get("GLUON_CNN_TEST_ALL") != "1", reason="GLUON_CNN_TEST_ALL is not 1"),
     pytest.mark.timeout(3600),
 ]
 
