@@ -23,9 +23,12 @@ flags = st.sampled_from(
     ["--edition", "--epochs", "--lr", "--batch-size", "--resize", "--optimizer", "--seed", "--init", "--data",
      "--train-size", "--test-size", "--augment", "--momentum", "--clip-gradient", "--no-final-relu",
      "--num-mlp-layers", "--resume", "--no-hybrid", "--quick", "--ctx", "--threads", "--data-dir", "--checkpoint-every",
-     "--checkpoint", "--invert", "--models", "--seeds", "--out"]
+     "--checkpoint", "--invert", "--models", "--seeds", "--out", "--format", "--preprocess", "--lr-schedule",
+     "--warmup-epochs", "--amp", "gluoncv:", "x.onnx", "onnx", "cosine"]
 )  # fmt: skip
-commands = st.sampled_from(["train", "evaluate", "predict", "summary", "compare", "reproduce", "report", "data"])
+commands = st.sampled_from(
+    ["train", "evaluate", "predict", "summary", "compare", "reproduce", "report", "data", "export"]
+)
 arguments = st.lists(st.one_of(words, flags, st.tuples(flags, words)), max_size=6)
 
 
