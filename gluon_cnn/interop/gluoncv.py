@@ -7,7 +7,6 @@ import warnings
 
 import mxnet as mx
 from mxnet.gluon import nn
-from mxnet.gluon.contrib.nn import HybridConcurrent, Identity
 from mxnet.gluon.model_zoo import vision
 
 from gluon_cnn.errors import ModelError
@@ -127,6 +126,8 @@ def network(name, *, num_classes=10, hybrid=True):
     """
     if mx.util.is_np_array():
         raise ModelError(f"{name} takes mx.nd arrays only: call npx.reset_np() first.")
+    from mxnet.gluon.contrib.nn import HybridConcurrent, Identity  # MXNet 2 has them elsewhere
+
     zoo, _, own_name = name.partition(":")
     get_model = vision.get_model if zoo == "gluon" else import_gluoncv().model_zoo.get_model
     channels = HybridConcurrent(axis=1)
