@@ -7,9 +7,13 @@ precision; a step whose gradients are not finite is left out and the scale halve
 import logging
 
 from mxnet import autograd
-from mxnet.contrib import amp
 
 from gluon_cnn.errors import SettingError
+
+try:
+    from mxnet import amp  # in MXNet 2
+except ImportError:
+    from mxnet.contrib import amp
 
 __all__ = ["backward", "begin", "load_scaler", "scaler_state"]
 
