@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import mxnet as mx
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from gluon_cnn._runtime import set_threads
 from gluon_cnn.arguments import RECIPE_FLAGS, make_parser

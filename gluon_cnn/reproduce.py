@@ -5,7 +5,7 @@ import gc
 import logging
 from statistics import median
 
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from gluon_cnn.arguments import train_command
 from gluon_cnn.errors import TrainingDiverged

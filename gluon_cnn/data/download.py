@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import portalocker
 import requests
 import urllib3
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from gluon_cnn.errors import DataError
 from gluon_cnn.files import flush_to_disk

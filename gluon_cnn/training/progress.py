@@ -4,7 +4,7 @@ import logging
 import sys
 import time
 
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from gluon_cnn.training.metrics import Pace
 
