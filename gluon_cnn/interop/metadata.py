@@ -30,6 +30,7 @@ def describe(recipe, state, taken):
         ``epoch`` and ``step``, ``source``, ``version``, ``license``; and ``test_accuracy``, a fraction, unless steps
         were taken since it was measured.
     """
+    book = f" of Dive into Deep Learning, recipe {recipe.edition}" if recipe.edition else ""
     versions = f"gluon-cnn {metadata.version('gluon-cnn')}, MXNet {mx.__version__}"
     about = {
         "classes": json.dumps(CLASSES),
@@ -38,7 +39,7 @@ def describe(recipe, state, taken):
         "recipe": json.dumps(dataclasses.asdict(recipe)),
         "epoch": str(state["epoch"]),
         "step": str(state["step"]),
-        "source": f"{recipe.model} of Dive into Deep Learning, recipe {recipe.edition}; trained on Fashion-MNIST (MIT)",
+        "source": f"{recipe.model}{book}; trained on Fashion-MNIST (MIT)",
         "version": versions,
         "license": "Apache-2.0",
     }

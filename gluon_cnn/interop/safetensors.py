@@ -8,7 +8,7 @@ import mxnet as mx
 from gluon_cnn.errors import InteropError
 from gluon_cnn.files import write_atomically
 from gluon_cnn.interop.extras import import_extra
-from gluon_cnn.models.parameters import misfit
+from gluon_cnn.models.parameters import copied_parameters, misfit, put_parameters
 
 __all__ = ["load_parameters", "save_parameters"]
 
@@ -31,9 +31,7 @@ def save_parameters(net, path, metadata=None):
         If the package safetensors is missing.
     """
     to_bytes = import_extra("safetensors.numpy", "safetensors").save
-    parameters = net._collect_params_with_prefix()
-    # Times 1, which is queued: a layer may still be about to bring the array itself into another layout.
-    arrays = {name: (parameter.list_data()[0] * 1).asnumpy() for name, parameter in parameters.items()}
+    arrays = {name: array.asnumpy() for name, array in copied_parameters(net).items()}
     with write_atomically(path) as temporary:
         temporary.write_bytes(to_bytes(arrays, metadata))  # save_file makes a file that only its owner may read
 
@@ -46,7 +44,7 @@ def load_parameters(net, path, ctx=None):
     net : Block
     path : path
     ctx : mx.Context or list of mx.Context, optional
-        Where the parameters go; by default they stay where they are, or go to MXNet's current context.
+        Where the parameters go; by default they stay where they are, or go to the CPU.
 
     Raises
     ------
@@ -63,16 +61,4 @@ def load_parameters(net, path, ctx=None):
     differs = misfit({name: array.shape for name, array in arrays.items()}, net)
     if differs:
         raise InteropError(f"{path} is of another network: {differs}.")
-    for name, parameter in net._collect_params_with_prefix().items():
-        devices = ctx or _devices(parameter)
-        parameter.shape = arrays[name].shape
-        # Zeros, for these draw nothing from MXNet's generator.
-        parameter.initialize(init=mx.init.Zero(), ctx=devices, force_reinit=True)
-        parameter.set_data(arrays[name])
-
-
-def _devices(parameter):
-    try:
-        return parameter.list_ctx()
-    except RuntimeError:  # it was not initialised
-        return [mx.context.current_context()]
+    put_parameters(net, {name: mx.nd.array(array, dtype=array.dtype) for name, array in arrays.items()}, ctx)

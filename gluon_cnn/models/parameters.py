@@ -13,6 +13,7 @@ from gluon_cnn.files import write_atomically
 
 __all__ = [
     "Match",
+    "copied_parameters",
     "fits",
     "load_matching",
     "load_parameters",
@@ -35,9 +36,8 @@ def save_parameters(net, path):
     path : path
         Such as ``nin.params``.
     """
-    arrays = {name: parameter.data(parameter.list_ctx()[0]) for name, parameter in named_parameters(net).items()}
     with write_atomically(path) as temporary:
-        write_parameters(temporary, arrays)
+        write_parameters(temporary, copied_parameters(net))
 
 
 def load_parameters(net, path, *, ctx=None):
@@ -112,6 +112,17 @@ def load_matching(net, path):
 def named_parameters(net):
     """Every parameter by its structural name, such as ``0.1.weight``, in the order of the layers."""
     return net._collect_params_with_prefix()
+
+
+def copied_parameters(net):
+    """Copies of a network's parameters by name, as ``mx.nd`` arrays on the CPU: those of its first device."""
+    # Times 1, which copies each bit, and brings what a forward pass leaves in oneDNN's layout, or is about to, back
+    # into the plain one. Copied to NumPy as it is, it can give other numbers, and on a thread of Python's that would
+    # begin threads of OpenMP's own, see _runtime.
+    return {
+        name: (parameter.list_data()[0] * 1).as_in_context(mx.cpu()).as_nd_ndarray()
+        for name, parameter in named_parameters(net).items()
+    }
 
 
 def write_parameters(path, arrays):

@@ -25,7 +25,7 @@ import numpy as np
 from gluon_cnn.array_mode import array_mode
 from gluon_cnn.errors import CheckpointError, ModelError, TrainingDiverged
 from gluon_cnn.files import flush_to_disk, sha256_of
-from gluon_cnn.models.parameters import load_parameters, named_parameters, write_parameters
+from gluon_cnn.models.parameters import copied_parameters, load_parameters, write_parameters
 from gluon_cnn.training.mixed_precision import scaler_state
 
 __all__ = [
@@ -73,12 +73,7 @@ def take_snapshot(net, trainer, state):
         Where the run stands, for JSON: ``epoch`` complete epochs, ``step`` steps of the next, ``history``,
         and whatever else the run needs to go on.
     """
-    parameters = {
-        # Times 1, which copies each bit, and brings what the test pass left in oneDNN's layout back into the plain
-        # one: on a thread of Python's that would begin threads of OpenMP's own, see _runtime.
-        name: (parameter.list_data()[0] * 1).as_in_context(mx.cpu()).as_nd_ndarray()
-        for name, parameter in named_parameters(net).items()
-    }
+    parameters = copied_parameters(net)
     squares = mx.nd.multi_sum_sq(*parameters.values(), num_arrays=len(parameters))
     if scaler_state(trainer):
         state = {**state, "loss_scaler": scaler_state(trainer)}
