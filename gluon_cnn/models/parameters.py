@@ -49,7 +49,7 @@ def load_parameters(net, path, *, ctx=None):
         Initialised or not.
     path : path
     ctx : mx.Context or list of mx.Context, optional
-        Where the parameters of a network that is not initialised are put; ``mx.cpu()`` by default.
+        Where the parameters go; by default they stay where they are, or go to the CPU.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def load_matching(net, path):
     loaded = [name for name in there if fits(arrays[name].shape, parameters[name].shape)]
     if not loaded:
         raise ModelError(f"No parameter in {path} fits: use the file of a network that begins as this one does.")
-    if any(parameter._data is None and not parameter._deferred_init for parameter in parameters.values()):
+    if not all(map(_is_initialised, parameters.values())):
         raise ModelError("The network is not initialised: call its initialize() before you load into it.")
     put_parameters(net, {name: arrays[name] for name in loaded})
     missing = [name for name in parameters if name not in arrays]
@@ -178,7 +178,14 @@ def fits(shape, expected):
 
 def put_parameters(net, arrays, ctx=None):
     """Give a network those of its parameters that are among ``mx.nd`` arrays, in the precision that it has."""
+    devices = ctx if ctx is None or isinstance(ctx, (list, tuple)) else [ctx]
     for name, parameter in named_parameters(net).items():
         if name in arrays:
             array = arrays[name].as_np_ndarray() if mx.util.is_np_array() else arrays[name]
-            parameter._load_init(array, ctx, cast_dtype=True)
+            if devices and _is_initialised(parameter) and set(parameter.list_ctx()) != set(devices):
+                parameter.reset_ctx(devices)
+            parameter._load_init(array, devices, cast_dtype=True)
+
+
+def _is_initialised(parameter):
+    return parameter._data is not None or bool(parameter._deferred_init)
