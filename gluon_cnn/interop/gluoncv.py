@@ -8,6 +8,7 @@ import warnings
 import mxnet as mx
 from mxnet.gluon import nn
 from mxnet.gluon.model_zoo import vision
+from PIL import ImageFile
 
 from gluon_cnn.errors import ModelError
 
@@ -26,8 +27,9 @@ _CLASSIFIERS = (
 @functools.lru_cache(maxsize=None)
 def import_gluoncv():
     """The library; ModelError if it is not installed."""
-    # With PyTorch 2 beside it, which it does not need here, GluonCV refuses to be imported.
-    torch = sys.modules.get("torch")
+    # With PyTorch 2 beside it, which it does not need here, GluonCV refuses to be imported. And it tells Pillow to take
+    # half of a picture for a whole one.
+    torch, half_pictures = sys.modules.get("torch"), ImageFile.LOAD_TRUNCATED_IMAGES
     sys.modules["torch"] = None
     try:
         with warnings.catch_warnings():
@@ -38,6 +40,7 @@ def import_gluoncv():
             f"GluonCV cannot be imported ({error}): pip install gluoncv==0.10.5.post0 brings it."
         ) from None
     finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = half_pictures
         del sys.modules["torch"]
         if torch is not None:
             sys.modules["torch"] = torch

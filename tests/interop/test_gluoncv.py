@@ -188,3 +188,8 @@ def test_without_gluoncv_the_error_says_what_brings_it(monkeypatch, fails):
     assert result.returncode == 1
     assert "pip install gluoncv==0.10.5.post0 brings it" in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_pillow_is_left_as_it_was():
+    code = "from gluon_cnn.interop.gluoncv import import_gluoncv; import_gluoncv(); from PIL import ImageFile"
+    subprocess.run([sys.executable, "-c", f"{code}; assert not ImageFile.LOAD_TRUNCATED_IMAGES"], check=True)
