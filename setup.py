@@ -64,6 +64,8 @@ setup(
         "mxnet2": ["mxnet==2.0.0b1", *RUNTIME],  # the last of MXNet on PyPI, a beta; tried on Python 3.11
         "onnx": ONNX,
         "safetensors": SAFETENSORS,
+        # Before 2.6, the last of Python 3.8, PyTorch's own files can run code: gluon_cnn reads none there.
+        "torch": [*SAFETENSORS, 'torch>=2.6; python_version >= "3.9"', 'torch>=2; python_version < "3.9"'],
         "dev": [
             "hypothesis>=6",
             "ipykernel",

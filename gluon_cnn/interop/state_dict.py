@@ -1,7 +1,6 @@
 """PyTorch's state dicts: from memory or a file to arrays of NumPy, and their layers in order."""
 
 import os
-import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -78,12 +77,10 @@ def _read_pickle(path):
         )
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:  # with an advice that would let the code run
+    except Exception:  # a damaged pickle can raise any, and PyTorch advises to let the code run
         raise InteropError(
             f"{path} holds other things than weights, which are not read, or is damaged: {_ANEW}."
         ) from None
-    except Exception as error:  # a damaged pickle can raise any
-        raise InteropError(f"{path} cannot be read as a file of torch.save ({_first_line(error)}): {_ANEW}.") from None
 
 
 def _first_line(error):

@@ -14,7 +14,7 @@ from mxnet.gluon import nn
 from gluon_cnn.checks import choice
 from gluon_cnn.errors import InteropError
 from gluon_cnn.interop.state_dict import import_torch, layers_in_order, read_state_dict
-from gluon_cnn.models.parameters import fits
+from gluon_cnn.models.parameters import copied, fits
 
 __all__ = ["from_torch", "to_torch", "torch_network"]
 
@@ -123,7 +123,7 @@ def torch_network(net, *, layout="sequential"):
     choice("layout", layout, LAYOUTS)
     torch = import_torch()
     modules, _ = _translate(torch, net, "", flat=False)
-    network = modules[0]
+    network = modules[0] if isinstance(modules[0], torch.nn.Sequential) else torch.nn.Sequential(*modules)
     if layout == "sequential":
         return network
     parts = list(network)
@@ -144,13 +144,13 @@ def _translate(torch, layer, path, flat):
         return [torch.nn.Sequential(*modules)], flat
     flattens = isinstance(layer, nn.Flatten) or (isinstance(layer, nn.Dense) and layer._flatten)
     modules = [torch.nn.Flatten()] if isinstance(layer, nn.Dense) and flattens and not flat else []
-    parameters = {_NAMES[name]: _tensor(torch, p) for name, p in layer._reg_params.items() if p is not None}
+    parameters = {_NAMES.get(name, name): _tensor(torch, p) for name, p in layer._reg_params.items() if p is not None}
     flat = flat or flattens
     module = _counterpart(torch, layer, parameters, flat)
     if module is None:
         raise InteropError(
-            f"The layer {path[:-1] or layer.name} is {layer}, for which there is no counterpart in PyTorch here: "
-            "translate the layers around it, or give their weights by from_torch and PyTorch's own means."
+            f"The layer {path[:-1] or layer.name} is a {type(layer).__name__} that has no counterpart in PyTorch: "
+            "build the network of other layers."
         )
     for name, tensor in parameters.items():
         getattr(module, name).data.copy_(tensor)
@@ -195,7 +195,7 @@ def _counterpart(torch, layer, parameters, flat):
 
 def _tensor(torch, parameter):
     try:
-        return torch.from_numpy(parameter.list_data()[0].asnumpy())
+        return torch.from_numpy(copied(parameter).asnumpy())
     except (mx.gluon.parameter.DeferredInitializationError, RuntimeError):
         raise InteropError(
             f"{parameter.name} has no values yet: initialize the network and run a batch through it, or train it."
@@ -224,7 +224,7 @@ def _matched(parameters, arrays):
             if not fits(array.shape, parameters[name].shape):
                 raise _misfit(f"{has}, but {names[what]} of the state dict, which comes there, has {array.shape}")
             yield parameters[name], array
-        for what in set(names) - set(layer):
+        for what in sorted(set(names) - set(layer)):
             raise _misfit(
                 f"The state dict has {names[what]}, but the network has nothing beside {layer['weight']} for it"
             )
@@ -245,6 +245,8 @@ def _layers(parameters):
         if own not in _NAMES or (own == "gamma" and not parameter._differentiable):
             raise InteropError(f"The network has {name}, which PyTorch has no counterpart for: leave that layer out.")
         layers.setdefault(layer, {})[_NAMES[own]] = name
+        if "weight" not in layers[layer]:  # which comes first
+            raise InteropError(f"The network has {name} without a weight before it: leave that layer out.")
     return layers.values()
 
 

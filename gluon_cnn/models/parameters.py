@@ -13,6 +13,7 @@ from gluon_cnn.files import write_atomically
 
 __all__ = [
     "Match",
+    "copied",
     "copied_parameters",
     "fits",
     "load_matching",
@@ -115,14 +116,16 @@ def named_parameters(net):
 
 
 def copied_parameters(net):
-    """Copies of a network's parameters by name, as ``mx.nd`` arrays on the CPU: those of its first device."""
+    """Copies of a network's parameters by name, see :func:`copied`."""
+    return {name: copied(parameter) for name, parameter in named_parameters(net).items()}
+
+
+def copied(parameter):
+    """A copy of a parameter as an ``mx.nd`` array on the CPU: that of its first device."""
     # Times 1, which copies each bit, and brings what a forward pass leaves in oneDNN's layout, or is about to, back
     # into the plain one. Copied to NumPy as it is, it can give other numbers, and on a thread of Python's that would
     # begin threads of OpenMP's own, see _runtime.
-    return {
-        name: (parameter.list_data()[0] * 1).as_in_context(mx.cpu()).as_nd_ndarray()
-        for name, parameter in named_parameters(net).items()
-    }
+    return (parameter.list_data()[0] * 1).as_in_context(mx.cpu()).as_nd_ndarray()
 
 
 def write_parameters(path, arrays):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from mxnet import gluon
 from mxnet.gluon.data.vision import transforms
+from PIL import Image
 
 from gluon_cnn import GluonCNNError, load_data_fashion_mnist
 from gluon_cnn.data import SAMPLE, read_fashion_mnist
@@ -35,6 +36,20 @@ def test_equal_to_the_bit_to_the_books_loader_in_its_order(sample, resize, numbe
             assert X.shape == X_expected.shape
             assert (X.asnumpy() == X_expected.asnumpy()).all()
             assert (y.asnumpy() == y_expected.asnumpy()).all()
+
+
+@pytest.mark.parametrize("resize", [96, 224])
+def test_within_one_grey_level_of_pillows_bilinear_resize(sample, resize):
+    levels, images = [], read_fashion_mnist(SAMPLE)[1].images
+    for X, _ in sample(100, resize)[1]:
+        levels.append(np.rint(X.asnumpy()[:, 0] * 255).astype(int))
+    pillows = [np.asarray(Image.fromarray(image).resize((resize, resize), Image.BILINEAR)) for image in images]
+    differences = np.concatenate(levels) - np.stack(pillows)
+    share = (differences != 0).mean()
+    print(f"{resize}: {share:.1%} of the pixels differ, {differences.mean():+.3f} grey levels in the mean")
+    assert np.abs(differences).max() == 1
+    assert 0.12 < share < 0.13
+    assert -0.1 < differences.mean() < -0.07  # ours are rather the darker ones
 
 
 def test_last_batch_may_be_short_and_no_image_is_left_out(sample):

@@ -1,0 +1,548 @@
+"""Weights that go to PyTorch and come from it, and the same training in both."""
+
+import pickle
+import subprocess
+import sys
+
+import gluon_cnn  # before mxnet, which it makes ready
+
+# isort: split
+import mxnet as mx
+import numpy as np
+import pytest
+from mxnet import autograd, gluon
+from mxnet.gluon import nn
+
+from gluon_cnn.data import SAMPLE
+from gluon_cnn.errors import InteropError, SettingError
+from gluon_cnn.interop.torch import from_torch, to_torch, torch_network
+from gluon_cnn.models.sequential import layers_of
+from gluon_cnn.training import get_recipe, initialize_from_seed
+
+torch = pytest.importorskip("torch")
+safetensors = pytest.importorskip("safetensors.torch")
+tnn = torch.nn
+
+
+def lenet(padding=0, pool=tnn.MaxPool2d):
+    layers = [
+        tnn.Conv2d(1, 6, 5, padding=padding),
+        tnn.Sigmoid(),
+        pool(2),
+        tnn.Conv2d(6, 16, 5),
+        tnn.Sigmoid(),
+        pool(2),
+    ]
+    inputs = 400 if padding else 256
+    dense = [tnn.Linear(inputs, 120), tnn.Sigmoid(), tnn.Linear(120, 84), tnn.Sigmoid(), tnn.Linear(84, 10)]
+    return tnn.Sequential(*layers, tnn.Flatten(), *dense)
+
+
+def alexnet_parts(padding, side=224):
+    sizes = [(1, 96, 11, 4, padding), (96, 256, 5, 1, 2), (256, 384, 3, 1, 1), (384, 384, 3, 1, 1), (384, 256, 3, 1, 1)]
+    conv = []
+    for number, size in enumerate(sizes):
+        conv += [tnn.Conv2d(*size), tnn.ReLU()] + ([tnn.MaxPool2d(3, 2)] if number in (0, 1, 4) else [])
+    wide = {224: 5, 96: 1}[side] ** 2 * 256
+    fc = [tnn.Linear(wide, 4096), tnn.ReLU(), tnn.Dropout(0.5), tnn.Linear(4096, 4096), tnn.ReLU(), tnn.Dropout(0.5)]
+    return tnn.Sequential(*conv), tnn.Sequential(*fc, tnn.Linear(4096, 10))
+
+
+def alexnet(padding, side):
+    conv, fc = alexnet_parts(padding, side)
+    return tnn.Sequential(*conv, tnn.Flatten(), *fc)
+
+
+class ConvFc(tnn.Module):
+    """The other layout of the notes: the convolutions in one Sequential, the dense layers in another."""
+
+    def __init__(self, padding):
+        super().__init__()
+        self.conv, self.fc = alexnet_parts(padding)
+
+    def forward(self, x):
+        return self.fc(self.conv(x).view(len(x), -1))
+
+
+def vgg11(side):
+    blocks, channels = [], 1
+    for number, out in ((1, 16), (1, 32), (2, 64), (2, 128), (2, 128)):
+        block = []
+        for _ in range(number):
+            block += [tnn.Conv2d(channels, out, 3, padding=1), tnn.ReLU()]
+            channels = out
+        blocks.append(tnn.Sequential(*block, tnn.MaxPool2d(2, 2)))
+    dense = [tnn.Linear(128 * (side // 32) ** 2, 4096), tnn.ReLU(), tnn.Dropout(0.5)]
+    dense += [tnn.Linear(4096, 4096), tnn.ReLU(), tnn.Dropout(0.5), tnn.Linear(4096, 10)]
+    return tnn.Sequential(*blocks, tnn.Flatten(), *dense)
+
+
+def nin():
+    def block(channels, out, *window):
+        rest = [tnn.ReLU(), tnn.Conv2d(out, out, 1), tnn.ReLU(), tnn.Conv2d(out, out, 1), tnn.ReLU()]
+        return tnn.Sequential(tnn.Conv2d(channels, out, *window), *rest)
+
+    layers = []
+    for size in ((1, 96, 11, 4, 0), (96, 256, 5, 1, 2), (256, 384, 3, 1, 1)):
+        layers += [block(*size), tnn.MaxPool2d(3, 2)]
+    return tnn.Sequential(*layers, tnn.Dropout(0.5), block(384, 10, 3, 1, 1), tnn.AdaptiveAvgPool2d(1), tnn.Flatten())
+
+
+# name: ours, and the one written by hand from the book's PyTorch notes for images of some size
+NETWORKS = {
+    "lenet zh-v1": (lambda: gluon_cnn.lenet(hybrid=True), lambda side: lenet()),
+    "lenet en": (lambda: gluon_cnn.lenet(edition="en", hybrid=True), lambda side: lenet(2, tnn.AvgPool2d)),
+    "alexnet": (lambda: gluon_cnn.alexnet(hybrid=True), lambda side: alexnet(0, side)),
+    "alexnet padding 1": (lambda: gluon_cnn.alexnet(padding=1, hybrid=True), lambda side: alexnet(1, side)),
+    "vgg11": (lambda: gluon_cnn.vgg11(ratio=4, hybrid=True), vgg11),
+    "nin": (lambda: gluon_cnn.nin(hybrid=True), lambda side: nin()),
+}
+
+
+def pair(name, side, dtype="float32"):
+    """Ours with the recipe's Xavier weights, and the one by hand with the same; no dropout, which draws at random."""
+    build, build_torch = NETWORKS[name]
+    net, other = build(), build_torch(side)
+    for layer in layers_of(net):
+        if isinstance(layer, nn.Dropout):
+            layer._rate = 0.0
+    initialize_from_seed(net, 0, (1, 1, side, side))
+    other.load_state_dict(to_torch(net))  # which refuses other names
+    net.cast(dtype)
+    net.hybridize(static_alloc=True, static_shape=True)
+    return net, other.to(getattr(torch, dtype)).eval()
+
+
+def real_batches(number, size, side, dtype="float32"):
+    """Batches of real images for both: (X, y, X of PyTorch, y of PyTorch)."""
+    resize = None if side == 28 else side
+    train_iter, _ = gluon_cnn.load_data_fashion_mnist(size, resize, root=SAMPLE, train_size=number * size, seed=0)
+    for X, y in train_iter:
+        X, y = X.astype(dtype), y.astype(dtype)
+        yield X, y, torch.from_numpy(X.asnumpy()), torch.from_numpy(y.asnumpy()).long()
+
+
+def relative(ours, theirs):
+    """The largest difference of two tensors, in parts of the largest number in them."""
+    return np.abs(ours - theirs).max() / np.abs(theirs).max()
+
+
+def parameters(net):
+    return list(net.collect_params().values())
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_same_weights_and_images_give_the_same_logits_and_gradients(name):
+    side = 28 if "lenet" in name else 224
+    net, other = pair(name, side)
+    X, y, X_torch, y_torch = next(real_batches(1, 4, side))
+    loss = gluon.loss.SoftmaxCrossEntropyLoss()
+    with autograd.record():
+        logits = net(X)
+        value = loss(logits, y).mean()
+    value.backward()
+    logits_torch = other(X_torch)
+    tnn.functional.cross_entropy(logits_torch, y_torch).backward()
+
+    difference = np.abs(logits.asnumpy() - logits_torch.detach().numpy()).max()
+    gradients = [relative(p.grad().asnumpy(), q.grad.numpy()) for p, q in zip(parameters(net), other.parameters())]
+    print(f"{name} at {side}: logits {difference:.1e}, gradients {max(gradients):.1e}")
+    assert difference < 1e-5
+    assert max(gradients) < 1e-4
+
+
+def optimizers(kind, lr):
+    """The same recipe for both: MXNet's name and options, PyTorch's optimizer, and what to do before its step t.
+
+    MXNet keeps Adam's constants in float32, also where it computes in float64, so PyTorch gets those too. And MXNet
+    adds epsilon to the root of the second moment before its bias is corrected; PyTorch does it after, where it has to
+    be larger.
+    """
+    if kind == "sgd":
+        return (
+            {"learning_rate": lr},
+            lambda weights: torch.optim.SGD(weights, lr, fused=True),
+            lambda optimizer, t: None,
+        )
+    beta1, beta2, epsilon = (float(np.float32(value)) for value in (0.9, 0.999, 1e-8))
+
+    def before_step(optimizer, t):
+        optimizer.param_groups[0]["eps"] = epsilon / (1 - beta2**t) ** 0.5
+
+    options = {"learning_rate": lr, "beta1": beta1, "beta2": beta2, "epsilon": epsilon}
+    return options, lambda weights: torch.optim.Adam(weights, lr, betas=(beta1, beta2), fused=True), before_step
+
+
+@pytest.mark.parametrize("kind", ["sgd", "adam"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_ten_steps_end_in_the_same_weights(name, kind):
+    # In float64 but for LeNet: with ReLUs and biases of 0, as the recipe begins, what float32 rounds decides whether
+    # the black ground of an image passes a ReLU. PyTorch with one thread and with two does not agree with itself then.
+    dtype, side = ("float32", 28) if "lenet" in name else ("float64", 96)
+    net, other = pair(name, side, dtype)
+    recipe = get_recipe(name.split()[0], "adam" if kind == "adam" else "zh-v1")
+    options, make_optimizer, before_step = optimizers(kind, recipe.lr)
+    trainer, optimizer = gluon.Trainer(parameters(net), kind, options), make_optimizer(other.parameters())
+    before = [p.data().asnumpy() for p in parameters(net)]
+    loss = gluon.loss.SoftmaxCrossEntropyLoss()
+    for t, (X, y, X_torch, y_torch) in enumerate(real_batches(10, 2, side, dtype), 1):
+        with autograd.record():
+            value = loss(net(X), y)
+        value.backward()
+        trainer.step(len(y))
+        optimizer.zero_grad()
+        tnn.functional.cross_entropy(other(X_torch), y_torch).backward()
+        before_step(optimizer, t)
+        optimizer.step()
+
+    weights = [(p.data().asnumpy(), q.detach().numpy()) for p, q in zip(parameters(net), other.parameters())]
+    largest = max(np.abs(ours - theirs).max() for ours, theirs in weights)
+    share = max(relative(ours, theirs) for ours, theirs in weights)
+    moved = min(np.abs(ours - old).max() for (ours, _), old in zip(weights, before))
+    print(f"{name} at {side}, {kind}, {dtype}: weights {largest:.1e}, relative {share:.1e}; moved {moved:.1e} or more")
+    assert t == 10
+    assert share < 1e-4
+    assert largest < 1e-2 * moved
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_translated_network_is_the_one_of_the_notes(name):
+    side = 28 if "lenet" in name else 96
+    net, other = pair(name, side)
+    translated = torch_network(net).eval()
+    X = next(real_batches(1, 2, side))[2]
+    assert list(translated.state_dict()) == list(other.state_dict())
+    assert torch.equal(translated(X), other(X))
+
+
+@pytest.mark.parametrize("padding", [0, 1])
+def test_alexnet_with_its_convolutions_and_dense_layers_apart(padding):
+    torch.manual_seed(0)
+    other = ConvFc(padding).eval()
+    net = from_torch(gluon_cnn.alexnet(padding=padding), other.state_dict())
+    X, _, X_torch, _ = next(real_batches(1, 2, 224))
+    with torch.no_grad():
+        logits = other(X_torch).numpy()
+    np.testing.assert_allclose(net(X).asnumpy(), logits, rtol=0, atol=1e-5)
+
+    back = to_torch(net, layout="conv-fc")
+    assert list(back) == list(other.state_dict())
+    assert all(torch.equal(back[name], tensor) for name, tensor in other.state_dict().items())
+    with torch.no_grad():
+        np.testing.assert_array_equal(torch_network(net, layout="conv-fc").eval()(X_torch).numpy(), logits)
+
+
+def test_a_translated_network_drops_out_while_it_trains():
+    net = nn.Sequential()
+    net.add(nn.Dense(8, in_units=4), nn.Dropout(0.25))
+    net.initialize()
+    translated = torch_network(net)
+    assert translated.training
+    assert translated[2].p == 0.25
+
+
+def test_weights_come_to_a_network_in_any_state(images):
+    state = lenet().state_dict()
+    expected = lenet()
+    expected.load_state_dict(state)
+    with torch.no_grad():
+        logits = expected(torch.from_numpy(images.asnumpy())).numpy()
+
+    def initialised(net):
+        initialize_from_seed(net, 0, images.shape)
+
+    def compiled(net):
+        initialised(net)
+        net.hybridize(static_alloc=True, static_shape=True)
+        net(images)
+
+    def compiled_and_deferred(net):
+        net.initialize()
+        net.hybridize()
+
+    for prepare in (lambda net: None, lambda net: net.initialize(), initialised, compiled, compiled_and_deferred):
+        net = gluon_cnn.lenet(hybrid=True)
+        prepare(net)
+        assert from_torch(net, state) is net
+        assert net[4].weight.shape == (120, 256)
+        np.testing.assert_allclose(net(images).asnumpy(), logits, rtol=0, atol=1e-5)
+
+
+def test_weights_come_to_every_device_and_leave_what_trains(images):
+    net = gluon_cnn.lenet()
+    net.initialize(ctx=[mx.cpu(0), mx.cpu(1)])
+    net[0].collect_params().setattr("grad_req", "null")
+    state = lenet().state_dict()
+    from_torch(net, state)
+    assert net[4].weight.list_ctx() == [mx.cpu(0), mx.cpu(1)]
+    assert [net[0].weight.grad_req, net[4].weight.grad_req] == ["null", "write"]
+    for array in net[4].weight.list_data():
+        np.testing.assert_array_equal(array.asnumpy(), state["7.weight"].numpy())
+
+
+def test_weights_come_to_a_network_of_numpy_arrays(np_arrays):
+    state = lenet().state_dict()
+    net = from_torch(gluon_cnn.lenet(), state)
+    assert isinstance(net[0].weight.data(), mx.np.ndarray)
+    assert all(torch.equal(tensor, state[name]) for name, tensor in to_torch(net).items())
+
+
+def test_what_comes_and_goes_is_a_copy(images):
+    state = lenet().state_dict()
+    net = from_torch(gluon_cnn.lenet(), state)
+    logits, away = net(images).asnumpy(), to_torch(net)
+    for tensor in (*state.values(), *away.values()):
+        tensor.zero_()
+    np.testing.assert_array_equal(net(images).asnumpy(), logits)
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
+def test_weights_come_from_a_file(tmp_path, images, suffix):
+    state = nin().state_dict()
+    path = tmp_path / f"nin{suffix}"
+    if suffix == ".pt":
+        torch.save(state, path)
+    else:
+        safetensors.save_file(state, path)
+    back = to_torch(from_torch(gluon_cnn.nin(), path))
+    assert list(back) == list(state)
+    assert all(torch.equal(tensor, state[name]) for name, tensor in back.items())
+
+
+def test_names_that_a_file_sorts_as_text_are_put_in_order(tmp_path):
+    net = tnn.Module()
+    for number in range(1, 13):
+        net.add_module(f"vgg_block_{number}", tnn.Sequential(tnn.Conv2d(2, 2, 3)))
+    net.add_module("fc", tnn.Linear(8, 2))
+    state = net.state_dict()
+    safetensors.save_file(state, tmp_path / "net.safetensors")  # vgg_block_10 before vgg_block_2, and fc before both
+    ours = nn.Sequential()
+    ours.add(*(nn.Conv2D(2, 3) for _ in range(12)), nn.Dense(2))
+    from_torch(ours, tmp_path / "net.safetensors")
+    for (name, tensor), parameter in zip(state.items(), parameters(ours)):
+        np.testing.assert_array_equal(parameter.data().asnumpy(), tensor.numpy(), err_msg=name)
+
+
+def test_numbers_of_other_sizes_and_of_numpy(images):
+    state = lenet().state_dict()
+    halves = {name: tensor.to(torch.bfloat16) for name, tensor in state.items()}
+    net = from_torch(gluon_cnn.lenet(), halves)
+    assert torch.equal(to_torch(net)["0.weight"], halves["0.weight"].float())
+    net = from_torch(gluon_cnn.lenet(), {name: tensor.double().numpy() for name, tensor in state.items()})
+    assert torch.equal(to_torch(net)["0.weight"], state["0.weight"])
+
+
+def test_batch_normalisation_goes_and_comes(images):
+    net = nn.HybridSequential()
+    net.add(nn.Conv2D(4, 3), nn.BatchNorm(), nn.Activation("relu"), nn.GlobalAvgPool2D(), nn.Dense(8), nn.BatchNorm())
+    net.initialize(mx.init.Normal(1))
+    with autograd.record():
+        net(images)  # which moves the running means
+    mx.nd.waitall()
+    other = torch_network(net).eval()
+    with torch.no_grad():
+        logits = other(torch.from_numpy(images.asnumpy())).numpy()
+    np.testing.assert_allclose(net(images).asnumpy(), logits, rtol=0, atol=1e-5)
+
+    again = nn.HybridSequential()
+    again.add(nn.Conv2D(4, 3), nn.BatchNorm(), nn.Activation("relu"), nn.GlobalAvgPool2D(), nn.Dense(8), nn.BatchNorm())
+    state = other.state_dict()
+    assert "1.num_batches_tracked" in state
+    from_torch(again, state)
+    np.testing.assert_array_equal(again(images).asnumpy(), net(images).asnumpy())
+
+
+class Residual(tnn.Module):
+    def __init__(self, channels, out, stride):
+        super().__init__()
+        self.conv1 = tnn.Conv2d(channels, out, 3, stride, 1)
+        self.conv2 = tnn.Conv2d(out, out, 3, 1, 1)
+        self.conv3 = tnn.Conv2d(channels, out, 1, stride) if stride > 1 else None
+        self.bn1, self.bn2 = tnn.BatchNorm2d(out), tnn.BatchNorm2d(out)
+
+    def forward(self, x):
+        y = self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x)))))
+        return torch.relu(y + (self.conv3(x) if self.conv3 else x))
+
+
+def test_weights_come_to_resnet18(images):
+    torch.manual_seed(0)
+    layers, channels = [tnn.Conv2d(1, 64, 3, 1, 1), tnn.BatchNorm2d(64), tnn.ReLU()], 64
+    for out in (64, 128, 256, 512):
+        layers.append(tnn.Sequential(Residual(channels, out, 1 + (out > channels)), Residual(out, out, 1)))
+        channels = out
+    other = tnn.Sequential(*layers, tnn.AdaptiveAvgPool2d(1), tnn.Flatten(), tnn.Linear(512, 10)).eval()
+    net = from_torch(gluon_cnn.resnet18(10), other.state_dict())
+    with torch.no_grad():
+        logits = other(torch.from_numpy(images.asnumpy())).numpy()
+    np.testing.assert_allclose(net(images).asnumpy(), logits, rtol=0, atol=1e-5)
+    with pytest.raises(InteropError, match=r"The layer 3\.0 is a Residual that has no counterpart"):
+        to_torch(net)
+
+
+def changed(state, **changes):
+    """A state dict without the names that are None, and with the others."""
+    state = {**state, **{name.replace("_", ".", 1): tensor for name, tensor in changes.items()}}
+    return {name: tensor for name, tensor in state.items() if tensor is not None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"3_weight": None, "3_bias": None}, r"has 2.weight of shape \(16, 6, 5, 5\), .* no convolution left"),
+        ({"0_weight": None}, r"has 0.weight of shape \(6, 1, 5, 5\), but 3.weight .* has \(16, 6, 5, 5\)"),
+        ({"3_bias": None}, r"has 2.bias of shape \(16,?\), but the state dict has no bias beside 3.weight"),
+        ({"11_weight": None, "11_bias": None}, r"has 6.weight of shape \(10, 84\), .* no dense layer left"),
+        ({"12_weight": torch.zeros(10, 10)}, r"state dict has 12.weight, but the network has no layer left"),
+        ({"0_running_mean": torch.zeros(6)}, r"has 0.running_mean, but the network has nothing beside 0.weight"),
+        ({"scale": torch.zeros(1)}, r"state dict has scale, but the network has no layer left"),
+        ({"7_weight": torch.zeros(120, 400)}, r"has 4.weight of shape \(120, 256\), but 7.weight .* has \(120, 400\)"),
+        ({"9_weight": torch.zeros(84, 119)}, r"has 5.weight of shape \(84, 120\), but 9.weight"),
+        (
+            {"7_weight": torch.zeros(120, 256).long()},
+            r"7.weight in the state dict is a Tensor, not a tensor of",
+        ),
+        ({"7_weight": "weights"}, r"7.weight in the state dict is a str, not a tensor"),
+    ],
+)
+def test_a_state_dict_that_does_not_fit_is_refused_at_its_first_layer(images, changes, says):
+    net = gluon_cnn.lenet()
+    initialize_from_seed(net, 0, images.shape)
+    before = net(images).asnumpy()
+    with pytest.raises(InteropError, match=says) as caught:
+        from_torch(net, changed(lenet().state_dict(), **changes))
+    assert str(caught.value).endswith(".")
+    np.testing.assert_array_equal(net(images).asnumpy(), before)
+
+
+def test_an_unknown_size_is_shown_as_one(images):
+    state = changed(lenet().state_dict(), **{"7_weight": torch.zeros(121, 256)})
+    with pytest.raises(InteropError, match=r"has 4.weight of shape \(120, \?\), but 7.weight .* has \(121, 256\)"):
+        from_torch(gluon_cnn.lenet(), state)
+
+
+def test_another_network_is_refused_at_its_first_layer():
+    with pytest.raises(InteropError, match=r"has 0.weight of shape \(96, \?, 11, 11\), but 0.weight of the state dict"):
+        from_torch(gluon_cnn.alexnet(), lenet().state_dict())
+
+
+def test_layers_that_pytorch_has_not_are_refused():
+    net = nn.Sequential()
+    net.add(nn.PReLU())
+    net.initialize()
+    with pytest.raises(InteropError, match=r"has 0.alpha, which PyTorch has no counterpart for"):
+        from_torch(net, {})
+    with pytest.raises(InteropError, match=r"The layer 0 is a PReLU that has no counterpart"):
+        torch_network(net)
+    net = nn.Sequential()
+    net.add(nn.BatchNorm(scale=False))
+    with pytest.raises(InteropError, match=r"has 0.gamma, which PyTorch has no counterpart for"):
+        from_torch(net, {})
+
+
+@pytest.mark.parametrize(("given", "kind"), [([1, 2], "a list"), (3, "an int"), ({1: 2}, "a dict"), (None, "a None")])
+def test_what_is_no_state_dict_is_refused(given, kind):
+    with pytest.raises(InteropError, match=rf"What is given as the state dict is {kind}\w*, not a state dict"):
+        from_torch(gluon_cnn.lenet(), given)
+
+
+def test_a_network_without_weights_is_refused():
+    with pytest.raises(InteropError, match=r"conv\d+_weight has no values yet"):
+        to_torch(gluon_cnn.lenet())
+    net = gluon_cnn.lenet()
+    net.initialize()
+    with pytest.raises(InteropError, match="has no values yet"):
+        to_torch(net)
+    lazy = tnn.Sequential(tnn.LazyConv2d(6, 5))
+    with pytest.raises(InteropError, match=r"0.weight in the state dict has no values"):
+        from_torch(net, lazy.state_dict())
+
+
+def test_layouts_that_a_network_has_not_are_refused():
+    net = from_torch(gluon_cnn.nin(), nin().state_dict())
+    with pytest.raises(InteropError, match="no dense layers to keep apart"):
+        to_torch(net, layout="conv-fc")
+    with pytest.raises(SettingError, match="layout is 'keras'; it must be one of sequential, conv-fc"):
+        to_torch(net, layout="keras")
+
+
+class Trap:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (self.path, "w")
+
+
+def test_a_pickle_with_code_is_refused_and_does_not_run(tmp_path):
+    sprung = tmp_path / "sprung"
+    for number, save in enumerate((torch.save, lambda value, path: path.write_bytes(pickle.dumps(value)))):
+        path = tmp_path / f"trap{number}.pt"
+        save({"0.weight": Trap(str(sprung))}, path)
+        with pytest.raises(InteropError, match="holds other things than weights") as caught:
+            from_torch(gluon_cnn.lenet(), path)
+        assert "weights_only" not in str(caught.value)  # PyTorch's advice to let the code run
+        assert not sprung.exists()
+
+
+def write_truncated(path):
+    torch.save(lenet().state_dict(), path)
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+BAD_FILES = {
+    "missing.pt": lambda path: None,
+    "directory.pt": lambda path: path.mkdir(),
+    "empty.pt": lambda path: path.write_bytes(b""),
+    "page.pt": lambda path: path.write_text("<!DOCTYPE html><html><body>Not found</body></html>"),
+    "truncated.pt": write_truncated,
+    "list.pt": lambda path: torch.save([torch.zeros(3)], path),
+    "pickled_list.pt": lambda path: path.write_bytes(pickle.dumps([1, 2, 3])),
+    "checkpoint.pt": lambda path: torch.save({"epoch": 3, "model": lenet().state_dict()}, path),
+    "network.pt": lambda path: torch.save(lenet(), path),
+    "page.safetensors": lambda path: path.write_text("<!DOCTYPE html><html><body>Not found</body></html>"),
+    "empty.safetensors": lambda path: path.write_bytes(b""),
+    "pickle.safetensors": lambda path: torch.save(lenet().state_dict(), path),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_file_that_is_not_one_of_weights_is_refused_in_a_sentence(tmp_path, name):
+    path = tmp_path / name
+    BAD_FILES[name](path)
+    with pytest.raises(InteropError) as caught:
+        from_torch(gluon_cnn.lenet(), path)
+    sentence = str(caught.value)
+    print(sentence)
+    assert str(path) in sentence or name == "checkpoint.pt"
+    assert "\n" not in sentence
+    assert len(sentence) < 300 + len(str(path))
+
+
+def test_old_pytorch_reads_no_pickles(tmp_path, monkeypatch):
+    torch.save(lenet().state_dict(), tmp_path / "lenet.pt")
+    monkeypatch.setattr(torch, "__version__", "2.5.1+cpu")
+    with pytest.raises(InteropError, match=r"could run code in PyTorch 2\.5\.1"):
+        from_torch(gluon_cnn.lenet(), tmp_path / "lenet.pt")
+
+
+def test_without_pytorch_the_error_says_how_to_get_it(tmp_path, monkeypatch):
+    state = lenet().state_dict()
+    safetensors.save_file(state, tmp_path / "lenet.safetensors")
+    (tmp_path / "lenet.pt").write_bytes(b"")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    net = from_torch(gluon_cnn.lenet(), tmp_path / "lenet.safetensors")
+    np.testing.assert_array_equal(net[0].weight.data().asnumpy(), state["0.weight"].numpy())
+    for call in (lambda: to_torch(net), lambda: from_torch(net, tmp_path / "lenet.pt")):
+        with pytest.raises(InteropError, match="PyTorch is not installed: pip install torch"):
+            call()
+    monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
+    with pytest.raises(InteropError, match="needs the package safetensors: pip install safetensors"):
+        from_torch(net, tmp_path / "lenet.safetensors")
+
+
+def test_the_package_does_not_import_pytorch():
+    code = "import sys, gluon_cnn.interop.torch; sys.exit('torch' in sys.modules or 'safetensors' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
