@@ -9,12 +9,9 @@ import mxnet as mx
 from gluon_cnn._runtime import CPU_BUILD, NO_KERNELS, has_kernels
 from gluon_cnn.errors import DeviceError
 
-__all__ = ["gpu_problem", "is_out_of_memory", "number_of_gpus", "parse_context", "try_all_gpus", "try_gpu"]
+__all__ = ["gpu_problem", "number_of_gpus", "parse_context", "try_all_gpus", "try_gpu"]
 
 log = logging.getLogger(__name__)
-
-# CUDA's error, those of its libraries, and MXNet's own and C++'s for the CPU.
-_OUT_OF_MEMORY = re.compile("out of memory|_ALLOC_FAILED|Failed to allocate CPU Memory|bad_alloc")
 
 
 def try_gpu(i=0):
@@ -79,11 +76,6 @@ def gpu_problem(index=0):
     except mx.MXNetError as error:
         return _explain(index, str(error))
     return None
-
-
-def is_out_of_memory(error):
-    """Whether an error of MXNet's says that a device, or the CPU, has no memory left for an array."""
-    return isinstance(error, mx.MXNetError) and bool(_OUT_OF_MEMORY.search(str(error)))
 
 
 def _has_cuda():

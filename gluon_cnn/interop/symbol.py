@@ -17,7 +17,7 @@ from gluon_cnn.data.fashion_mnist import SIDE
 from gluon_cnn.errors import ModelError
 from gluon_cnn.files import write_atomically
 from gluon_cnn.interop.check import compare, refuse_difference
-from gluon_cnn.interop.gluoncv import import_gluoncv
+from gluon_cnn.models.zoo import import_gluoncv
 
 __all__ = ["BYTES", "ENDINGS", "export", "floats", "load", "trace"]
 

@@ -1,7 +1,7 @@
 """The book's networks: blocks made of Gluon layers, and one table of the networks built from them."""
 
 from gluon_cnn.errors import ModelError
-from gluon_cnn.interop import gluoncv
+from gluon_cnn.models import zoo
 from gluon_cnn.models.alexnet import alexnet
 from gluon_cnn.models.correlation import corr2d
 from gluon_cnn.models.lenet import lenet
@@ -45,7 +45,7 @@ def canonical_name(name):
     such as ``gluoncv:cifar_resnet20_v1``; ModelError if there is none."""
     lower = str(name).lower()
     if ":" in lower:
-        return gluoncv.canonical_name(lower)
+        return zoo.canonical_name(lower)
     lower = _OTHER_NAMES.get(lower, lower)
     if lower not in _MODELS:
         raise ModelError(f"There is no network {name!r}; use one of {', '.join(list_models())}, or gluoncv:NAME.")
@@ -70,7 +70,7 @@ def get_model(name, **kwargs):
         For an unknown name, or an argument that network does not have.
     """
     canonical = canonical_name(name)
-    build, where = (gluoncv.network, [canonical]) if ":" in canonical else (_MODELS[canonical], [])
+    build, where = (zoo.network, [canonical]) if ":" in canonical else (_MODELS[canonical], [])
     unknown = sorted(set(kwargs) - set(build.__kwdefaults__))
     if unknown:
         raise ModelError(f"{name} has no argument {', '.join(unknown)}; it has {', '.join(build.__kwdefaults__)}.")

@@ -10,8 +10,8 @@ from mxnet import gluon
 from gluon_cnn.checks import choice, positive, whole_number
 from gluon_cnn.data.fashion_mnist import SIDE
 from gluon_cnn.errors import SettingError
-from gluon_cnn.interop.gluoncv import side_of
 from gluon_cnn.models import canonical_name, get_model
+from gluon_cnn.models.zoo import side_of
 from gluon_cnn.training.schedule import SCHEDULES, learning_rates
 
 __all__ = ["EDITIONS", "PUBLISHED_EDITIONS", "QUICK_SIZE", "RECIPES", "Recipe", "get_recipe", "quick_changes"]

@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import mxnet as mx
 
-from gluon_cnn.device import is_out_of_memory
 from gluon_cnn.errors import RunError
 from gluon_cnn.training.checkpoint import take_snapshot, write_checkpoint
+from gluon_cnn.training.memory import is_out_of_memory
 
 __all__ = ["Saver"]
 

@@ -3,7 +3,7 @@
 import math
 
 from gluon_cnn.errors import SettingError
-from gluon_cnn.interop.gluoncv import import_gluoncv
+from gluon_cnn.models.zoo import import_gluoncv
 
 __all__ = ["SCHEDULES", "STEPS_AT", "learning_rates"]
 

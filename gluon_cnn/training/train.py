@@ -10,13 +10,12 @@ import signal
 import threading
 import time
 
-import mxnet as mx
 from mxnet.gluon import nn
 
 from gluon_cnn._runtime import set_threads, threads
 from gluon_cnn.data import CLASSES, SAMPLE, get_fashion_mnist_labels, load_data_fashion_mnist
-from gluon_cnn.device import is_out_of_memory, number_of_gpus, parse_context
-from gluon_cnn.errors import DeviceError, RunStopped, SettingError, TrainingDiverged
+from gluon_cnn.device import parse_context
+from gluon_cnn.errors import RunStopped, SettingError, TrainingDiverged
 from gluon_cnn.models import summary
 from gluon_cnn.models.sequential import layers_of
 from gluon_cnn.seeding import seed_mxnet
@@ -25,9 +24,9 @@ from gluon_cnn.training.checkpoint import STATES, last_checkpoint, load_last_che
 from gluon_cnn.training.initial_weights import initialize_as_published, initialize_from_seed
 from gluon_cnn.training.job import Job
 from gluon_cnn.training.loop import test_steps, train_steps
+from gluon_cnn.training.memory import advice_on_memory
 from gluon_cnn.training.metrics import EpochResult, Sums, is_a_guess
 from gluon_cnn.training.progress import Progress
-from gluon_cnn.training.recipe import get_recipe
 from gluon_cnn.training.saver import Saver
 
 __all__ = ["load_data", "train"]
@@ -79,7 +78,7 @@ def train(run, *, command, resume=False, quiet=False, job=None):
     train_iter, test_iter = load_data(recipe, run.settings["data_dir"], devices[0], job)
     mixed_precision.begin(recipe.amp, devices, job.kvstore)
     net = recipe.network(run.settings["hybrid"])
-    with _advice_on_memory(recipe, devices), contextlib.ExitStack() as stack:
+    with advice_on_memory(recipe, devices), contextlib.ExitStack() as stack:
         _initialize(net, recipe, devices)
         # As a list, in the order of the layers: a dictionary would be sorted by names that count all layers
         # of the process (conv9, conv10), and a checkpoint's states would fit the wrong parameters.
@@ -163,30 +162,6 @@ def _initialize(net, recipe, devices):
         if recipe.edition is None:
             summary(net, (1, 1, side, side))  # says whether a zoo's network takes images of this size, as ours do
         initialize_from_seed(net, recipe.seed, (1, 1, side, side), ctx=devices)
-
-
-@contextlib.contextmanager
-def _advice_on_memory(recipe, devices):
-    """Turn MXNet's error for a device without memory left into a DeviceError that says what to do."""
-    try:
-        yield
-    except mx.MXNetError as error:
-        if not is_out_of_memory(error):
-            raise
-        size, side = recipe.batch_size, recipe.resize or 28
-        on = ", ".join(map(str, devices))
-        if size == 1:
-            smaller = "begin a run with a smaller --resize"
-        else:
-            smaller = f"begin a run with --batch-size {size // 2}, which changes the result"
-        if size == get_recipe(recipe.model, recipe.edition).batch_size:
-            smaller += " (it is not the book's recipe then, and is compared with nothing)"
-        if devices[0].device_type == "gpu" and number_of_gpus() > len(devices):
-            smaller += ", or split each batch over more GPUs, such as --ctx gpu:0,1, which keeps the recipe"
-        raise DeviceError(
-            f"{on} ran out of memory with batches of {size} images of {side}×{side}: {smaller}; or make room there and "
-            "go on with --resume."
-        ) from error
 
 
 def _announce(run, devices, train_iter):

@@ -10,8 +10,8 @@ from mxnet.gluon import nn
 
 import gluon_cnn
 from gluon_cnn import GluonCNNError, get_model, nin_block, vgg_block
-from gluon_cnn.interop.gluoncv import import_gluoncv
 from gluon_cnn.models.parameters import copied_parameters, put_parameters
+from gluon_cnn.models.zoo import import_gluoncv
 
 #: MXNet says this of every network that it imports.
 IMPORT_WARNS = pytest.mark.filterwarnings("ignore:Cannot decide type:UserWarning")

@@ -8,9 +8,8 @@ import pytest
 
 from gluon_cnn import GluonCNNError, get_recipe
 from gluon_cnn.cli import main
-from gluon_cnn.device import is_out_of_memory
-from gluon_cnn.training import read_history, saver
-from gluon_cnn.training.train import _advice_on_memory
+from gluon_cnn.training import memory, read_history, saver
+from gluon_cnn.training.memory import advice_on_memory, is_out_of_memory
 
 train_module = sys.modules["gluon_cnn.training.train"]  # the package has a function of that name
 
@@ -66,13 +65,13 @@ def test_before_there_is_a_checkpoint(fails, full_after, tmp_path):
 
 
 def advice(recipe, devices):
-    with pytest.raises(GluonCNNError) as error, _advice_on_memory(recipe, devices):
+    with pytest.raises(GluonCNNError) as error, advice_on_memory(recipe, devices):
         raise mx.MXNetError(GPU_ERROR)
     return str(error.value)
 
 
 def test_more_gpus_keep_the_recipe(monkeypatch):
-    monkeypatch.setattr(train_module, "number_of_gpus", lambda: 2)
+    monkeypatch.setattr(memory, "number_of_gpus", lambda: 2)
     kept = "or split each batch over more GPUs, such as --ctx gpu:0,1, which keeps the recipe"
     assert advice(get_recipe("nin"), [mx.gpu(0)]).startswith(
         "gpu(0) ran out of memory with batches of 128 images of 224×224: begin a run with --batch-size 64, which"
@@ -100,7 +99,7 @@ def test_one_image_that_is_too_large():
 )
 def test_what_is_an_error_of_memory(message, expected):
     assert is_out_of_memory(mx.MXNetError(message)) is expected
-    with pytest.raises(GluonCNNError if expected else mx.MXNetError), _advice_on_memory(get_recipe("nin"), [mx.gpu()]):
+    with pytest.raises(GluonCNNError if expected else mx.MXNetError), advice_on_memory(get_recipe("nin"), [mx.gpu()]):
         raise mx.MXNetError(message)
 
 

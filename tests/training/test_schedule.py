@@ -13,7 +13,7 @@ from test_train import result_of, train
 
 from gluon_cnn import GluonCNNError, get_recipe
 from gluon_cnn.cli import main
-from gluon_cnn.interop.gluoncv import import_gluoncv
+from gluon_cnn.models.zoo import import_gluoncv
 from gluon_cnn.training import Run, read_history
 
 EPOCHS, STEPS, LR = 4, 6, 0.4

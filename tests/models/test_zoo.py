@@ -13,7 +13,7 @@ import gluon_cnn
 from gluon_cnn import GluonCNNError, get_model, get_recipe
 from gluon_cnn.cli import main
 from gluon_cnn.data import CLASSES, SAMPLE, read_fashion_mnist
-from gluon_cnn.interop.gluoncv import import_gluoncv
+from gluon_cnn.models.zoo import import_gluoncv
 from gluon_cnn.training import Run, read_history
 from gluon_cnn.training.recipe import quick_changes
 from gluon_cnn.training.run import default_name
@@ -191,5 +191,5 @@ def test_without_gluoncv_the_error_says_what_brings_it(monkeypatch, fails):
 
 
 def test_pillow_is_left_as_it_was():
-    code = "from gluon_cnn.interop.gluoncv import import_gluoncv; import_gluoncv(); from PIL import ImageFile"
+    code = "from gluon_cnn.models.zoo import import_gluoncv; import_gluoncv(); from PIL import ImageFile"
     subprocess.run([sys.executable, "-c", f"{code}; assert not ImageFile.LOAD_TRUNCATED_IMAGES"], check=True)

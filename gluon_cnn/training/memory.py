@@ -1,0 +1,44 @@
+"""A device without memory left: what MXNet says then, and what to do."""
+
+import contextlib
+import re
+
+import mxnet as mx
+
+from gluon_cnn.device import number_of_gpus
+from gluon_cnn.errors import DeviceError
+from gluon_cnn.training.recipe import get_recipe
+
+__all__ = ["advice_on_memory", "is_out_of_memory"]
+
+# CUDA's error, those of its libraries, and MXNet's own and C++'s for the CPU.
+_OUT_OF_MEMORY = re.compile("out of memory|_ALLOC_FAILED|Failed to allocate CPU Memory|bad_alloc")
+
+
+def is_out_of_memory(error):
+    """Whether an error of MXNet's says that a device, or the CPU, has no memory left for an array."""
+    return isinstance(error, mx.MXNetError) and bool(_OUT_OF_MEMORY.search(str(error)))
+
+
+@contextlib.contextmanager
+def advice_on_memory(recipe, devices):
+    """Turn MXNet's error for a device without memory left into a DeviceError that says what to do."""
+    try:
+        yield
+    except mx.MXNetError as error:
+        if not is_out_of_memory(error):
+            raise
+        size, side = recipe.batch_size, recipe.resize or 28
+        on = ", ".join(map(str, devices))
+        if size == 1:
+            smaller = "begin a run with a smaller --resize"
+        else:
+            smaller = f"begin a run with --batch-size {size // 2}, which changes the result"
+        if recipe.edition and size == get_recipe(recipe.model, recipe.edition).batch_size:
+            smaller += " (it is not the book's recipe then, and is compared with nothing)"
+        if devices[0].device_type == "gpu" and number_of_gpus() > len(devices):
+            smaller += ", or split each batch over more GPUs, such as --ctx gpu:0,1, which keeps the recipe"
+        raise DeviceError(
+            f"{on} ran out of memory with batches of {size} images of {side}×{side}: {smaller}; or make room there and "
+            "go on with --resume."
+        ) from error
