@@ -16,6 +16,7 @@ other program keeps a core busy, they wait for a thread that has no core to run 
 over 25 s instead of 4. GOMP_SPINCOUNT of 2,000 costs 3 % on the idle machine and brings that down to 10 s.
 """
 
+import contextlib
 import ctypes
 import importlib
 import importlib.util
@@ -79,11 +80,9 @@ def import_mxnet():
     global threads_chosen_by_user
     threads_chosen_by_user = bool(os.environ.get("OMP_NUM_THREADS"))
     os.environ["OMP_NUM_THREADS"] = str(threads() if threads_chosen_by_user else usable_cores())
-    # MXNet 2 logs while it is imported, which would give a root logger without handlers one that prints everything.
-    root, silent = logging.getLogger(), logging.NullHandler()
-    root.addHandler(silent)
     try:
-        import mxnet
+        with root_logger_left_alone():
+            import mxnet
     except ModuleNotFoundError as error:
         if error.name != "mxnet":
             raise
@@ -91,10 +90,8 @@ def import_mxnet():
     except OSError as error:
         raise ImportError(_explain_missing_library(str(error))) from error
     except (AttributeError, RuntimeError) as error:  # a NumPy it does not know, or files of it that are gone
-        reason = str(error).strip().splitlines()[0]
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ImportError(f"MXNet cannot be imported ({reason}): gluon-cnn doctor says what to do.") from error
-    finally:
-        root.removeHandler(silent)
     if already_imported and not threads_chosen_by_user:
         set_threads(usable_cores())
     return mxnet
@@ -105,7 +102,24 @@ def is_own_command():
 
     While Python looks for the module that ``-m`` names, and imports the package for it, the program is called ``-m``.
     """
-    return Path(sys.argv[0]).stem in ("gluon-cnn", "-m")
+    if sys.argv[0] != "-m":
+        return Path(sys.argv[0]).stem == "gluon-cnn"
+    try:
+        words = getattr(sys, "orig_argv", None) or Path("/proc/self/cmdline").read_text().split("\0")
+        return words[words.index("-m") + 1].split(".")[0] == "gluon_cnn"
+    except (OSError, ValueError, IndexError):
+        return False
+
+
+@contextlib.contextmanager
+def root_logger_left_alone():
+    """MXNet logs by ``logging.info``, which would give a root logger without handlers one that prints everything."""
+    root, silent = logging.getLogger(), logging.NullHandler()
+    root.addHandler(silent)
+    try:
+        yield
+    finally:
+        root.removeHandler(silent)
 
 
 def end_with_scheduler(address, every=10.0):

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import mxnet as mx
+from scipy.special import softmax
 from tqdm import tqdm
 
 from gluon_cnn._runtime import set_threads
@@ -244,7 +245,7 @@ def _predict(args):
         net, resize = run.network([device], args.checkpoint)[0], run.recipe.resize
     pictures = [read_picture(path, invert=args.invert) for path in args.images]
     for path, picture in zip(args.images, pictures):
-        probabilities = net(to_batch(picture[None], resize, device)).softmax()[0].asnumpy()
+        probabilities = softmax(net(to_batch(picture[None], resize, device))[0].asnumpy())
         print(path)
         for index in probabilities.argsort()[::-1]:
             print(f"  {CLASSES[index]:<12}{probabilities[index]:7.4f}")

@@ -27,7 +27,7 @@ _RUN = 1_200_000_000, "a run of AlexNet keeps up to five checkpoints of 187 MB a
 _DATA = 50_000_000, "Fashion-MNIST takes 31 MB"
 _TEMPORARY = 400_000_000, "to go on with a run of AlexNet by Adam takes 374 MB"
 
-_FEATURES = ("CUDA", "CUDNN", "NCCL", "MKLDNN", "OPENMP", "LAPACK", "OPENCV", "DIST_KVSTORE")
+_FEATURES = ("CUDA", "CUDNN", "NCCL", "MKLDNN", "ONEDNN", "OPENMP", "LAPACK", "OPENCV", "DIST_KVSTORE")
 _OPTIONAL = ("gluoncv", "onnx", "onnxruntime", "safetensors", "torch")
 
 
@@ -160,8 +160,9 @@ def _mxnet(wheels, gpu_build, import_error):
 
     source = f"the wheel {names}" if names else Path(mx.__file__).parent
     value = f"{mx.__version__}, the {'GPU' if gpu_build else 'CPU'} build, from {source}"
-    if mx.__version__ != "1.9.1":
-        return Check("MXNet", value, "warning", "gluon-cnn was tried with MXNet 1.9.1 only: " + _runtime.INSTALL_HINT)
+    if mx.__version__ not in ("1.9.1", "2.0.0beta1"):
+        advice = "gluon-cnn was tried with MXNet 1.9.1 and 2.0.0b1 only: " + _runtime.INSTALL_HINT
+        return Check("MXNet", value, "warning", advice)
     return Check("MXNet", value)
 
 
@@ -169,8 +170,9 @@ def _features():
     import mxnet as mx
 
     features = mx.runtime.Features()
-    on = [name for name in _FEATURES if features.is_enabled(name)]
-    off = [name for name in _FEATURES if name not in on]
+    known = [name for name in _FEATURES if name in features]  # MXNet 2 says ONEDNN for MKLDNN
+    on = [name for name in known if features.is_enabled(name)]
+    off = [name for name in known if name not in on]
     return Check("features", f"with {', '.join(on)}; without {', '.join(off) or 'none'}")
 
 

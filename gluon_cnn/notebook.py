@@ -101,6 +101,7 @@ class Animator:
 
     def add(self, x, y):
         """Add a point to each curve: ``y`` is a number, or a sequence with None for curves that have none at ``x``."""
+        y = y.asnumpy().ravel() if hasattr(y, "asnumpy") else y
         y = list(y) if hasattr(y, "__len__") else [y]
         while len(self.Y) < len(y):
             self.X.append([])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import mxnet as mx
 
+from gluon_cnn.array_mode import array_mode
 from gluon_cnn.checks import choice
 from gluon_cnn.data import SAMPLE, read_fashion_mnist
 from gluon_cnn.errors import SettingError
@@ -54,17 +55,18 @@ def export_run(run, format="onnx", out=None, *, which="last", preprocess=False, 
     recipe = run.recipe
     name = recipe.model.replace(":", "-") + ("-preprocess" if preprocess else "")
     stem = _stem(Path(out or run.directory / name), format, given=out is not None)
-    with mx.name.NameManager():  # so that no name depends on what the process built before
+    # By names that do not depend on what the process built before; and MXNet exports mx.nd networks.
+    with mx.name.NameManager(), array_mode(False):
         net, state = run.network([mx.cpu()], which)
         paths = [stem.with_name(stem.name + ending) for ending in FORMATS[format]]
         if format == "safetensors":
             save_parameters(net, paths[0], describe(recipe, state, "parameters, by structural names"))
             return paths, None
-        door, path = (onnx, paths[0]) if format == "onnx" else (symbol, stem)
-        taken = door.BYTES if preprocess else symbol.floats(recipe.resize)
+        writer, path = (onnx, paths[0]) if format == "onnx" else (symbol, stem)
+        taken = writer.BYTES if preprocess else symbol.floats(recipe.resize)
         root = SAMPLE if recipe.data == "sample" else data_dir or run.settings["data_dir"]
         images = read_fashion_mnist(root)[1].images[:CHECKED]
-        write = functools.partial(door.export, preprocess=preprocess, metadata=describe(recipe, state, taken))
+        write = functools.partial(writer.export, preprocess=preprocess, metadata=describe(recipe, state, taken))
         return paths, write(net, path, images, recipe.resize)
 
 

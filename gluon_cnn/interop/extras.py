@@ -1,4 +1,4 @@
-"""The packages that only a door needs, imported where it opens."""
+"""Packages that only one format needs, imported where it is used."""
 
 import importlib
 

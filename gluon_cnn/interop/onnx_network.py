@@ -110,11 +110,11 @@ class OnnxNetwork:
         return InteropError(f"{self.path} is of another network: {reason}.")
 
     def __call__(self, X):
-        """Logits, an ``mx.nd`` array N×10, of a batch as :func:`gluon_cnn.data.to_batch` makes it with ``resize``."""
+        """Logits, N×10, of a batch as :func:`gluon_cnn.data.to_batch` makes it with ``resize``."""
         batch = X.asnumpy()
         if self._takes_bytes:  # which a batch of 28×28 is, divided by 255
             batch = np.rint(batch[:, 0] * 255).astype(np.uint8)
-        return mx.nd.array(self._run(batch))
+        return (mx.np.array if mx.util.is_np_array() else mx.nd.array)(self._run(batch))
 
     def logits(self, images):
         """Logits, a NumPy array N×10, of images uint8 N×28×28."""

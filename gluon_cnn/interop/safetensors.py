@@ -10,7 +10,7 @@ from gluon_cnn.files import write_atomically
 from gluon_cnn.interop.extras import import_extra
 from gluon_cnn.models.parameters import copied_parameters, misfit, put_parameters
 
-__all__ = ["load_parameters", "save_parameters"]
+__all__ = ["load_parameters", "read_arrays", "save_parameters"]
 
 
 def save_parameters(net, path, metadata=None):
@@ -52,13 +52,26 @@ def load_parameters(net, path, ctx=None):
         If the file is missing, damaged or of another network, naming the first parameter that differs; nothing has
         been changed then. Or if the package safetensors is missing.
     """
-    from_file = import_extra("safetensors.numpy", "safetensors").load_file
-    failure = import_extra("safetensors", "safetensors").SafetensorError
-    try:
-        arrays = from_file(str(path))
-    except (OSError, failure, KeyError) as error:  # KeyError: a type of numbers that NumPy has not
-        raise InteropError(f"{path} cannot be read as a safetensors file ({error}): name one that is whole.") from None
+    arrays = read_arrays(path)
     differs = misfit({name: array.shape for name, array in arrays.items()}, net)
     if differs:
         raise InteropError(f"{path} is of another network: {differs}.")
     put_parameters(net, {name: mx.nd.array(array, dtype=array.dtype) for name, array in arrays.items()}, ctx)
+
+
+def read_arrays(path):
+    """The arrays of a safetensors file by name, as NumPy's; InteropError if it cannot be read or has other numbers than
+    float16, float32 and float64."""
+    from_file = import_extra("safetensors.numpy", "safetensors").load_file
+    failure = import_extra("safetensors", "safetensors").SafetensorError
+    try:
+        arrays = from_file(str(path))
+    except (OSError, failure, KeyError, TypeError) as error:  # the last two: a type of numbers that NumPy has not
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        raise InteropError(
+            f"{path} cannot be read as a safetensors file ({reason}): name one that is whole, with numbers in float32."
+        ) from None
+    for name, array in arrays.items():
+        if array.dtype.kind != "f":
+            raise InteropError(f"{path} has {name} in {array.dtype}, which is no weight: save it in float32.")
+    return arrays

@@ -8,21 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from gluon_cnn.errors import InteropError
+from gluon_cnn.interop.extras import import_extra
+from gluon_cnn.interop.safetensors import read_arrays
 
-__all__ = ["import_torch", "layers_in_order", "read_state_dict"]
+__all__ = ["layers_in_order", "read_state_dict"]
 
 _FLOATS = ("torch.float16", "torch.float32", "torch.float64")  # that NumPy has as well
 _READS_SAFELY = [2, 6]  # PyTorch's version; before it a file could run code in spite of weights_only (CVE-2025-32434)
 _ANEW = "save a state dict anew, best by safetensors"
-
-
-def import_torch():
-    """PyTorch, or an InteropError that says how to install it."""
-    try:
-        import torch
-    except ModuleNotFoundError:
-        raise InteropError("PyTorch is not installed: pip install torch.") from None
-    return torch
 
 
 def read_state_dict(source):
@@ -49,7 +42,7 @@ def read_state_dict(source):
         if not path.is_file():
             raise InteropError(f"{path} is not there, or is no file: name a .safetensors file or one of torch.save.")
         where = str(path)
-        source = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
+        source = read_arrays(path) if path.suffix == ".safetensors" else _read_pickle(path)
     else:
         where = "What is given as the state dict"
     if not isinstance(source, Mapping) or not all(isinstance(name, str) for name in source):
@@ -57,19 +50,8 @@ def read_state_dict(source):
     return {name: _array(name, tensor) for name, tensor in source.items() if not name.endswith("num_batches_tracked")}
 
 
-def _read_safetensors(path):
-    try:
-        from safetensors.numpy import load_file
-    except ModuleNotFoundError:
-        raise InteropError(f"{path} needs the package safetensors: pip install safetensors.") from None
-    try:
-        return load_file(path)
-    except Exception as error:  # of its own kinds, and others where a number type is none of NumPy's
-        raise InteropError(f"{path} cannot be read as a safetensors file ({_first_line(error)}): {_ANEW}.") from None
-
-
 def _read_pickle(path):
-    torch = import_torch()
+    torch = import_extra("torch", "torch")
     if [int(number) for number in torch.__version__.split(".")[:2]] < _READS_SAFELY:
         raise InteropError(
             f"{path} could run code in PyTorch {torch.__version__}, also with weights_only: install PyTorch 2.6 or "
@@ -81,10 +63,6 @@ def _read_pickle(path):
         raise InteropError(
             f"{path} holds other things than weights, which are not read, or is damaged: {_ANEW}."
         ) from None
-
-
-def _first_line(error):
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 def _described(value):
@@ -129,7 +107,7 @@ def _parts(layer):
     """``net.conv_2`` as [("net", 0), ("net.conv_", 2)]: for each part of a name all that comes before its number."""
     parts, path = [], ""
     for part in layer.split("."):
-        stem, number = re.fullmatch(r"(.*?)([0-9]*)", part, re.DOTALL).groups()
+        stem, number = re.fullmatch(r"(.*?)([0-9]{0,18})", part, re.DOTALL).groups()
         parts.append((path + stem, int(number or 0)))
         path += f"{part}."
     return parts

@@ -14,7 +14,7 @@ from mxnet.gluon.data.vision import transforms
 
 from gluon_cnn.data import to_batch
 from gluon_cnn.data.fashion_mnist import SIDE
-from gluon_cnn.errors import ModelError
+from gluon_cnn.errors import InteropError, ModelError
 from gluon_cnn.files import write_atomically
 from gluon_cnn.interop.check import compare, refuse_difference
 from gluon_cnn.models.zoo import import_gluoncv
@@ -62,6 +62,9 @@ def export(net, prefix, images, resize=None, *, preprocess=False, metadata=None)
         If ``net`` is not hybrid.
     """
     prefix = Path(prefix)
+    for path in (Path(f"{prefix}{ending}") for ending in ENDINGS):
+        if path.is_dir():
+            raise InteropError(f"{path} is a directory: choose another --out.")
     with tempfile.TemporaryDirectory() as directory:
         files = trace(net, Path(directory) / "net", resize, preprocess=preprocess)
         difference = compare(load(files, resize, preprocess=preprocess), net, images, resize)
@@ -69,8 +72,9 @@ def export(net, prefix, images, resize=None, *, preprocess=False, metadata=None)
         about = Path(directory) / "metadata.json"
         content = {**(metadata or {}), "largest_difference": f"{difference.largest:.3g}"}
         about.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        with contextlib.ExitStack() as stack:  # no name is taken before all three are on the disk
-            for source, ending in zip((*files, about), ENDINGS):
+        # No name is taken before all three are on the disk, and that of the metadata last.
+        with contextlib.ExitStack() as stack:
+            for source, ending in reversed(list(zip((*files, about), ENDINGS))):
                 shutil.copyfile(source, stack.enter_context(write_atomically(f"{prefix}{ending}")))
     return difference
 

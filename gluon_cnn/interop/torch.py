@@ -13,8 +13,9 @@ from mxnet.gluon import nn
 
 from gluon_cnn.checks import choice
 from gluon_cnn.errors import InteropError
-from gluon_cnn.interop.state_dict import import_torch, layers_in_order, read_state_dict
-from gluon_cnn.models.parameters import copied, fits
+from gluon_cnn.interop.extras import import_extra
+from gluon_cnn.interop.state_dict import layers_in_order, read_state_dict
+from gluon_cnn.models.parameters import copied, fits, named_parameters, put_parameters
 
 __all__ = ["from_torch", "to_torch", "torch_network"]
 
@@ -65,11 +66,8 @@ def from_torch(net, state_dict):
         is not one of weights. The network is as it was, then.
     """
     arrays = read_state_dict(state_dict)
-    matched = list(_matched(net._collect_params_with_prefix(), arrays))  # before anything is changed
-    array_of = mx.np.array if mx.util.is_np_array() else mx.nd.array
-    for parameter, array in matched:
-        # What load_parameters does with what it has read from its own file.
-        parameter._load_init(array_of(array, dtype=parameter.dtype, ctx=mx.cpu()), None)
+    matched = dict(_matched(named_parameters(net), arrays))  # before anything is changed
+    put_parameters(net, {name: mx.nd.array(array, dtype=array.dtype, ctx=mx.cpu()) for name, array in matched.items()})
     return net
 
 
@@ -121,7 +119,7 @@ def torch_network(net, *, layout="sequential"):
         For another layout.
     """
     choice("layout", layout, LAYOUTS)
-    torch = import_torch()
+    torch = import_extra("torch", "torch")
     modules, _ = _translate(torch, net, "", flat=False)
     network = modules[0] if isinstance(modules[0], torch.nn.Sequential) else torch.nn.Sequential(*modules)
     if layout == "sequential":
@@ -136,7 +134,7 @@ def torch_network(net, *, layout="sequential"):
 
 def _translate(torch, layer, path, flat):
     """PyTorch's modules for a layer, and whether what comes out of them is N×C; ``flat`` says it of what goes in."""
-    if isinstance(layer, (nn.Sequential, nn.HybridSequential)):
+    if _is_chain(layer):
         modules = []
         for name, child in layer._children.items():
             translated, flat = _translate(torch, child, f"{path}{name}.", flat)
@@ -160,6 +158,15 @@ def _translate(torch, layer, path, flat):
     return modules, flat
 
 
+def _is_chain(layer):
+    """Whether a container passes its batch from child to child, as Gluon's own do, and does nothing else with it."""
+    for kind in (nn.Sequential, nn.HybridSequential):
+        if isinstance(layer, kind):
+            ways = ("forward", "hybrid_forward")
+            return all(getattr(type(layer), way, None) is getattr(kind, way, None) for way in ways)
+    return False
+
+
 def _counterpart(torch, layer, parameters, flat):
     """PyTorch's module for a layer with these parameters, not yet in it; None if there is none."""
     options, weight = getattr(layer, "_kwargs", {}), parameters.get("weight")
@@ -174,7 +181,11 @@ def _counterpart(torch, layer, parameters, flat):
         return skip_init(torch.nn.Conv2d, *channels, *window, options["dilate"], groups, bias)
     if isinstance(layer, nn.Dense):
         return skip_init(torch.nn.Linear, weight.shape[1], weight.shape[0], "bias" in parameters)
-    if isinstance(layer, nn.BatchNorm) and options["axis"] == 1 and not options["fix_gamma"]:
+    if (
+        isinstance(layer, nn.BatchNorm)
+        and options["axis"] == 1
+        and not (options["fix_gamma"] or options["use_global_stats"])
+    ):
         kind = torch.nn.BatchNorm1d if flat else torch.nn.BatchNorm2d
         return kind(len(weight), eps=options["eps"], momentum=1 - options["momentum"])
     whole = options.get("pooling_convention") == "valid"  # windows only
@@ -194,16 +205,11 @@ def _counterpart(torch, layer, parameters, flat):
 
 
 def _tensor(torch, parameter):
-    try:
-        return torch.from_numpy(copied(parameter).asnumpy())
-    except (mx.gluon.parameter.DeferredInitializationError, RuntimeError):
-        raise InteropError(
-            f"{parameter.name} has no values yet: initialize the network and run a batch through it, or train it."
-        ) from None
+    return torch.from_numpy(copied(parameter).asnumpy())
 
 
 def _matched(parameters, arrays):
-    """Each parameter of a network with its array of the state dict."""
+    """The name of each parameter of a network, and its array of the state dict."""
     waiting = {}  # the layers of the state dict by kind, in order
     for names in layers_in_order(arrays):
         waiting.setdefault(_kind(arrays, names), []).append(names)
@@ -223,7 +229,7 @@ def _matched(parameters, arrays):
             array = arrays[names[what]]
             if not fits(array.shape, parameters[name].shape):
                 raise _misfit(f"{has}, but {names[what]} of the state dict, which comes there, has {array.shape}")
-            yield parameters[name], array
+            yield name, array
         for what in sorted(set(names) - set(layer)):
             raise _misfit(
                 f"The state dict has {names[what]}, but the network has nothing beside {layer['weight']} for it"

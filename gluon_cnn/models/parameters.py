@@ -2,6 +2,7 @@
 do not read. It is what MXNet 1 writes of ``mx.nd`` arrays, so that ``net.load_parameters`` reads it there."""
 
 import zipfile
+from pathlib import Path
 from typing import List, NamedTuple
 
 import mxnet as mx
@@ -125,7 +126,12 @@ def copied(parameter):
     # Times 1, which copies each bit, and brings what a forward pass leaves in oneDNN's layout, or is about to, back
     # into the plain one. Copied to NumPy as it is, it can give other numbers, and on a thread of Python's that would
     # begin threads of OpenMP's own, see _runtime.
-    return (parameter.list_data()[0] * 1).as_in_context(mx.cpu()).as_nd_ndarray()
+    try:
+        return (parameter.list_data()[0] * 1).as_in_context(mx.cpu()).as_nd_ndarray()
+    except RuntimeError:  # that of a deferred initialisation is a kind of it
+        raise ModelError(
+            f"{parameter.name} has no values yet: initialize the network and run a batch through it, or train it."
+        ) from None
 
 
 def write_parameters(path, arrays):
@@ -138,6 +144,8 @@ def write_parameters(path, arrays):
 def read_parameters(path):
     """The arrays of a parameter file by name, as ``mx.nd`` arrays; ModelError if it holds none."""
     path = str(path)
+    if not Path(path).is_file():
+        raise ModelError(f"There is no file {path}: name one of parameters.")
     try:
         if zipfile.is_zipfile(path):  # MXNet 2's own
             with np.load(path) as arrays:
@@ -149,7 +157,7 @@ def read_parameters(path):
             with array_mode(True):  # which MXNet 1 reads in its mode only
                 arrays = mx.nd.load(path)
         return {name: array.as_nd_ndarray() for name, array in arrays.items()}
-    except (mx.MXNetError, AttributeError, ValueError, OSError, zipfile.BadZipFile):
+    except (mx.MXNetError, AttributeError, ValueError, KeyError, TypeError, OSError, zipfile.BadZipFile):
         raise ModelError(f"{path} holds no parameters of a network: use one that was saved by name.") from None
 
 

@@ -35,9 +35,10 @@ def import_gluoncv():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             import gluoncv
-    except ImportError as error:
+    except (ImportError, RuntimeError) as error:  # the latter is of MXNet 2
+        reason = str(error).strip().splitlines()[0].rstrip(".")
         raise ModelError(
-            f"GluonCV cannot be imported ({error}): pip install gluoncv==0.10.5.post0 brings it."
+            f"GluonCV cannot be imported ({reason}): it needs MXNet 1.9.1, and pip install gluoncv==0.10.5.post0."
         ) from None
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = half_pictures
@@ -128,7 +129,7 @@ def network(name, *, num_classes=10, hybrid=True):
         Under ``npx.set_np()``, for whose arrays these networks were not written.
     """
     if mx.util.is_np_array():
-        raise ModelError(f"{name} takes mx.nd arrays only: call npx.reset_np() first.")
+        raise ModelError(f"{name} takes mx.nd arrays only: call npx.reset_np() first, and use MXNet 1.9.1.")
     from mxnet.gluon.contrib.nn import HybridConcurrent, Identity  # MXNet 2 has them elsewhere
 
     zoo, _, own_name = name.partition(":")

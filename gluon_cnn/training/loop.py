@@ -191,12 +191,12 @@ def _epochs(num_epochs, net, train_iter, test_iter, trainer, devices, batch_size
     for epoch in range(1, num_epochs + 1):
         start = time.perf_counter()
         options = {"pace": train_pace, "batch_size": batch_size, "loss": loss}
-        train = _run(train_steps, net, train_iter, trainer, devices=devices, **options)
+        trained_on = _run(train_steps, net, train_iter, trainer, devices=devices, **options)
         trained = time.perf_counter() - start
         test = _run(test_steps, net, test_iter, devices=devices, pace=test_pace)
         seconds = time.perf_counter() - start
-        speed, dead = train.images / trained, len(test.dead_classes)
-        yield EpochResult(epoch, train.mean_loss, train.accuracy, test.accuracy, seconds, speed, dead)
+        speed, dead = trained_on.images / trained, len(test.dead_classes)
+        yield EpochResult(epoch, trained_on.mean_loss, trained_on.accuracy, test.accuracy, seconds, speed, dead)
 
 
 def _run(steps, net, data_iter, *args, devices, pace, **options):

@@ -37,7 +37,8 @@ def advice_on_memory(recipe, devices):
         if recipe.edition and size == get_recipe(recipe.model, recipe.edition).batch_size:
             smaller += " (it is not the book's recipe then, and is compared with nothing)"
         if devices[0].device_type == "gpu" and number_of_gpus() > len(devices):
-            smaller += ", or split each batch over more GPUs, such as --ctx gpu:0,1, which keeps the recipe"
+            more = ",".join(map(str, range(len(devices) + 1)))
+            smaller += f", or split each batch over more GPUs, such as --ctx gpu:{more}, which keeps the recipe"
         raise DeviceError(
             f"{on} ran out of memory with batches of {size} images of {side}×{side}: {smaller}; or make room there and "
             "go on with --resume."
