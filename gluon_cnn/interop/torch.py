@@ -195,11 +195,14 @@ def _counterpart(torch, layer, parameters, flat):
 
 def _tensor(torch, parameter):
     try:
-        return torch.from_numpy(parameter.list_data()[0].asnumpy())
-    except (mx.gluon.parameter.DeferredInitializationError, RuntimeError):
+        data = parameter.list_data()[0]
+    except RuntimeError:  # Gluon's for a parameter that is not initialised, or not yet
         raise InteropError(
             f"{parameter.name} has no values yet: initialize the network and run a batch through it, or train it."
         ) from None
+    # Times 1, which copies each bit on MXNet's engine. A convolution that is still at work may be about to change the
+    # weight to oneDNN's layout in place; asnumpy reads outside the engine, so it could get half of either.
+    return torch.from_numpy((data * 1).asnumpy())
 
 
 def _matched(parameters, arrays):
