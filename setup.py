@@ -59,7 +59,7 @@ setup(
         "cpu": ["mxnet==1.9.1", *RUNTIME],
         "cu112": ["mxnet-cu112==1.9.1", *CUDA_11, *RUNTIME],
         "onnx": ["onnx==1.16.2", "onnxruntime>=1.18.1,<1.23"],
-        # Before 2.6, the last of Python 3.8, PyTorch's own files can run code: gluon_cnn reads none there.
+        # Before 2.6 PyTorch's own files can run code, so gluon_cnn reads none by Python 3.8's, which ends at 2.4.
         "torch": ["safetensors>=0.4", 'torch>=2.6; python_version >= "3.9"', 'torch>=2; python_version < "3.9"'],
         "dev": ["hypothesis>=6", "pytest>=7", "pytest-timeout>=2", "ruff==0.17.6", "selenium>=4"],
     },
