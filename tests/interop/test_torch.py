@@ -1,4 +1,4 @@
-"""Weights that go to PyTorch and come from it, and the same training in both."""
+"""Weights and networks that go to PyTorch and come from it."""
 
 import pickle
 import subprocess
@@ -10,199 +10,18 @@ import gluon_cnn  # before mxnet, which it makes ready
 import mxnet as mx
 import numpy as np
 import pytest
-from mxnet import autograd, gluon
+from mxnet import autograd
 from mxnet.gluon import nn
 
-from gluon_cnn.data import SAMPLE
 from gluon_cnn.errors import InteropError, SettingError
 from gluon_cnn.interop.torch import from_torch, to_torch, torch_network
-from gluon_cnn.models.sequential import layers_of
-from gluon_cnn.training import get_recipe, initialize_from_seed
+from gluon_cnn.training import initialize_from_seed
 
 torch = pytest.importorskip("torch")
 safetensors = pytest.importorskip("safetensors.torch")
+from torch_networks import NETWORKS, ConvFc, lenet, nin, pair, parameters, real_batches  # noqa: E402
+
 tnn = torch.nn
-
-
-def lenet(padding=0, pool=tnn.MaxPool2d):
-    layers = [
-        tnn.Conv2d(1, 6, 5, padding=padding),
-        tnn.Sigmoid(),
-        pool(2),
-        tnn.Conv2d(6, 16, 5),
-        tnn.Sigmoid(),
-        pool(2),
-    ]
-    inputs = 400 if padding else 256
-    dense = [tnn.Linear(inputs, 120), tnn.Sigmoid(), tnn.Linear(120, 84), tnn.Sigmoid(), tnn.Linear(84, 10)]
-    return tnn.Sequential(*layers, tnn.Flatten(), *dense)
-
-
-def alexnet_parts(padding, side=224):
-    sizes = [(1, 96, 11, 4, padding), (96, 256, 5, 1, 2), (256, 384, 3, 1, 1), (384, 384, 3, 1, 1), (384, 256, 3, 1, 1)]
-    conv = []
-    for number, size in enumerate(sizes):
-        conv += [tnn.Conv2d(*size), tnn.ReLU()] + ([tnn.MaxPool2d(3, 2)] if number in (0, 1, 4) else [])
-    wide = {224: 5, 96: 1}[side] ** 2 * 256
-    fc = [tnn.Linear(wide, 4096), tnn.ReLU(), tnn.Dropout(0.5), tnn.Linear(4096, 4096), tnn.ReLU(), tnn.Dropout(0.5)]
-    return tnn.Sequential(*conv), tnn.Sequential(*fc, tnn.Linear(4096, 10))
-
-
-def alexnet(padding, side):
-    conv, fc = alexnet_parts(padding, side)
-    return tnn.Sequential(*conv, tnn.Flatten(), *fc)
-
-
-class ConvFc(tnn.Module):
-    """The other layout of the notes: the convolutions in one Sequential, the dense layers in another."""
-
-    def __init__(self, padding):
-        super().__init__()
-        self.conv, self.fc = alexnet_parts(padding)
-
-    def forward(self, x):
-        return self.fc(self.conv(x).view(len(x), -1))
-
-
-def vgg11(side):
-    blocks, channels = [], 1
-    for number, out in ((1, 16), (1, 32), (2, 64), (2, 128), (2, 128)):
-        block = []
-        for _ in range(number):
-            block += [tnn.Conv2d(channels, out, 3, padding=1), tnn.ReLU()]
-            channels = out
-        blocks.append(tnn.Sequential(*block, tnn.MaxPool2d(2, 2)))
-    dense = [tnn.Linear(128 * (side // 32) ** 2, 4096), tnn.ReLU(), tnn.Dropout(0.5)]
-    dense += [tnn.Linear(4096, 4096), tnn.ReLU(), tnn.Dropout(0.5), tnn.Linear(4096, 10)]
-    return tnn.Sequential(*blocks, tnn.Flatten(), *dense)
-
-
-def nin():
-    def block(channels, out, *window):
-        rest = [tnn.ReLU(), tnn.Conv2d(out, out, 1), tnn.ReLU(), tnn.Conv2d(out, out, 1), tnn.ReLU()]
-        return tnn.Sequential(tnn.Conv2d(channels, out, *window), *rest)
-
-    layers = []
-    for size in ((1, 96, 11, 4, 0), (96, 256, 5, 1, 2), (256, 384, 3, 1, 1)):
-        layers += [block(*size), tnn.MaxPool2d(3, 2)]
-    return tnn.Sequential(*layers, tnn.Dropout(0.5), block(384, 10, 3, 1, 1), tnn.AdaptiveAvgPool2d(1), tnn.Flatten())
-
-
-# name: ours, and the one written by hand from the book's PyTorch notes for images of some size
-NETWORKS = {
-    "lenet zh-v1": (lambda: gluon_cnn.lenet(hybrid=True), lambda side: lenet()),
-    "lenet en": (lambda: gluon_cnn.lenet(edition="en", hybrid=True), lambda side: lenet(2, tnn.AvgPool2d)),
-    "alexnet": (lambda: gluon_cnn.alexnet(hybrid=True), lambda side: alexnet(0, side)),
-    "alexnet padding 1": (lambda: gluon_cnn.alexnet(padding=1, hybrid=True), lambda side: alexnet(1, side)),
-    "vgg11": (lambda: gluon_cnn.vgg11(ratio=4, hybrid=True), vgg11),
-    "nin": (lambda: gluon_cnn.nin(hybrid=True), lambda side: nin()),
-}
-
-
-def pair(name, side, dtype="float32"):
-    """Ours with the recipe's Xavier weights, and the one by hand with the same; no dropout, which draws at random."""
-    build, build_torch = NETWORKS[name]
-    net, other = build(), build_torch(side)
-    for layer in layers_of(net):
-        if isinstance(layer, nn.Dropout):
-            layer._rate = 0.0
-    initialize_from_seed(net, 0, (1, 1, side, side))
-    other.load_state_dict(to_torch(net))  # which refuses other names
-    net.cast(dtype)
-    net.hybridize(static_alloc=True, static_shape=True)
-    return net, other.to(getattr(torch, dtype)).eval()
-
-
-def real_batches(number, size, side, dtype="float32"):
-    """Batches of real images for both: (X, y, X of PyTorch, y of PyTorch)."""
-    resize = None if side == 28 else side
-    train_iter, _ = gluon_cnn.load_data_fashion_mnist(size, resize, root=SAMPLE, train_size=number * size, seed=0)
-    for X, y in train_iter:
-        X, y = X.astype(dtype), y.astype(dtype)
-        yield X, y, torch.from_numpy(X.asnumpy()), torch.from_numpy(y.asnumpy()).long()
-
-
-def relative(ours, theirs):
-    """The largest difference of two tensors, in parts of the largest number in them."""
-    return np.abs(ours - theirs).max() / np.abs(theirs).max()
-
-
-def parameters(net):
-    return list(net.collect_params().values())
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_same_weights_and_images_give_the_same_logits_and_gradients(name):
-    side = 28 if "lenet" in name else 224
-    net, other = pair(name, side)
-    X, y, X_torch, y_torch = next(real_batches(1, 4, side))
-    loss = gluon.loss.SoftmaxCrossEntropyLoss()
-    with autograd.record():
-        logits = net(X)
-        value = loss(logits, y).mean()
-    value.backward()
-    logits_torch = other(X_torch)
-    tnn.functional.cross_entropy(logits_torch, y_torch).backward()
-
-    difference = np.abs(logits.asnumpy() - logits_torch.detach().numpy()).max()
-    gradients = [relative(p.grad().asnumpy(), q.grad.numpy()) for p, q in zip(parameters(net), other.parameters())]
-    print(f"{name} at {side}: logits {difference:.1e}, gradients {max(gradients):.1e}")
-    assert difference < 1e-5
-    assert max(gradients) < 1e-4
-
-
-def optimizers(kind, lr):
-    """The same recipe for both: MXNet's name and options, PyTorch's optimizer, and what to do before its step t.
-
-    MXNet keeps Adam's constants in float32, also where it computes in float64, so PyTorch gets those too. And MXNet
-    adds epsilon to the root of the second moment before its bias is corrected; PyTorch does it after, where it has to
-    be larger.
-    """
-    if kind == "sgd":
-        return (
-            {"learning_rate": lr},
-            lambda weights: torch.optim.SGD(weights, lr, fused=True),
-            lambda optimizer, t: None,
-        )
-    beta1, beta2, epsilon = (float(np.float32(value)) for value in (0.9, 0.999, 1e-8))
-
-    def before_step(optimizer, t):
-        optimizer.param_groups[0]["eps"] = epsilon / (1 - beta2**t) ** 0.5
-
-    options = {"learning_rate": lr, "beta1": beta1, "beta2": beta2, "epsilon": epsilon}
-    return options, lambda weights: torch.optim.Adam(weights, lr, betas=(beta1, beta2), fused=True), before_step
-
-
-@pytest.mark.parametrize("kind", ["sgd", "adam"])
-@pytest.mark.parametrize("name", NETWORKS)
-def test_ten_steps_end_in_the_same_weights(name, kind):
-    # In float64 but for LeNet: with ReLUs and biases of 0, as the recipe begins, what float32 rounds decides whether
-    # the black ground of an image passes a ReLU. PyTorch with one thread and with two does not agree with itself then.
-    dtype, side = ("float32", 28) if "lenet" in name else ("float64", 96)
-    net, other = pair(name, side, dtype)
-    recipe = get_recipe(name.split()[0], "adam" if kind == "adam" else "zh-v1")
-    options, make_optimizer, before_step = optimizers(kind, recipe.lr)
-    trainer, optimizer = gluon.Trainer(parameters(net), kind, options), make_optimizer(other.parameters())
-    before = [p.data().asnumpy() for p in parameters(net)]
-    loss = gluon.loss.SoftmaxCrossEntropyLoss()
-    for t, (X, y, X_torch, y_torch) in enumerate(real_batches(10, 2, side, dtype), 1):
-        with autograd.record():
-            value = loss(net(X), y)
-        value.backward()
-        trainer.step(len(y))
-        optimizer.zero_grad()
-        tnn.functional.cross_entropy(other(X_torch), y_torch).backward()
-        before_step(optimizer, t)
-        optimizer.step()
-
-    weights = [(p.data().asnumpy(), q.detach().numpy()) for p, q in zip(parameters(net), other.parameters())]
-    largest = max(np.abs(ours - theirs).max() for ours, theirs in weights)
-    share = max(relative(ours, theirs) for ours, theirs in weights)
-    moved = min(np.abs(ours - old).max() for (ours, _), old in zip(weights, before))
-    print(f"{name} at {side}, {kind}, {dtype}: weights {largest:.1e}, relative {share:.1e}; moved {moved:.1e} or more")
-    assert t == 10
-    assert share < 1e-4
-    assert largest < 1e-2 * moved
 
 
 @pytest.mark.parametrize("name", NETWORKS)
