@@ -10,8 +10,12 @@ from pathlib import Path
 import mxnet as mx
 import numpy as np
 import pytest
+from PIL import Image
 
+import gluon_cnn
 from gluon_cnn import get_model, lenet, load_parameters, save_parameters
+from gluon_cnn.cli import main
+from gluon_cnn.data import SAMPLE, read_fashion_mnist
 from gluon_cnn.errors import ModelError
 from gluon_cnn.training import read_history
 
@@ -107,6 +111,43 @@ def test_a_run_of_mxnet_2_goes_on_to_the_same_bits(tmp_path):
     ]
 
 
+def command_2(*arguments):
+    done = subprocess.run([PYTHON_2, "-m", "gluon_cnn.cli", *map(str, arguments)], capture_output=True, text=True)
+    # Without what MXNet 2 says of its memory.
+    return done.returncode, done.stdout, [line for line in done.stderr.splitlines() if not line.startswith("[")]
+
+
+@needs_mxnet2
+def test_a_run_of_1_9_1_is_evaluated_and_predicts_in_mxnet_2(lenet_run, tmp_path, capsys):
+    Image.fromarray(read_fashion_mnist(SAMPLE)[1].images[0]).save(tmp_path / "garment.png")
+    for words in (["evaluate", lenet_run], ["predict", lenet_run, tmp_path / "garment.png"]):
+        assert main(list(map(str, words))) == 0
+        assert command_2(*words) == (0, capsys.readouterr().out, [])
+
+
+@needs_mxnet2
+def test_what_mxnet_2_has_not_is_said_in_a_line(tmp_path):
+    for words in (
+        ["summary", "nin"],
+        ["summary", "gluoncv:cifar_resnet20_v1"],
+        ["train", "lenet", "--data", "sample", "--lr-schedule", "cosine", "--out", tmp_path / "run"],
+    ):
+        code, _, errors = command_2(*words)
+        assert (code, len(errors)) == (1, 1)
+        assert errors[0].startswith("gluon-cnn: ")
+    checks = {check["name"]: check for check in json.loads(command_2("doctor", "--json")[1])["checks"]}
+    assert checks["MXNet"]["state"] == "ok"
+    assert "ONEDNN" in checks["features"]["value"]
+
+
+def test_a_network_without_values_is_not_saved(tmp_path):
+    for net in (lenet(), gluon_cnn.nin()):
+        with pytest.raises(ModelError, match="has no values yet"):
+            save_parameters(net, tmp_path / "net.params")
+        net.initialize()  # the first layer learns its shape later
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_file_of_another_network_is_refused(tmp_path):
     net = lenet()
     net.initialize()
@@ -117,6 +158,9 @@ def test_a_file_of_another_network_is_refused(tmp_path):
     (tmp_path / "damaged.params").write_bytes((tmp_path / "lenet.params").read_bytes()[:1000])
     (tmp_path / "empty.params").write_bytes(b"")
     (tmp_path / "page.params").write_text("<html></html>")
-    for name in ("damaged", "empty", "page", "none"):
-        with pytest.raises(ModelError, match=f"{name}.params holds no parameters"):
-            load_parameters(lenet(), tmp_path / f"{name}.params")
+    np.savez(tmp_path / "words.npz", a=np.array(["a", "b"]))
+    for name in ("damaged.params", "empty.params", "page.params", "words.npz"):
+        with pytest.raises(ModelError, match=f"{name} holds no parameters"):
+            load_parameters(lenet(), tmp_path / name)
+    with pytest.raises(ModelError, match=r"There is no file .*none\.params"):
+        load_parameters(lenet(), tmp_path / "none.params")

@@ -114,7 +114,9 @@ def torch_network(net, *, layout="sequential"):
     Raises
     ------
     InteropError
-        If PyTorch is not installed, a layer has no counterpart there, or the weights are not there yet.
+        If PyTorch is not installed, or a layer has no counterpart there.
+    ModelError
+        If the weights are not there yet.
     SettingError
         For another layout.
     """

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from mxnet import autograd
 from mxnet.gluon import nn
+from mxnet.gluon.contrib.nn import HybridConcurrent
 
-from gluon_cnn.errors import InteropError, SettingError
+from gluon_cnn.errors import InteropError, ModelError, SettingError
 from gluon_cnn.interop.torch import from_torch, to_torch, torch_network
 from gluon_cnn.training import initialize_from_seed
 
@@ -266,11 +267,11 @@ def test_what_is_no_state_dict_is_refused(given, kind):
 
 
 def test_a_network_without_weights_is_refused():
-    with pytest.raises(InteropError, match=r"conv\d+_weight has no values yet"):
+    with pytest.raises(ModelError, match=r"conv\d+_weight has no values yet"):
         to_torch(gluon_cnn.lenet())
     net = gluon_cnn.lenet()
     net.initialize()
-    with pytest.raises(InteropError, match="has no values yet"):
+    with pytest.raises(ModelError, match="has no values yet"):
         to_torch(net)
     lazy = tnn.Sequential(tnn.LazyConv2d(6, 5))
     with pytest.raises(InteropError, match=r"0.weight in the state dict has no values"):
@@ -355,13 +356,33 @@ def test_without_pytorch_the_error_says_how_to_get_it(tmp_path, monkeypatch):
     net = from_torch(gluon_cnn.lenet(), tmp_path / "lenet.safetensors")
     np.testing.assert_array_equal(net[0].weight.data().asnumpy(), state["0.weight"].numpy())
     for call in (lambda: to_torch(net), lambda: from_torch(net, tmp_path / "lenet.pt")):
-        with pytest.raises(InteropError, match="PyTorch is not installed: pip install torch"):
+        with pytest.raises(InteropError, match=r"torch cannot be imported .*: pip install 'gluon-cnn\[torch\]'"):
             call()
     monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
-    with pytest.raises(InteropError, match="needs the package safetensors: pip install safetensors"):
+    with pytest.raises(
+        InteropError, match=r"safetensors.numpy cannot be imported .*: pip install 'gluon-cnn\[safetensors\]'"
+    ):
         from_torch(net, tmp_path / "lenet.safetensors")
 
 
 def test_the_package_does_not_import_pytorch():
     code = "import sys, gluon_cnn.interop.torch; sys.exit('torch' in sys.modules or 'safetensors' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+class Doubled(nn.Sequential):
+    """A chain whose own forward does more than its layers."""
+
+    def forward(self, x):
+        return 2 * super().forward(x)
+
+
+@pytest.mark.parametrize("kind", [Doubled, HybridConcurrent])
+def test_a_container_that_is_no_chain_is_refused(kind, images):
+    net = nn.Sequential()
+    net.add(kind())
+    net[0].add(nn.Conv2D(2, 1), nn.Conv2D(2, 1))
+    net.initialize()
+    net(images)
+    with pytest.raises(InteropError, match="has no counterpart in PyTorch"):
+        torch_network(net)

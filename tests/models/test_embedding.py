@@ -250,7 +250,7 @@ def test_files_that_do_not_match(images, tmp_path):
     damaged, unnamed = tmp_path / "damaged.params", tmp_path / "list.params"
     damaged.write_bytes((tmp_path / "net.params").read_bytes()[:1000])
     mx.nd.save(str(unnamed), [mx.nd.zeros(3)])
-    for path in (damaged, unnamed, tmp_path / "none.params"):
+    for path in (damaged, unnamed):
         with pytest.raises(GluonCNNError, match=rf"{path.name} holds no parameters of a network"):
             gluon_cnn.load_matching(net, path)
     dense = nn.Dense(2, in_units=3)
