@@ -359,9 +359,7 @@ def test_without_pytorch_the_error_says_how_to_get_it(tmp_path, monkeypatch):
         with pytest.raises(InteropError, match=r"torch cannot be imported .*: pip install 'gluon-cnn\[torch\]'"):
             call()
     monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
-    with pytest.raises(
-        InteropError, match=r"safetensors.numpy cannot be imported .*gluon-cnn\[safetensors\]"
-    ):
+    with pytest.raises(InteropError, match=r"safetensors.numpy cannot be imported .*gluon-cnn\[safetensors\]"):
         from_torch(net, tmp_path / "lenet.safetensors")
 
 
