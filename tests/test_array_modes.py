@@ -146,6 +146,11 @@ def test_a_network_without_values_is_not_saved(tmp_path):
             save_parameters(net, tmp_path / "net.params")
         net.initialize()  # the first layer learns its shape later
     assert not list(tmp_path.iterdir())
+    net = lenet()
+    net.initialize()
+    net(mx.nd.zeros((1, 1, 28, 28)))
+    with pytest.raises(ModelError, match="in a directory that is not there"):
+        save_parameters(net, tmp_path / "none" / "net.params")
 
 
 def test_a_file_of_another_network_is_refused(tmp_path):

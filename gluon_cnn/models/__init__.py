@@ -48,7 +48,9 @@ def canonical_name(name):
         return zoo.canonical_name(lower)
     lower = _OTHER_NAMES.get(lower, lower)
     if lower not in _MODELS:
-        raise ModelError(f"There is no network {name!r}; use one of {', '.join(list_models())}, or gluoncv:NAME.")
+        raise ModelError(
+            f"There is no network {name!r}; use one of {', '.join(list_models())}, gluoncv:NAME or gluon:NAME."
+        )
     return lower
 
 

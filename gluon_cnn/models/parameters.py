@@ -37,7 +37,14 @@ def save_parameters(net, path):
         Initialised, of known shapes.
     path : path
         Such as ``nin.params``.
+
+    Raises
+    ------
+    ModelError
+        If a parameter has no values yet, or the file's directory is not there.
     """
+    if not Path(path).parent.is_dir():
+        raise ModelError(f"{path} would be in a directory that is not there: make it first.")
     with write_atomically(path) as temporary:
         write_parameters(temporary, copied_parameters(net))
 
@@ -174,8 +181,8 @@ def misfit(shapes, net):
     expected = {name: parameter.shape for name, parameter in named_parameters(net).items()}
     for name, shape in expected.items():
         if name not in shapes or not fits(shapes[name], shape):
-            has = f"of shape {shapes[name]}" if name in shapes else "none"
-            return f"{name} should be of shape {shape}, but it has {has}"
+            what = f"is of shape {shapes[name]}" if name in shapes else "is not there"
+            return f"{name} should be of shape {shape}, but {what}"
     surplus = next((name for name in shapes if name not in expected), None)
     return surplus and f"it has {surplus}, which this one has not"
 

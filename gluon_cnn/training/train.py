@@ -119,7 +119,8 @@ def train(run, *, command, resume=False, quiet=False, job=None):
         if run.settings["hybrid"]:
             net.hybridize(static_alloc=True, static_shape=True)
         if state["epoch"] == recipe.epochs:
-            log.info(f"all {recipe.epochs} epochs are done; --epochs with a larger number adds more")
+            more = "" if recipe.lr_schedule else "; --epochs with a larger number adds more"
+            log.info(f"all {recipe.epochs} epochs are done{more}")
         else:
             _announce(run, devices, train_iter)
         saver = stack.enter_context(Saver(run.checkpoints, job.beat)) if job.first else None

@@ -80,10 +80,10 @@ def test_file_of_another_network_changes_nothing(tmp_path):
         each(mx.nd.zeros((1, 1, 28, 28)))
     before = numbers(net)
     save_parameters(other, path)
-    with pytest.raises(InteropError, match=r"6.weight should be of shape \(10, 84\), but it has of shape \(7, 84\)"):
+    with pytest.raises(InteropError, match=r"6.weight should be of shape \(10, 84\), but is of shape \(7, 84\)"):
         load_parameters(net, path)
     for changed, message in (
-        ({"0.weight": before["0.weight"]}, "0.bias should be of shape .* but it has none"),
+        ({"0.weight": before["0.weight"]}, "0.bias should be of shape .* but is not there"),
         ({**before, "9.weight": before["0.weight"]}, "it has 9.weight, which this one has not"),
     ):
         safetensors.numpy.save_file(changed, str(path))

@@ -83,7 +83,7 @@ def test_recipes_are_plain_and_nothing_of_them_is_the_books():
         ("gluoncv:resnet50_v1b_gn", "the nearest that do are resnet50_v1b"),
         ("gluon:resnet50_v1b", "no network 'resnet50_v1b' in Gluon's model zoo; the nearest are resnet50_v1"),
         ("torchvision:resnet18", "no model zoo 'torchvision'; write gluoncv:NAME or gluon:NAME"),
-        ("cifar_resnet20_v1", "use one of alexnet, lenet, nin, vgg11, or gluoncv:NAME"),
+        ("cifar_resnet20_v1", "use one of alexnet, lenet, nin, vgg11, gluoncv:NAME or gluon:NAME"),
     ],
 )
 def test_names_that_are_not_there_or_classify_nothing(name, message):

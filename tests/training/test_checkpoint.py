@@ -159,7 +159,7 @@ def test_files_of_another_checkpoint_are_noticed(trained, images, tmp_path):
     ("other", "message"),
     [
         (lambda: lenet(edition="en"), r"4\.weight should be of shape \(120, 0\)|another network"),
-        (lambda: lenet(num_classes=7), r"6\.weight should be of shape \(7, 0\), but it has of shape \(10, 84\)"),
+        (lambda: lenet(num_classes=7), r"6\.weight should be of shape \(7, 0\), but is of shape \(10, 84\)"),
     ],
 )
 def test_parameters_of_another_network_are_refused_by_name(trained, tmp_path, other, message, images):
