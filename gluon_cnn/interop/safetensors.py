@@ -8,7 +8,7 @@ import mxnet as mx
 from gluon_cnn.errors import InteropError
 from gluon_cnn.files import write_atomically
 from gluon_cnn.interop.extras import import_extra
-from gluon_cnn.models.parameters import copied_parameters, misfit, put_parameters
+from gluon_cnn.models.parameters import copied_parameters, put_whole
 
 __all__ = ["load_parameters", "read_arrays", "save_parameters"]
 
@@ -49,14 +49,12 @@ def load_parameters(net, path, ctx=None):
     Raises
     ------
     InteropError
-        If the file is missing, damaged or of another network, naming the first parameter that differs; nothing has
-        been changed then. Or if the package safetensors is missing.
+        If the file is missing or damaged, or the package safetensors is missing.
+    ModelError
+        If it is of another network, naming the first parameter that differs; nothing has been changed then.
     """
-    arrays = read_arrays(path)
-    differs = misfit({name: array.shape for name, array in arrays.items()}, net)
-    if differs:
-        raise InteropError(f"{path} is of another network: {differs}.")
-    put_parameters(net, {name: mx.nd.array(array, dtype=array.dtype) for name, array in arrays.items()}, ctx)
+    arrays = {name: mx.nd.array(array, dtype=array.dtype) for name, array in read_arrays(path).items()}
+    put_whole(net, arrays, path, ctx)
 
 
 def read_arrays(path):

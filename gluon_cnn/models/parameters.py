@@ -22,6 +22,7 @@ __all__ = [
     "misfit",
     "named_parameters",
     "put_parameters",
+    "put_whole",
     "read_parameters",
     "save_parameters",
     "write_parameters",
@@ -66,11 +67,7 @@ def load_parameters(net, path, *, ctx=None):
         If the file holds no parameters, or those of another network: the first that does not fit is named. Nothing has
         been changed then.
     """
-    arrays = read_parameters(path)
-    differs = misfit({name: array.shape for name, array in arrays.items()}, net)
-    if differs:
-        raise ModelError(f"{path} is of another network: {differs}.")
-    put_parameters(net, arrays, ctx)
+    put_whole(net, read_parameters(path), path, ctx)
 
 
 class Match(NamedTuple):
@@ -203,6 +200,14 @@ def put_parameters(net, arrays, ctx=None):
             if devices and _is_initialised(parameter) and set(parameter.list_ctx()) != set(devices):
                 parameter.reset_ctx(devices)
             parameter._load_init(array, devices, cast_dtype=True)
+
+
+def put_whole(net, arrays, path, ctx=None):
+    """:func:`put_parameters` of all that a file has, once it is seen to be the network's; else a ModelError."""
+    differs = misfit({name: array.shape for name, array in arrays.items()}, net)
+    if differs:
+        raise ModelError(f"{path} is of another network: {differs}.")
+    put_parameters(net, arrays, ctx)
 
 
 def _is_initialised(parameter):

@@ -9,7 +9,7 @@ import pytest
 
 import gluon_cnn
 from gluon_cnn.cli import main
-from gluon_cnn.errors import InteropError
+from gluon_cnn.errors import InteropError, ModelError
 from gluon_cnn.interop.safetensors import load_parameters, save_parameters
 from gluon_cnn.training import Run
 
@@ -80,14 +80,14 @@ def test_file_of_another_network_changes_nothing(tmp_path):
         each(mx.nd.zeros((1, 1, 28, 28)))
     before = numbers(net)
     save_parameters(other, path)
-    with pytest.raises(InteropError, match=r"6.weight should be of shape \(10, 84\), but is of shape \(7, 84\)"):
+    with pytest.raises(ModelError, match=r"6.weight should be of shape \(10, 84\), but is of shape \(7, 84\)"):
         load_parameters(net, path)
     for changed, message in (
         ({"0.weight": before["0.weight"]}, "0.bias should be of shape .* but is not there"),
         ({**before, "9.weight": before["0.weight"]}, "it has 9.weight, which this one has not"),
     ):
         safetensors.numpy.save_file(changed, str(path))
-        with pytest.raises(InteropError, match=message):
+        with pytest.raises(ModelError, match=message):
             load_parameters(net, path)
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(InteropError, match="cannot be read as a safetensors file"):

@@ -3,11 +3,9 @@
 import numpy as np
 import pytest
 from mxnet import autograd, gluon
+from torch_networks import NETWORKS, pair, parameters, real_batches, torch
 
 from gluon_cnn.training import get_recipe
-
-torch = pytest.importorskip("torch")
-from torch_networks import NETWORKS, pair, parameters, real_batches  # noqa: E402
 
 
 def relative(ours, theirs):

@@ -3,14 +3,16 @@
 import gluon_cnn  # before mxnet, which it makes ready
 
 # isort: split
-import torch
-import torch.nn as tnn
+import pytest
 from mxnet.gluon import nn
 
 from gluon_cnn.data import SAMPLE
 from gluon_cnn.interop.torch import to_torch
 from gluon_cnn.models.sequential import layers_of
 from gluon_cnn.training import initialize_from_seed
+
+torch = pytest.importorskip("torch")  # whoever imports this module is skipped with it
+tnn = torch.nn
 
 
 def lenet(padding=0, pool=tnn.MaxPool2d):
