@@ -8,7 +8,6 @@ import warnings
 import mxnet as mx
 from mxnet.gluon import nn
 from mxnet.gluon.model_zoo import vision
-from PIL import ImageFile
 
 from gluon_cnn.errors import ModelError
 
@@ -27,6 +26,8 @@ _CLASSIFIERS = (
 @functools.lru_cache(maxsize=None)
 def import_gluoncv():
     """The library; ModelError if it is not installed."""
+    from PIL import ImageFile
+
     # With PyTorch 2 beside it, which it does not need here, GluonCV refuses to be imported. And it tells Pillow to take
     # half of a picture for a whole one.
     torch, half_pictures = sys.modules.get("torch"), ImageFile.LOAD_TRUNCATED_IMAGES
