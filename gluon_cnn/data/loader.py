@@ -1,5 +1,6 @@
 """Batches on a device from images in memory."""
 
+import functools
 import math
 
 import mxnet as mx
@@ -166,10 +167,16 @@ def to_batch(images, resize=None, ctx=None):
     batch = _on_device(images[..., np.newaxis], ctx)
     if resize is not None:
         batch = mx.nd.image.resize(batch, size=(resize, resize), interp=1)  # bilinear, as Resize does it
-    # What ToTensor computes; for one channel, its change of N×H×W×1 to N×1×H×W moves nothing.
-    batch = batch.reshape((0, 1, batch.shape[1], batch.shape[2])).astype("float32")
-    batch /= 255
+    # What ToTensor computes, looked up: a cast and a division, which MXNet does on one core, take twice as long. For one
+    # channel, its change of N×H×W×1 to N×1×H×W moves nothing.
+    batch = mx.nd.take(_grey_levels(batch.ctx), batch.reshape((0, 1, batch.shape[1], batch.shape[2])))
     return _in_array_mode(batch)
+
+
+@functools.lru_cache(maxsize=None)
+def _grey_levels(ctx):
+    """The float32 in [0, 1] for each byte."""
+    return mx.nd.arange(256, ctx=ctx) / 255
 
 
 def _on_device(values, ctx):
