@@ -2,8 +2,9 @@
 
     python benchmarks/data_speed.py --sizes 28 96 224 --rounds 5 --json data.json
 
-The book's is Gluon's ``DataLoader`` with its transforms, and 0, 2 and 4 worker processes. Each round measures all of them one
-after the other, each in a process of its own; the first batches are not counted, and reported is the median of the rounds.
+The book's is Gluon's ``DataLoader`` with its transforms, and 0, 2 and 4 worker processes. Each round measures all of
+them one after the other, each in a process of its own; the first batches are not counted, and reported is the median
+of the rounds.
 """
 
 import argparse

@@ -2,9 +2,10 @@
 
     python benchmarks/predict_speed.py --models lenet nin --rounds 5 --json predict.json
 
-``compiled`` is the hybridized network as the command line evaluates it, ``onednn`` the same after ``optimize_for`` with
-MXNet's oneDNN back end, ``onnxruntime`` what ``gluon-cnn export`` writes. All have the same weights, drawn from seed 0; their
-logits' largest difference is printed. Each round measures all of them one after the other; reported are medians.
+``compiled`` is the hybridized network as the command line evaluates it, ``onednn`` the same after ``optimize_for``
+with MXNet's oneDNN back end, ``onnxruntime`` what ``gluon-cnn export`` writes. All have the same weights, drawn from
+seed 0; their logits' largest difference is printed. Each round measures all of them one after the other; reported are
+medians.
 """
 
 import argparse

@@ -2,8 +2,9 @@
 
     python benchmarks/torch_code.py nin channels-last DIRECTORY 512 128 2
 
-Eager, the number of threads that PyTorch chooses by itself, and either memory layout. DIRECTORY holds Fashion-MNIST's files.
-The images stay in memory as bytes and a batch of them is resized at a time, as this package does it, without worker processes.
+Eager, the number of threads that PyTorch chooses by itself, and either memory layout. DIRECTORY holds Fashion-MNIST's
+files. The images stay in memory as bytes and a batch of them is resized at a time, as this package does it, without
+worker processes.
 """
 
 import gzip

@@ -1,15 +1,19 @@
-"""Training speed and memory of this package's command line beside the book's own code.
+"""Speed and memory of training beside the machine's own rate, the book's code, and PyTorch's.
 
-    python benchmarks/train_speed.py --models nin lenet --rounds 5 --json speed.json
+    python benchmarks/train_speed.py --rounds 5 --json speed.json --figure speed.png
+    python benchmarks/train_speed.py --models lenet --rounds 5
 
-Each round runs both, one after the other, each in a process of its own; what is reported is the median
-of the rounds. Every process trains two epochs of a slice of the data, and the second one counts, so that
-compiling and first allocations do not. LeNet's slice is the whole data set, test pass included.
+Each round takes all contenders in turn, each in a process of its own; what is reported is the median of the rounds.
+Every process trains two epochs of a slice of the data, and the second one counts, so that compiling and first
+allocations do not. LeNet's slice is the whole data set, test pass included. PyTorch is left out where it is not
+installed (pip install torch).
 """
 
 import argparse
 import csv
+import importlib.util
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -21,19 +25,20 @@ from pathlib import Path
 import psutil
 
 HERE = Path(__file__).parent
+#: Training and test images.
 SLICES = {"lenet": (60_000, 10_000), "alexnet": (512, 128), "vgg11": (512, 128), "nin": (512, 128)}
+CONTENDERS = {
+    "ours": "gluon-cnn",
+    "book": "the book's code",
+    "torch": "PyTorch",
+    "torch-channels-last": "PyTorch, channels-last",
+}
 
 
-def book_code(model, sizes):
-    command = [sys.executable, str(HERE / "book_code.py"), model, *map(str, sizes), "2"]
-    output, peaks = run(command)
-    return {**json.loads(output.splitlines()[-1]), **peaks}
-
-
-def command_line(model, sizes):
+def ours(model, sizes, *options, epochs=2):
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch) / "run"
-        arguments = ["train", model, "--epochs", 2, "--train-size", sizes[0], "--test-size", sizes[1]]
+        arguments = ["train", model, "--epochs", epochs, "--train-size", sizes[0], "--test-size", sizes[1], *options]
         command = [sys.executable, "-m", "gluon_cnn.cli", *map(str, arguments), "--out", str(out), "--quiet"]
         _, peaks = run(command)
         with open(out / "history.csv", newline="") as file:
@@ -41,54 +46,160 @@ def command_line(model, sizes):
     return {"seconds": float(row["seconds"]), "images_per_sec": float(row["examples_per_sec"]), **peaks}
 
 
+def book(model, sizes):
+    return last_epoch([HERE / "book_code.py", model, *sizes, 2])
+
+
+def pytorch(layout):
+    def measure(model, sizes):
+        return last_epoch([HERE / "torch_code.py", model, layout, data_directory(), *sizes, 2])
+
+    return measure
+
+
+def last_epoch(arguments):
+    output, peaks = run([sys.executable, *map(str, arguments)])
+    found = json.loads(output.splitlines()[-1])
+    return {"seconds": found["seconds"], "images_per_sec": found["images_per_sec"], **peaks}
+
+
+def data_directory():
+    from gluon_cnn.data import find_fashion_mnist
+
+    return find_fashion_mnist()
+
+
 def run(command):
-    """The output of a process, and the highest memory of it and of all it started, in MiB."""
+    """The output of a process, and its highest memory, and that of it and all it started, in MiB."""
     environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
-    peak_process = peak_all = 0
-    while process.poll() is None:
-        try:
-            main = psutil.Process(process.pid)
-            peak_process = max(peak_process, main.memory_info().rss)
-            tree = [main, *main.children(recursive=True)]
-            peak_all = max(peak_all, sum(p.memory_full_info().pss for p in tree))
-        except psutil.Error:  # one of them has just ended
-            pass
-        time.sleep(0.25)
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
-    return process.stdout.read(), {"peak_mib": peak_process / 2**20, "peak_all_mib": peak_all / 2**20}
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment)
+        peak_process = peak_all = 0
+        while process.poll() is None:
+            try:
+                main = psutil.Process(process.pid)
+                peak_process = max(peak_process, main.memory_info().rss)
+                tree = [main, *main.children(recursive=True)]
+                if len(tree) > 1:
+                    peak_all = max(peak_all, sum(p.memory_full_info().pss for p in tree))
+            except psutil.Error:  # one of them has just ended
+                pass
+            time.sleep(0.1)
+        if process.returncode:
+            errors.seek(0)
+            lines = errors.read().decode(errors="replace").strip().splitlines()
+            raise SystemExit(f"{' '.join(command)} ended with {process.returncode}: {lines[-1] if lines else ''}")
+        peaks = {"peak_mib": peak_process / 2**20, "peak_all_mib": max(peak_process, peak_all) / 2**20}
+        return process.stdout.read(), peaks
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", nargs="+", choices=SLICES, default=["nin", "lenet"])
+    parser.add_argument("--models", nargs="+", choices=SLICES, default=list(SLICES))
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--train-size", type=int, help="another slice than 60,000 for LeNet and 512 for the others")
     parser.add_argument("--json", type=Path, help="write every measurement to this file")
+    parser.add_argument("--figure", type=Path, help="draw the medians into this PNG")
     args = parser.parse_args()
+    measures = {"ours": ours, "book": book}
+    if importlib.util.find_spec("torch"):
+        measures.update({"torch": pytorch("contiguous"), "torch-channels-last": pytorch("channels-last")})
     measured = {}
     for model in args.models:
-        rounds = {"book": [], "ours": []}
-        for number in range(1, args.rounds + 1):
-            for name, measure in (("book", book_code), ("ours", command_line)):
-                rounds[name].append(measure(model, SLICES[model]))
-                print(f"{model} round {number} {name}: {describe(rounds[name][-1])}", flush=True)
+        sizes = (args.train_size or SLICES[model][0], SLICES[model][1])
+        rounds = {"machine": [], "step": [], **{name: [] for name in measures}}
         measured[model] = rounds
-    print_table(measured)
-    if args.json:
-        args.json.write_text(json.dumps(measured, indent=1) + "\n")
+        for number in range(1, args.rounds + 1):
+            rounds["machine"].append(json.loads(run([sys.executable, str(HERE / "matrix_product.py")])[0]))
+            for name, measure in measures.items():
+                rounds[name].append(measure(model, sizes))
+                print(f"{model} round {number} {name}: {describe(rounds[name][-1])}", flush=True)
+        rounds["step"].append(
+            json.loads(run([sys.executable, str(HERE / "step_share.py"), model, str(args.rounds)])[0])
+        )
+        if args.json:
+            args.json.write_text(json.dumps(measured, indent=1) + "\n")
+    print("\n" + table(measured))
+    if args.figure:
+        draw(measured, args.figure)
 
 
 def describe(result):
     return ", ".join(f"{name} {value:.1f}" for name, value in result.items())
 
 
-def print_table(measured):
-    print("\n| network | measure | book's code | this package | ratio |\n| --- | --- | --- | --- | --- |")
+def medians(rounds):
+    """The median of each measure of each contender: {contender: {measure: value}}."""
+    return {
+        name: {measure: statistics.median(result[measure] for result in results) for measure in results[0]}
+        for name, results in rounds.items()
+    }
+
+
+def fraction(model, found, product):
+    """Of the rate of a matrix product: three times the forward pass's multiply-adds, two operations each."""
+    from gluon_cnn import get_recipe, summary
+
+    recipe = get_recipe(model)
+    side = recipe.resize or 28
+    multiply_adds = summary(recipe.network(), (1, 1, side, side)).multiply_adds
+    return 6 * multiply_adds * found["ours"]["images_per_sec"] / found["machine"][product] / 1e9
+
+
+def table(measured):
+    lines = []
     for model, rounds in measured.items():
-        for measure in ("images_per_sec", "seconds", "peak_mib", "peak_all_mib"):
-            book, ours = (statistics.median(r[measure] for r in rounds[name]) for name in ("book", "ours"))
-            print(f"| {model} | {measure} | {book:.1f} | {ours:.1f} | {ours / book:.2f} |")
+        found = medians(rounds)
+        mine = found["ours"]
+        lines += [f"**{model}**", "", "| | images/s | epoch, s | peak, MiB | with workers, MiB | ours over it |"]
+        lines.append("| --- | --- | --- | --- | --- | --- |")
+        for name, label in CONTENDERS.items():
+            if name in found:
+                theirs = found[name]
+                ratio = mine["images_per_sec"] / theirs["images_per_sec"]
+                cells = [f"{theirs['images_per_sec']:,.1f}", f"{theirs['seconds']:.2f}"]
+                cells += [f"{theirs[measure]:,.0f}" for measure in ("peak_mib", "peak_all_mib")]
+                lines.append(f"| {' | '.join([label, *cells, '' if name == 'ours' else f'{ratio:.2f}'])} |")
+        lines += ["", f"- a whole epoch over the book's: {found['book']['seconds'] / mine['seconds']:.2f}"]
+        lines.append(f"- peak memory over the book's: {mine['peak_mib'] / found['book']['peak_mib']:.2f}")
+        for product, label in (("dense", "FullyConnected (oneDNN)"), ("dot", "dot (OpenBLAS)")):
+            rate = found["machine"][product]
+            lines.append(f"- of the rate of {label}, {rate:,.0f} GFLOP/s: {fraction(model, found, product):.2f}")
+        step = found["step"]
+        lines.append(f"- a step of {step['step_ms']:,.1f} ms, of which {step['share']:.1%} not the network\n")
+    return "\n".join(lines)
+
+
+def draw(measured, path):
+    """A panel for each network: images a second of each contender, and how often its speed ours is."""
+    from matplotlib.figure import Figure
+
+    titles = {
+        "lenet": "LeNet, 28×28",
+        "alexnet": "AlexNet, 224×224",
+        "vgg11": "VGG-11/4, 224×224",
+        "nin": "NiN, 224×224",
+    }
+    figure = Figure(figsize=(9, 1 + 1.7 * math.ceil(len(measured) / 2)), layout="constrained")
+    panels = figure.subplots(math.ceil(len(measured) / 2), min(2, len(measured)), squeeze=False).flat
+    for axes, (model, rounds) in zip(panels, measured.items()):
+        found = medians(rounds)
+        names = [name for name in CONTENDERS if name in found]
+        speeds = [found[name]["images_per_sec"] for name in names]
+        bars = axes.barh(
+            [CONTENDERS[name] for name in names], speeds, color=["#1f4e9c"] + ["#aab4c0"] * (len(names) - 1)
+        )
+        labels = [f"{speed:,.0f}" if speed > 1000 else f"{speed:.1f}" for speed in speeds]
+        ratios = ["", *(f"  (ours: {speeds[0] / speed:.2f}×)" for speed in speeds[1:])]
+        axes.bar_label(bars, [label + ratio for label, ratio in zip(labels, ratios)], padding=3, fontsize=9)
+        axes.set_xlim(0, 1.45 * max(speeds))
+        axes.invert_yaxis()
+        axes.set_title(titles[model], fontsize=10)
+        axes.set_xlabel("training, images a second")
+        axes.spines[["top", "right"]].set_visible(False)
+    for axes in list(panels):
+        axes.remove()
+    figure.savefig(path, dpi=120)
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ class Batches:
     """Iterable of batches ``(X, y)``; each iteration is one epoch.
 
     The images stay in memory as they are stored. A batch is cut out, moved to the device as bytes, and
-    resized and scaled there.
+    resized and scaled there; on the CPU NumPy scales what needs no resizing.
 
     Parameters
     ----------
@@ -164,12 +164,17 @@ class Batches:
 
 def to_batch(images, resize=None, ctx=None):
     """Images uint8 N×H×W as a network takes them: float32 N×1×H'×W' in [0, 1], on a device."""
+    ctx = ctx or mx.context.current_context()
+    if (
+        resize is None and ctx.device_type == "cpu"
+    ):  # nothing for MXNet to do that NumPy does not in a tenth of the time
+        return _in_array_mode(_on_device(np.true_divide(images[:, np.newaxis], 255, dtype=np.float32), ctx))
     batch = _on_device(images[..., np.newaxis], ctx)
     if resize is not None:
         batch = mx.nd.image.resize(batch, size=(resize, resize), interp=1)  # bilinear, as Resize does it
-    # What ToTensor computes, looked up: a cast and a division, which MXNet does on one core, take twice as long. For one
-    # channel, its change of N×H×W×1 to N×1×H×W moves nothing.
-    batch = mx.nd.take(_grey_levels(batch.ctx), batch.reshape((0, 1, batch.shape[1], batch.shape[2])))
+    # What ToTensor computes, looked up: a cast and a division take twice as long. For one channel, its change of
+    # N×H×W×1 to N×1×H×W moves nothing.
+    batch = mx.nd.take(_grey_levels(ctx), batch.reshape((0, 1, batch.shape[1], batch.shape[2])))
     return _in_array_mode(batch)
 
 

@@ -15,11 +15,12 @@ __all__ = ["evaluate_accuracy", "evaluate_accuracy_gpu", "test_steps", "train", 
 WAIT_EVERY = 5.0
 
 
-def train_steps(net, batches, trainer, devices, sums, *, batch_size=None, loss=None):
+def train_steps(net, batches, trainer, devices, sums, *, batch_size=None, loss=None, before_step=None):
     """Train on batches, one step each: the core of every training here.
 
     A generator: it goes on when asked for the next step, so its caller decides what happens between
-    two steps. Nothing in it waits for the devices, but for MXNet itself in mixed precision.
+    two steps. Nothing in it waits for the devices, but for MXNet itself in mixed precision, and each batch but the
+    first is made while the devices compute the step before.
 
     Parameters
     ----------
@@ -36,6 +37,8 @@ def train_steps(net, batches, trainer, devices, sums, *, batch_size=None, loss=N
         by default.
     loss : callable, optional
         Of logits and labels, a number for each image; Gluon's softmax and cross-entropy by default.
+    before_step : callable, optional
+        Called with the number of each step, from 0, before it.
 
     Yields
     ------
@@ -45,7 +48,12 @@ def train_steps(net, batches, trainer, devices, sums, *, batch_size=None, loss=N
     if loss is None:
         loss = gluon.loss.SoftmaxCrossEntropyLoss()
         loss.hybridize()
-    for step, (X, y) in enumerate(batches, sums.steps):
+    batches = iter(batches)
+    batch = next(batches, None)
+    while batch is not None:
+        step, (X, y) = sums.steps, batch
+        if before_step is not None:
+            before_step(step)
         parts, idle = _split(X, y, devices)
         with autograd.record():
             outputs = [net(part) for part, _ in parts]
@@ -55,6 +63,7 @@ def train_steps(net, batches, trainer, devices, sums, *, batch_size=None, loss=N
         backward(losses, unused, trainer)
         trainer.step(batch_size(step) if callable(batch_size) else batch_size or len(y))
         sums.add(losses, outputs, [label for _, label in parts])
+        batch = next(batches, None)  # before the caller waits for this step
         yield sums
 
 

@@ -216,6 +216,7 @@ class _Training:
         self.net, self.trainer, self.rates, self.devices = net, trainer, rates, devices
         self.train_iter, self.test_iter = train_iter, test_iter
         self.saver, self.signals, self.quiet = saver, signals, quiet
+        self.draws = self.recipe.optimizer == "sgld" or any(isinstance(layer, nn.Dropout) for layer in layers_of(net))
         self.saved = time.monotonic()
         self.stopping = False
 
@@ -258,11 +259,12 @@ class _Training:
 
         steps = train_steps(
             self.net,
-            self._prepared_batches(epoch, sums.steps),
+            self.train_iter.epoch(epoch, sums.steps),
             self.trainer,
             self.devices,
             sums,
             batch_size=self._divisor(),
+            before_step=functools.partial(self._before_step, epoch),
         )
         after = (self.recipe.epochs - epoch - 1) * number
         what = f"epoch {epoch + 1}/{self.recipe.epochs}" + (", this worker's part" if job.workers > 1 else "")
@@ -291,17 +293,14 @@ class _Training:
             return self.recipe.batch_size * self.job.workers
         return self.train_iter.size_of
 
-    def _prepared_batches(self, epoch, first):
-        """The epoch's batches from ``first`` on. Before each step its learning rate is set, if there is a schedule, and
-        MXNet's generators are seeded for a network (or an optimiser) that draws from them."""
-        draws = self.recipe.optimizer == "sgld" or any(isinstance(layer, nn.Dropout) for layer in layers_of(self.net))
-        for step, batch in enumerate(self.train_iter.epoch(epoch, first), first):
-            if draws:
-                own = (self.job.rank,) if self.job.workers > 1 else ()
-                seed_mxnet(self.recipe.seed, epoch, step, *own)
-            if self.rates:  # by the step, so that it does not matter where the run was stopped
-                self.trainer.set_learning_rate(self.rates(epoch * len(self.train_iter) + step + 1))
-            yield batch
+    def _before_step(self, epoch, step):
+        """Set the step's learning rate, if there is a schedule, and seed MXNet's generators for a network (or an
+        optimiser) that draws from them."""
+        if self.draws:
+            own = (self.job.rank,) if self.job.workers > 1 else ()
+            seed_mxnet(self.recipe.seed, epoch, step, *own)
+        if self.rates:  # by the step, so that it does not matter where the run was stopped
+            self.trainer.set_learning_rate(self.rates(epoch * len(self.train_iter) + step + 1))
 
     def _saved_steps(self, steps, sums, so_far):
         """The steps until a signal comes, with a checkpoint after those that the settings ask for, or every two

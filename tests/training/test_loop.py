@@ -10,6 +10,7 @@ from mxnet import autograd, gluon
 
 from gluon_cnn import accuracy, evaluate_accuracy, lenet, nin, train_ch5, train_ch6
 from gluon_cnn.training.loop import test_steps as evaluation_steps
+from gluon_cnn.training.loop import train_steps
 from gluon_cnn.training.metrics import Accumulator, Pace, Sums, Timer
 
 
@@ -133,6 +134,23 @@ def test_an_epoch_waits_for_the_device_no_more_often_with_more_batches(sample, w
     # Twice at the end of the training and once of the test pass; and as often after the first step of
     # each, which shows how long a step takes.
     assert counts[1] <= counts[0] + 3 <= 9
+
+
+def test_a_batch_is_made_before_anyone_waits_for_the_step_before(sample):
+    net, happened = initialized(lenet()), []
+
+    def batches():
+        for number, batch in enumerate(sample(256, seed=0)[0]):
+            happened.append(f"batch {number}")
+            yield batch
+
+    def before_step(number):
+        happened.append(f"before {number}")
+
+    steps = train_steps(net, batches(), trainer_of(net), [mx.cpu()], Sums(steps=4), before_step=before_step)
+    for sums, _ in zip(steps, range(2)):
+        happened.append(f"step {sums.steps}")
+    assert happened == ["batch 0", "before 4", "batch 1", "step 5", "before 5", "batch 2", "step 6"]
 
 
 def test_evaluate_accuracy_is_the_share_of_right_answers(sample):
