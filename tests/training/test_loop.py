@@ -148,7 +148,7 @@ def test_a_batch_is_made_before_anyone_waits_for_the_step_before(sample):
         happened.append(f"before {number}")
 
     steps = train_steps(net, batches(), trainer_of(net), [mx.cpu()], Sums(steps=4), before_step=before_step)
-    for sums, _ in zip(steps, range(2)):
+    for _, sums in zip(range(2), steps):
         happened.append(f"step {sums.steps}")
     assert happened == ["batch 0", "before 4", "batch 1", "step 5", "before 5", "batch 2", "step 6"]
 
