@@ -7,17 +7,12 @@ loss and correct answers, read at the end) alternate with the bare network's: fo
 batch that is on the device already.
 """
 
-import itertools
 import json
 import statistics
 import sys
 import time
 
-from gluon_cnn import _runtime, get_recipe
-from gluon_cnn.training.initial_weights import initialize_from_seed
-from gluon_cnn.training.loop import train_steps
-from gluon_cnn.training.metrics import Sums
-from gluon_cnn.training.train import load_data
+from training_steps import training
 
 # isort: split
 import mxnet as mx
@@ -25,27 +20,13 @@ from mxnet import autograd, gluon
 
 
 def main(model, rounds):
-    recipe = get_recipe(model, init="seed")
-    side, number = recipe.resize or 28, 100 if model == "lenet" else 2
-    net = recipe.network(hybrid=True)
-    initialize_from_seed(net, 0, (1, 1, side, side))
-    _runtime.set_threads(_runtime.threads())
-    net.hybridize(static_alloc=True, static_shape=True)
-    trainer = recipe.trainer(list(net.collect_params().values()))
-    train_iter, _ = load_data(recipe, None, mx.cpu())
-    forever = itertools.chain.from_iterable(train_iter for _ in itertools.count())
-    sums = Sums()
-    steps = train_steps(net, forever, trainer, [mx.cpu()], sums)
-    X, y = next(forever)
+    recipe, net, trainer, batches, take = training(model)
+    number = 100 if model == "lenet" else 2
+    X, y = next(batches)
     loss = gluon.loss.SoftmaxCrossEntropyLoss()
     loss.hybridize()
 
-    def whole():
-        for _ in range(number):
-            next(steps)
-        sums.read()
-
-    def bare():
+    def network():
         for _ in range(number):
             with autograd.record():
                 batch_loss = loss(net(X), y)
@@ -55,13 +36,13 @@ def main(model, rounds):
 
     measured = {"whole": [], "network": []}
     for count in range(rounds + 1):
-        for name, take in (("whole", whole), ("network", bare)):
+        for name, measure in (("whole", lambda: take(number)), ("network", network)):
             start = time.perf_counter()
-            take()
+            measure()
             if count:  # the first round compiles
                 measured[name].append((time.perf_counter() - start) / number)
-    whole_step, network = (statistics.median(measured[name]) for name in ("whole", "network"))
-    print(json.dumps({"step_ms": 1000 * whole_step, "network_ms": 1000 * network, "share": 1 - network / whole_step}))
+    step, network_step = (statistics.median(measured[name]) for name in ("whole", "network"))
+    print(json.dumps({"step_ms": 1000 * step, "network_ms": 1000 * network_step, "share": 1 - network_step / step}))
 
 
 if __name__ == "__main__":

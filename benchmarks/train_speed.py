@@ -180,7 +180,7 @@ def draw(measured, path):
         "vgg11": "VGG-11/4, 224×224",
         "nin": "NiN, 224×224",
     }
-    figure = Figure(figsize=(9, 1 + 1.7 * math.ceil(len(measured) / 2)), layout="constrained")
+    figure = Figure(figsize=(10.5, 0.6 + 2 * math.ceil(len(measured) / 2)), layout="constrained")
     panels = figure.subplots(math.ceil(len(measured) / 2), min(2, len(measured)), squeeze=False).flat
     for axes, (model, rounds) in zip(panels, measured.items()):
         found = medians(rounds)
@@ -192,7 +192,7 @@ def draw(measured, path):
         labels = [f"{speed:,.0f}" if speed > 1000 else f"{speed:.1f}" for speed in speeds]
         ratios = ["", *(f"  (ours: {speeds[0] / speed:.2f}×)" for speed in speeds[1:])]
         axes.bar_label(bars, [label + ratio for label, ratio in zip(labels, ratios)], padding=3, fontsize=9)
-        axes.set_xlim(0, 1.45 * max(speeds))
+        axes.set_xlim(0, 1.8 * max(speeds))
         axes.invert_yaxis()
         axes.set_title(titles[model], fontsize=10)
         axes.set_xlabel("training, images a second")
