@@ -30,6 +30,7 @@ from gluon_cnn.report import write_report
 from gluon_cnn.reproduce import reproduce
 from gluon_cnn.results import compare_each, compare_together, kinds, write_curves, write_results
 from gluon_cnn.training import Recipe, Run, evaluate_accuracy, get_recipe, train
+from gluon_cnn.training.inference import for_inference
 from gluon_cnn.training.job import Job
 from gluon_cnn.training.recipe import quick_changes
 from gluon_cnn.training.run import SETTINGS, default_name
@@ -223,12 +224,14 @@ def _evaluate(args):
     if is_onnx(args.directory):
         net, devices = _onnx_network(args), [mx.cpu()]
         test_iter, data, state = net.test_images(args.data_dir), net.data, net.state
+        accuracy = evaluate_accuracy(test_iter, net, devices)
     else:
         run = Run.open(args.directory)
         devices, data = parse_context(args.ctx or "auto"), run.recipe.data
         _, test_iter = load_data(run.recipe, args.data_dir or run.settings["data_dir"], devices[0])
         net, state = run.network(devices, args.checkpoint)
-    accuracy = evaluate_accuracy(test_iter, net, devices)
+        with for_inference(net, run.recipe, devices, len(test_iter)) as fastest:
+            accuracy = evaluate_accuracy(test_iter, fastest, devices)
     images = f"{len(test_iter.labels):,} test images" + (" of the sample" if data == "sample" else "")
     after = f", after epoch {state['epoch']}" if state else ""
     after += f" and {state['step']} steps" if state and state["step"] else ""

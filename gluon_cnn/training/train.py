@@ -21,6 +21,7 @@ from gluon_cnn.models.sequential import layers_of
 from gluon_cnn.seeding import seed_mxnet
 from gluon_cnn.training import mixed_precision
 from gluon_cnn.training.checkpoint import STATES, last_checkpoint, load_last_checkpoint, load_states, tidy
+from gluon_cnn.training.inference import for_inference
 from gluon_cnn.training.initial_weights import initialize_as_published, initialize_from_seed
 from gluon_cnn.training.job import Job
 from gluon_cnn.training.loop import test_steps, train_steps
@@ -273,9 +274,10 @@ class _Training:
         tested = Sums()
         if not self.stopping:
             job.settle(self.trainer)
-            steps = test_steps(self.net, self.test_iter, self.devices, tested)
             number = len(self.test_iter.labels) // (job.workers if job.synchronous else 1)
-            self._take(self._stoppable(steps), tested, epoch, "testing", number)
+            with for_inference(self.net, self.recipe, self.devices, len(self.test_iter)) as net:
+                steps = test_steps(net, self.test_iter, self.devices, tested)
+                self._take(self._stoppable(steps), tested, epoch, "testing", number)
         if self.stopping:
             self._stop({**so_far(), "train_seconds": train_seconds})
         trained, tested = sums.of_all(job, len(CLASSES)), tested.of_all(job, len(CLASSES))
