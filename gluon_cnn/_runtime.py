@@ -27,6 +27,7 @@ import socket
 import sys
 import threading
 import time
+import warnings
 from importlib import metadata
 from pathlib import Path
 
@@ -148,6 +149,8 @@ def set_threads(number):
     """
     import mxnet
 
+    if number != threads():
+        _begin_engine_threads_anew()
     os.environ["OMP_NUM_THREADS"] = str(number)
     mxnet.base.check_call(mxnet.base._LIB.MXSetNumOMPThreads(ctypes.c_int(number)))
     try:
@@ -155,6 +158,30 @@ def set_threads(number):
     except OSError:  # not on Linux
         return
     run_on_engine_thread(lambda: openmp.omp_set_num_threads(number))
+
+
+def _begin_engine_threads_anew():
+    """Let MXNet end its engine's threads and begin others.
+
+    Each keeps the oneDNN primitives that it has made, which are made for one number of threads. With another number
+    they would give the old number's bits at its speed, or, with a larger one, write past their memory and end the
+    process: LeNet's did. MXNet begins its threads anew whenever the process forks, which takes about 10 ms.
+    """
+    import mxnet
+
+    if not hasattr(os, "fork"):
+        return
+    # To fork is to wait for the engine's threads while holding Python's lock. So none of them may still want it, as one
+    # does that frees a NumPy array's memory. That begins after the last operation is done, and before another begins.
+    mxnet.nd.waitall()
+    mxnet.nd.zeros(1, mxnet.cpu()).wait_to_read()
+    mxnet.nd.waitall()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12's, of a child that would go on
+        child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
 
 
 def threads():

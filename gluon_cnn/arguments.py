@@ -11,6 +11,7 @@ from gluon_cnn.training.job import DIST_TIMEOUT, KVSTORES
 from gluon_cnn.training.recipe import EDITIONS, PUBLISHED_EDITIONS, QUICK_SIZE, get_recipe
 from gluon_cnn.training.run import SETTINGS
 from gluon_cnn.training.schedule import SCHEDULES
+from gluon_cnn.training.threads import AUTO
 
 __all__ = ["RECIPE_FLAGS", "make_parser", "seeds", "train_command"]
 
@@ -80,7 +81,22 @@ def _add_device_and_data(command):
     command.add_argument(
         "--data-dir", metavar="DIR", help="the directory with Fashion-MNIST's files (default: find or get it)"
     )
-    command.add_argument("--threads", type=int, metavar="N", help="processor threads for MXNet (default: every core)")
+
+
+def _add_threads(command):
+    command.add_argument(
+        "--threads",
+        type=_number_or_auto,
+        metavar="N|auto",
+        help="processor threads for MXNet; auto measures a few steps and takes the fastest (default: every core)",
+    )
+
+
+def _number_or_auto(text):
+    try:
+        return text if text == AUTO else int(text)
+    except ValueError:
+        raise SettingError(f"threads is {text!r}; it must be a whole number of 1 or more, or {AUTO}.") from None
 
 
 def seeds(text):
@@ -163,6 +179,7 @@ def _add_train(commands):
         help=f"for a machine without a GPU: {QUICK_SIZE}×{QUICK_SIZE} pixels, one epoch; not the book's numbers",
     )
     _add_device_and_data(command)
+    _add_threads(command)
     recipe = command.add_argument_group("changes to the recipe")
     recipe.add_argument("--epochs", type=int, metavar="N")
     recipe.add_argument("--lr", type=float, metavar="RATE", help="learning rate")
@@ -227,6 +244,7 @@ def _add_evaluate(commands):
     )
     _add_run(command, RUN_OR_ONNX)
     _add_device_and_data(command)
+    command.add_argument("--threads", type=int, metavar="N", help="processor threads for MXNet (default: every core)")
 
 
 def _add_predict(commands):
@@ -321,6 +339,7 @@ def _add_reproduce(commands):
         "--data", choices=("full", "sample"), help="sample: 2,000 images, to see how it goes; compared with nothing"
     )
     _add_device_and_data(command)
+    _add_threads(command)
     _add_checkpoint_every(command)
     command.add_argument("--out", metavar="DIR", default="runs", help="where the runs are and go (default runs)")
     command.add_argument("--quiet", action="store_true", help="print errors only")

@@ -34,6 +34,7 @@ from gluon_cnn.training.inference import for_inference
 from gluon_cnn.training.job import Job
 from gluon_cnn.training.recipe import quick_changes
 from gluon_cnn.training.run import SETTINGS, default_name
+from gluon_cnn.training.threads import AUTO
 from gluon_cnn.training.train import load_data
 
 __all__ = ["main"]
@@ -177,7 +178,7 @@ def _settings(args):
 
 
 def _check_settings(settings):
-    if settings["threads"] is not None:
+    if settings["threads"] not in (None, AUTO):
         _check_threads(settings["threads"])
     if settings["checkpoint_every"] is not None:
         whole_number("checkpoint_every", settings["checkpoint_every"])

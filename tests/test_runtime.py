@@ -71,6 +71,48 @@ def test_number_of_threads_can_be_set_at_any_time():
     assert python(code, OMP_NUM_THREADS="1") == "3"
 
 
+#: Trains LeNet for two steps with each of some numbers of threads, in one process, and prints a hash for each.
+BITS = """
+import hashlib, sys
+import gluon_cnn
+from gluon_cnn import _runtime
+from gluon_cnn.data import SAMPLE
+from gluon_cnn.training import get_recipe, initialize_from_seed
+from gluon_cnn.training.loop import train_steps
+from gluon_cnn.training.metrics import Sums
+import mxnet as mx
+batches = list(gluon_cnn.load_data_fashion_mnist(256, root=SAMPLE, train_size=512, seed=0)[0])
+for number in map(int, sys.argv[1:]):
+    _runtime.set_threads(number)
+    net = get_recipe("lenet").network(hybrid=True)
+    initialize_from_seed(net, 0, (1, 1, 28, 28))
+    trainer = get_recipe("lenet").trainer(list(net.collect_params().values()))
+    for _ in train_steps(net, batches, trainer, [mx.cpu()], Sums()):
+        pass
+    parameters = b"".join(p.data().asnumpy().tobytes() for p in net.collect_params().values())
+    print(number, hashlib.sha256(parameters).hexdigest())
+"""
+
+
+def test_bits_after_a_change_of_the_number_of_threads_are_those_of_the_number():
+    """Without new engine threads, oneDNN goes on with the old number, and from 1 to 2 the process ends."""
+    command = [sys.executable, "-c", BITS]
+    alone = [subprocess.check_output([*command, number], text=True) for number in "12"]
+    assert alone[0].split()[1] != alone[1].split()[1]
+    assert subprocess.check_output([*command, "1", "2", "1", "2"], text=True) == "".join(alone * 2)
+
+
+def test_the_number_of_threads_can_be_set_while_the_engine_frees_numpys_memory():
+    """For which it needs Python's lock, which is held while the process forks."""
+    code = (
+        "import gluon_cnn; from gluon_cnn import _runtime; from gluon_cnn.data import SAMPLE\n"
+        "batches = gluon_cnn.load_data_fashion_mnist(256, root=SAMPLE, train_size=512)[0]\n"
+        "for i in range(150): list(batches); _runtime.set_threads(1 + i % 2)\n"
+        "print(_runtime.threads())"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True, timeout=60) == "2\n"
+
+
 def test_import_costs_little_more_than_mxnets():
     code = "import time; a = time.perf_counter(); import gluon_cnn; print(time.perf_counter() - a)"
     mxnet = f"from gluon_cnn import _runtime\n{code}".replace("import gluon_cnn;", "_runtime.import_mxnet();")

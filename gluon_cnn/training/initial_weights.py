@@ -5,14 +5,25 @@ from mxnet import gluon
 
 from gluon_cnn.array_mode import array_mode
 from gluon_cnn.checks import choice
-from gluon_cnn.models import vgg11
+from gluon_cnn.models import summary, vgg11
 from gluon_cnn.models.sequential import smallest_image
 from gluon_cnn.seeding import WEIGHTS, seed_mxnet
 
-__all__ = ["initialize_as_published", "initialize_from_seed"]
+__all__ = ["initialize", "initialize_as_published", "initialize_from_seed"]
 
 # edition: whether its notebooks call npx.set_np(), under which MXNet draws by other operators
 _NUMPY_ARRAYS = {"zh-v1": False, "en": True}
+
+
+def initialize(net, recipe, devices):
+    """Give the network of a recipe the weights that the recipe begins from."""
+    if recipe.init == "book":
+        initialize_as_published(net, recipe.edition, ctx=devices)
+    else:
+        side = recipe.resize or 28
+        if recipe.edition is None:
+            summary(net, (1, 1, side, side))  # says whether a zoo's network takes images of this size, as ours do
+        initialize_from_seed(net, recipe.seed, (1, 1, side, side), ctx=devices)
 
 
 def initialize_as_published(net, edition="zh-v1", *, ctx=None):

@@ -45,6 +45,7 @@ SETTINGS = {
     "ctx": "auto",
     "hybrid": True,
     "threads": None,
+    "measured_threads": None,
     "data_dir": None,
     "checkpoint_every": None,
     "kvstore": "device",
@@ -60,8 +61,9 @@ class Run:
     recipe : Recipe
         What the run computes.
     settings : dict
-        How it computes it: ``ctx``, ``hybrid``, ``threads``, ``data_dir``, ``checkpoint_every`` (steps, or None for
-        two minutes), ``kvstore``. Those that are not given are :data:`SETTINGS`.
+        How it computes it: ``ctx``, ``hybrid``, ``threads`` (a number, ``auto``, or None for every core),
+        ``measured_threads`` (what ``auto`` chose), ``data_dir``, ``checkpoint_every`` (steps, or None for two minutes),
+        ``kvstore``. Those that are not given are :data:`SETTINGS`.
     config : dict
         Of a run that was opened or has begun, all of ``config.json``.
     """

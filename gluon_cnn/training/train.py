@@ -12,23 +12,23 @@ import time
 
 from mxnet.gluon import nn
 
-from gluon_cnn._runtime import set_threads, threads
+from gluon_cnn._runtime import set_threads
 from gluon_cnn.data import CLASSES, SAMPLE, get_fashion_mnist_labels, load_data_fashion_mnist
 from gluon_cnn.device import parse_context
 from gluon_cnn.errors import RunStopped, SettingError, TrainingDiverged
-from gluon_cnn.models import summary
 from gluon_cnn.models.sequential import layers_of
 from gluon_cnn.seeding import seed_mxnet
 from gluon_cnn.training import mixed_precision
 from gluon_cnn.training.checkpoint import STATES, last_checkpoint, load_last_checkpoint, load_states, tidy
 from gluon_cnn.training.inference import for_inference
-from gluon_cnn.training.initial_weights import initialize_as_published, initialize_from_seed
+from gluon_cnn.training.initial_weights import initialize
 from gluon_cnn.training.job import Job
 from gluon_cnn.training.loop import test_steps, train_steps
 from gluon_cnn.training.memory import advice_on_memory
 from gluon_cnn.training.metrics import EpochResult, Sums, is_a_guess
 from gluon_cnn.training.progress import Progress
 from gluon_cnn.training.saver import Saver
+from gluon_cnn.training.threads import choose_threads
 
 __all__ = ["load_data", "train"]
 
@@ -80,7 +80,8 @@ def train(run, *, command, resume=False, quiet=False, job=None):
     mixed_precision.begin(recipe.amp, devices, job.kvstore)
     net = recipe.network(run.settings["hybrid"])
     with advice_on_memory(recipe, devices), contextlib.ExitStack() as stack:
-        _initialize(net, recipe, devices)
+        threads, why = choose_threads(run, devices, train_iter, job, resume)
+        initialize(net, recipe, devices)
         # As a list, in the order of the layers: a dictionary would be sorted by names that count all layers
         # of the process (conv9, conv10), and a checkpoint's states would fit the wrong parameters.
         parameters = list(net.collect_params().values())
@@ -112,7 +113,9 @@ def train(run, *, command, resume=False, quiet=False, job=None):
         state = job.from_first(begin)
         signals = stack.enter_context(_Signals())
         # Here, for MXNet begins its threads anew, with a number of its own, whenever the process forks.
-        set_threads(run.settings["threads"] or threads())
+        set_threads(threads)
+        if why:
+            log.info(why)
         job.begin(trainer, recipe.batch_size)
         load_states(trainer, job.broadcast(states))
         if recipe.amp:
@@ -154,16 +157,6 @@ def load_data(recipe, data_dir, device, job=None):
     if job and not job.synchronous:  # whose workers do not hear of each other's answers
         test_iter = load((0, 1))[1]
     return train_iter, test_iter
-
-
-def _initialize(net, recipe, devices):
-    if recipe.init == "book":
-        initialize_as_published(net, recipe.edition, ctx=devices)
-    else:
-        side = recipe.resize or 28
-        if recipe.edition is None:
-            summary(net, (1, 1, side, side))  # says whether a zoo's network takes images of this size, as ours do
-        initialize_from_seed(net, recipe.seed, (1, 1, side, side), ctx=devices)
 
 
 def _announce(run, devices, train_iter):

@@ -1,0 +1,146 @@
+"""With how many threads a network's steps are fastest: what ``--threads auto`` takes."""
+
+import gc
+import itertools
+import operator
+import time
+from statistics import median
+
+from gluon_cnn._runtime import set_threads, threads, usable_cores
+from gluon_cnn.checks import whole_number
+from gluon_cnn.training.initial_weights import initialize
+from gluon_cnn.training.loop import train_steps
+from gluon_cnn.training.metrics import Sums
+from gluon_cnn.training.run import Run
+
+__all__ = ["AUTO", "choose_threads"]
+
+AUTO = "auto"
+
+WARM_UP = 2  # steps in which a new network compiles and takes its memory
+BLOCK = 0.25  # seconds of steps that are timed together, if they are shorter
+ROUNDS = 3  # in which the numbers take turns, since a machine may have something else to do for a while
+FAR_WORSE = 1.5  # times the fastest number's step, with which a number is out
+
+# What of a recipe decides how long a step takes, besides the batch's size.
+_network_of = operator.attrgetter(
+    "model", "edition", "resize", "final_relu", "num_mlp_layers", "optimizer", "momentum", "augment"
+)
+_measured = {}  # network, shape and devices: number
+
+
+def choose_threads(run, devices, train_iter, job, resume):
+    """With how many threads a run is to be trained, and what the log should say of it, which of a number is nothing.
+
+    What ``auto`` chose becomes the run's setting ``measured_threads``. With ``resume`` that is taken as it is, for the
+    bits of a result depend on it; and nothing is measured twice in a process.
+
+    Parameters
+    ----------
+    run : Run
+    devices : list of mx.Context
+    train_iter : Batches
+        The training images.
+    job : Job
+    resume : bool
+        Whether the run goes on.
+
+    Returns
+    -------
+    (int, str or None)
+    """
+    asked = run.settings["threads"]
+    if asked != AUTO:
+        return asked or threads(), None
+    if devices[0].device_type == "gpu":
+        return threads(), f"threads: {threads()}, not measured, since the GPU does the work"
+    if job.distributed:
+        return threads(), f"threads: {threads()} a worker, not measured, since workers may share a machine"
+    number = Run.open(run.directory).settings["measured_threads"] if resume else None
+    key = (*_network_of(run.recipe), train_iter.size_of(0), run.settings["hybrid"], *map(str, devices))
+    if number is not None:
+        number, why = whole_number("measured_threads", number), "as measured when the run began"
+    elif key in _measured:
+        number, why = _measured[key], "as measured before for this network and shape"
+    elif usable_cores() == 1:
+        number, why = 1, "for there is one core"
+    else:
+        seconds = _step_seconds(run, devices, train_iter, job)
+        number = _measured[key] = min(seconds, key=seconds.get)
+        others = ", ".join(f"{other}: {_written(seconds[other])}" for other in seconds if other != number)
+        why = f"at {_written(seconds[number])} a step ({others})"
+    run.settings["measured_threads"] = number
+    return number, f"threads: {number}, {why}"
+
+
+def _step_seconds(run, devices, train_iter, job):
+    """Seconds of a step for each number of threads that is worth a try, on a network that is like the run's."""
+    before = threads()
+    try:
+        return _step_seconds_of(*_training_like(run, devices, train_iter, job))
+    finally:
+        set_threads(before)
+        gc.collect()  # that network's memory, before the run's own takes its
+
+
+def _training_like(run, devices, train_iter, job):
+    """The steps of a training like a run's, without end, and their sums."""
+    recipe = run.recipe
+    net = recipe.network(run.settings["hybrid"])
+    initialize(net, recipe, devices)
+    trainer = recipe.trainer(list(net.collect_params().values()), job.store)
+    if run.settings["hybrid"]:
+        net.hybridize(static_alloc=True, static_shape=True)
+    sums = Sums()
+    return train_steps(net, _whole_batches(train_iter), trainer, devices, sums), sums
+
+
+def _step_seconds_of(steps, sums):
+    def seconds(number):
+        start = time.perf_counter()
+        for _ in itertools.islice(steps, number):
+            pass
+        sums.read()
+        return (time.perf_counter() - start) / number
+
+    def seconds_with(count):
+        set_threads(count)
+        first = seconds(1)  # in which oneDNN's primitives are made anew: some milliseconds
+        return first if first > BLOCK else seconds(round(BLOCK / first) + 1)
+
+    counts = _counts(usable_cores())
+    set_threads(counts[0])
+    seconds(WARM_UP)
+    return _medians(seconds_with, counts)
+
+
+def _whole_batches(train_iter):
+    """Batches as large as the first, without end."""
+    for epoch in itertools.count():
+        for batch in train_iter.epoch(epoch):
+            if len(batch[1]) == train_iter.size_of(0):
+                yield batch
+
+
+def _counts(cores):
+    """All cores, and the powers of 2 below, from the largest to 1."""
+    return [cores, *(1 << i for i in reversed(range(cores.bit_length())) if 1 << i < cores)]
+
+
+def _medians(seconds_with, counts):
+    """The median seconds of a step for each of some counts, but for those that are out before they are tried."""
+    times = {}
+    for count in counts:
+        times[count] = [seconds_with(count)]
+        if times[count][0] > FAR_WORSE * min(times.values())[0]:
+            break  # fewer would be slower still
+    for _ in range(ROUNDS - 1):
+        best = min(map(median, times.values()))
+        near = [count for count in times if median(times[count]) <= FAR_WORSE * best]
+        for count in near if len(near) > 1 else ():
+            times[count].append(seconds_with(count))
+    return {count: median(seconds) for count, seconds in times.items()}
+
+
+def _written(seconds):
+    return f"{1000 * seconds:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
