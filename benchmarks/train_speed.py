@@ -26,7 +26,7 @@ import psutil
 
 HERE = Path(__file__).parent
 #: Training and test images.
-SLICES = {"lenet": (60_000, 10_000), "alexnet": (512, 128), "vgg11": (512, 128), "nin": (512, 128)}
+SLICES = {"lenet": (60_000, 10_000), "alexnet": (384, 128), "vgg11": (384, 128), "nin": (384, 128)}
 CONTENDERS = {
     "ours": "gluon-cnn",
     "book": "the book's code",
@@ -97,7 +97,6 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", choices=SLICES, default=list(SLICES))
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--train-size", type=int, help="another slice than 60,000 for LeNet and 512 for the others")
     parser.add_argument("--json", type=Path, help="write every measurement to this file")
     parser.add_argument("--figure", type=Path, help="draw the medians into this PNG")
     args = parser.parse_args()
@@ -106,13 +105,12 @@ def main():
         measures.update({"torch": pytorch("contiguous"), "torch-channels-last": pytorch("channels-last")})
     measured = {}
     for model in args.models:
-        sizes = (args.train_size or SLICES[model][0], SLICES[model][1])
         rounds = {"machine": [], "step": [], **{name: [] for name in measures}}
         measured[model] = rounds
         for number in range(1, args.rounds + 1):
             rounds["machine"].append(json.loads(run([sys.executable, str(HERE / "matrix_product.py")])[0]))
             for name, measure in measures.items():
-                rounds[name].append(measure(model, sizes))
+                rounds[name].append(measure(model, SLICES[model]))
                 print(f"{model} round {number} {name}: {describe(rounds[name][-1])}", flush=True)
         rounds["step"].append(
             json.loads(run([sys.executable, str(HERE / "step_share.py"), model, str(args.rounds)])[0])
