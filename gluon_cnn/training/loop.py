@@ -11,8 +11,9 @@ from gluon_cnn.training.mixed_precision import backward
 
 __all__ = ["evaluate_accuracy", "evaluate_accuracy_gpu", "test_steps", "train", "train_ch5", "train_ch6", "train_steps"]
 
-# Seconds of work between two waits for the device within an epoch, where nobody looks at the progress.
-WAIT_EVERY = 5.0
+# Seconds of work between two waits for the device within an epoch, where nobody looks at the progress. Every step that
+# Python is ahead keeps a batch in memory.
+WAIT_EVERY = 0.5
 
 
 def train_steps(net, batches, trainer, devices, sums, *, batch_size=None, loss=None, before_step=None):
@@ -79,7 +80,7 @@ def test_steps(net, batches, devices, sums):
 def train_ch5(net, train_iter, test_iter, batch_size, trainer, ctx, num_epochs):
     """Train and evaluate a network as the first edition does (section 5.5), printing a line each epoch.
 
-    Within an epoch Python waits for the device after the first step, and then every five seconds of work,
+    Within an epoch Python waits for the device after the first step, and then every half second of work,
     so that Ctrl-C is heard.
 
     Parameters

@@ -12,9 +12,8 @@ __all__ = ["Progress"]
 
 log = logging.getLogger(__name__)
 
-BAR_EVERY = 0.5  # seconds of work between two looks at the device
+LOOK_EVERY = 0.5  # seconds of work between two looks at the device
 LINE_EVERY = 30.0  # seconds between two lines, where there is no terminal
-WAIT_EVERY = 2.0  # seconds of work between two waits that show nothing, so that Ctrl-C is heard
 
 
 class Progress:
@@ -40,7 +39,7 @@ class Progress:
         self._next_line = self._began + LINE_EVERY
         on_terminal = sys.stderr.isatty()
         self._lines = not quiet and not on_terminal
-        self._pace = Pace(BAR_EVERY if on_terminal and not quiet else WAIT_EVERY)
+        self._pace = Pace(LOOK_EVERY)  # also where nothing is shown, so that Ctrl-C is heard, and few batches are ahead
         self._bar = tqdm(
             desc=what,
             total=images,
