@@ -8,6 +8,7 @@ rounds.
 """
 
 import argparse
+import functools
 import json
 import statistics
 import time
@@ -15,22 +16,27 @@ from pathlib import Path
 
 from train_speed import ours
 
+from gluon_cnn.models import list_models
+
 SIDES, BATCH_SIZES, EPOCHS = (64, 96, 128, 160, 192, 224), (16, 32, 64, 128, 256), (1, 2, 5, 10)
 
 
 def rows(model):
     """What is changed, its value, and the measurement."""
+    for network in list_models():
+        yield "network", network, functools.partial(training, network, None, None)
     for side in SIDES:
-        yield "side, pixels", side, lambda side=side: training(model, 128, side)
+        yield f"side of {model}'s images", side, functools.partial(training, model, 128, side)
     for batch_size in BATCH_SIZES:
-        yield "batch", batch_size, lambda batch_size=batch_size: training(model, batch_size, 224)
+        yield f"batch of {model}", batch_size, functools.partial(training, model, batch_size, 224)
     for epochs in EPOCHS:
-        yield "epochs of LeNet", epochs, lambda epochs=epochs: whole(epochs)
+        yield "epochs of lenet", epochs, functools.partial(whole, epochs)
 
 
 def training(model, batch_size, side):
-    options = ["--batch-size", batch_size, "--resize", side]
-    found = ours(model, (4 * batch_size, 128), *options)
+    """With the recipe's batch and side, where they are None."""
+    options = ["--batch-size", batch_size, "--resize", side] if side else []
+    found = ours(model, (4 * (batch_size or (256 if model == "lenet" else 128)), 128), *options)
     return {"images_per_sec": found["images_per_sec"], "peak_mib": found["peak_mib"]}
 
 
@@ -43,18 +49,21 @@ def whole(epochs):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="nin", help="(default nin)")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, help="write every measurement to this file")
     args = parser.parse_args()
-    measured = []
-    print(f"| {args.model} | | images/s | s | peak, MiB |\n| --- | --- | --- | --- | --- |")
-    for what, value, measure in rows(args.model):
-        results = [measure() for _ in range(args.rounds)]
-        measured.append({"what": what, "value": value, "results": results})
+    measured = [{"what": what, "value": value, "results": []} for what, value, _ in rows(args.model)]
+    for number in range(1, args.rounds + 1):
+        for row, (what, value, measure) in zip(measured, rows(args.model)):
+            row["results"].append(measure())
+            print(f"round {number}, {what}, {value}: {row['results'][-1]}", flush=True)
+    print("\n| | | images/s | s | peak, MiB |\n| --- | --- | --- | --- | --- |")
+    for row in measured:
+        results = row["results"]
         found = {name: statistics.median(result[name] for result in results) for name in results[0]}
         speed, seconds = found.get("images_per_sec"), found.get("seconds")
         cells = [f"{speed:,.1f}" if speed else "", f"{seconds:,.1f}" if seconds else "", f"{found['peak_mib']:,.0f}"]
-        print(f"| {what} | {value} | {' | '.join(cells)} |", flush=True)
+        print(f"| {row['what']} | {row['value']} | {' | '.join(cells)} |")
     if args.json:
         args.json.write_text(json.dumps(measured, indent=1) + "\n")
 

@@ -17,8 +17,6 @@ import tempfile
 import time
 from pathlib import Path
 
-# isort: split
-import mxnet as mx
 import numpy as np
 
 from gluon_cnn.data import SAMPLE, read_fashion_mnist, to_batch
@@ -26,6 +24,9 @@ from gluon_cnn.interop import onnx
 from gluon_cnn.interop.onnx_network import OnnxNetwork
 from gluon_cnn.models import list_models
 from gluon_cnn.training import get_recipe, initialize_from_seed
+
+# isort: split
+import mxnet as mx
 
 NAMES = ("compiled", "onednn", "onnxruntime")
 BATCHES = (1, 8, 64, 256)

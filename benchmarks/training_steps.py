@@ -1,14 +1,20 @@
 """Endless training steps of a network by its recipe, as the command line takes them, to measure within a process."""
 
+import functools
 import itertools
 from typing import Any, Callable, Iterator, NamedTuple
 
 from gluon_cnn import _runtime, get_recipe
 from gluon_cnn.device import parse_context
+from gluon_cnn.models.sequential import layers_of
+from gluon_cnn.seeding import seed_mxnet
 from gluon_cnn.training.initial_weights import initialize_from_seed
 from gluon_cnn.training.loop import train_steps
 from gluon_cnn.training.metrics import Sums
 from gluon_cnn.training.train import load_data
+
+# isort: split
+from mxnet.gluon import nn
 
 
 class Training(NamedTuple):
@@ -33,8 +39,10 @@ def training(model, **changes):
     train_iter, _ = load_data(recipe, None, devices[0])
     forever = itertools.chain.from_iterable(train_iter for _ in itertools.count())
     batches = (batch for batch in forever if len(batch[1]) == recipe.batch_size)
+    draws = any(isinstance(layer, nn.Dropout) for layer in layers_of(net))
     sums = Sums()
-    steps = train_steps(net, batches, trainer, devices, sums)
+    before_step = functools.partial(seed_mxnet, recipe.seed, 0) if draws else None
+    steps = train_steps(net, batches, trainer, devices, sums, before_step=before_step)
 
     def take(number):
         for _ in range(number):

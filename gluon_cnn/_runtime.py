@@ -94,6 +94,7 @@ def import_mxnet():
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ImportError(f"MXNet cannot be imported ({reason}): gluon-cnn doctor says what to do.") from error
     if already_imported and not threads_chosen_by_user:
+        _begin_engine_threads_anew()  # which have MXNet's own number so far
         set_threads(usable_cores())
     return mxnet
 

@@ -71,6 +71,35 @@ def test_number_of_threads_can_be_set_at_any_time():
     assert python(code, OMP_NUM_THREADS="1") == "3"
 
 
+#: Trains a network with MXNet as it comes, and goes on once gluon_cnn has changed the number of threads.
+IMPORTED_LATE = """
+import numpy; numpy.bool = bool
+import mxnet as mx
+from mxnet import autograd, gluon
+from mxnet.gluon import nn
+net = nn.HybridSequential()
+net.add(nn.Conv2D(6, 5, activation="sigmoid"), nn.MaxPool2D(2, 2), nn.Conv2D(16, 5, activation="sigmoid"), nn.Dense(10))
+net.initialize()
+net.hybridize(static_alloc=True, static_shape=True)
+trainer, loss = gluon.Trainer(net.collect_params(), "sgd"), gluon.loss.SoftmaxCrossEntropyLoss()
+def steps():
+    for _ in range(3):
+        with autograd.record():
+            batch_loss = loss(net(mx.nd.ones((256, 1, 28, 28))), mx.nd.zeros(256))
+        batch_loss.backward()
+        trainer.step(256)
+    mx.nd.waitall()
+steps()
+import gluon_cnn
+steps()
+print("trained")
+"""
+
+
+def test_a_network_trained_before_the_import_goes_on():
+    assert python(IMPORTED_LATE) == "trained"
+
+
 #: Trains LeNet for two steps with each of some numbers of threads, in one process, and prints a hash for each.
 BITS = """
 import hashlib, sys

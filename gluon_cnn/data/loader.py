@@ -165,9 +165,7 @@ class Batches:
 def to_batch(images, resize=None, ctx=None):
     """Images uint8 N×H×W as a network takes them: float32 N×1×H'×W' in [0, 1], on a device."""
     ctx = ctx or mx.context.current_context()
-    if (
-        resize is None and ctx.device_type == "cpu"
-    ):  # nothing for MXNet to do that NumPy does not in a tenth of the time
+    if resize is None and ctx.device_type == "cpu":  # NumPy takes a sixth of MXNet's time
         return _in_array_mode(_on_device(np.true_divide(images[:, np.newaxis], 255, dtype=np.float32), ctx))
     batch = _on_device(images[..., np.newaxis], ctx)
     if resize is not None:

@@ -20,8 +20,8 @@ def train_steps(net, batches, trainer, devices, sums, *, batch_size=None, loss=N
     """Train on batches, one step each: the core of every training here.
 
     A generator: it goes on when asked for the next step, so its caller decides what happens between
-    two steps. Nothing in it waits for the devices, but for MXNet itself in mixed precision, and each batch but the
-    first is made while the devices compute the step before.
+    two steps. Nothing in it waits for the devices, but for MXNet itself in mixed precision, and the next batch is asked
+    for before anybody waits for a step.
 
     Parameters
     ----------

@@ -54,12 +54,15 @@ def choose_threads(run, devices, train_iter, job, resume):
         return asked or threads(), None
     if devices[0].device_type == "gpu":
         return threads(), f"threads: {threads()}, not measured, since the GPU does the work"
+    if len(devices) > 1:
+        return threads(), f"threads: {threads()} a device, not measured with several of them"
     if job.distributed:
         return threads(), f"threads: {threads()} a worker, not measured, since workers may share a machine"
     number = Run.open(run.directory).settings["measured_threads"] if resume else None
     key = (*_network_of(run.recipe), train_iter.size_of(0), run.settings["hybrid"], *map(str, devices))
     if number is not None:
         number, why = whole_number("measured_threads", number), "as measured when the run began"
+        _measured.setdefault(key, number)  # for other seeds of the network
     elif key in _measured:
         number, why = _measured[key], "as measured before for this network and shape"
     elif usable_cores() == 1:
