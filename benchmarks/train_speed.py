@@ -26,7 +26,7 @@ import psutil
 
 HERE = Path(__file__).parent
 #: Training and test images.
-SLICES = {"lenet": (60_000, 10_000), "alexnet": (384, 128), "vgg11": (384, 128), "nin": (384, 128)}
+SLICES = {"lenet": (60_000, 10_000), "alexnet": (256, 128), "vgg11": (256, 128), "nin": (256, 128)}
 CONTENDERS = {
     "ours": "gluon-cnn",
     "book": "the book's code",
@@ -105,13 +105,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", choices=SLICES, default=list(SLICES))
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", type=Path, help="write every measurement to this file")
+    parser.add_argument("--json", type=Path, help="write every measurement to this file, which keeps other networks'")
     parser.add_argument("--figure", type=Path, help="draw the medians into this PNG")
     args = parser.parse_args()
     measures = {"ours": ours, "book": book}
     if importlib.util.find_spec("torch"):
         measures.update({"torch": pytorch("contiguous"), "torch-channels-last": pytorch("channels-last")})
-    measured = {}
+    measured = json.loads(args.json.read_text()) if args.json and args.json.exists() else {}
     for model in args.models:
         rounds = {"machine": [], "step": [], **{name: [] for name in measures}}
         measured[model] = rounds
