@@ -2,8 +2,8 @@
 
     python benchmarks/memory.py alexnet
 
-By count: every layer's output and its gradient, each parameter and its gradient, and the batch, in float32. Measured: the
-process's peak after some steps, less what it has with MXNet imported and the data in memory.
+By count: every layer's output and its gradient, each parameter and its gradient, and the batch, in float32. Measured:
+the process's peak after some steps, less what it has with MXNet imported and the data in memory.
 """
 
 import argparse
