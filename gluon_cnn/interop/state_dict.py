@@ -80,9 +80,10 @@ def _array(name, tensor):
         if isinstance(tensor, np.ndarray) and tensor.dtype.kind == "f":
             return tensor
     except (NotImplementedError, RuntimeError, TypeError, ValueError):
+        # What PyTorch raises for a lazy parameter, the meta device, sparse and quantized tensors.
         raise InteropError(
             f"{name} in the state dict has no values that can be read: run a batch through the PyTorch network before "
-            "you take its state dict."
+            "you take its state dict, and make sparse and quantized tensors dense ones of floating-point numbers."
         ) from None
     raise InteropError(
         f"{name} in the state dict is {_described(tensor)}, not a tensor of floating-point numbers: give the state "

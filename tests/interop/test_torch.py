@@ -227,9 +227,10 @@ def test_a_network_without_weights_is_refused():
     net.initialize()
     with pytest.raises(ModelError, match="has no values yet"):
         to_torch(net)
-    lazy = tnn.Sequential(tnn.LazyConv2d(6, 5))
-    with pytest.raises(InteropError, match=r"0.weight in the state dict has no values"):
-        from_torch(net, lazy.state_dict())
+    lazy, elsewhere = tnn.Sequential(tnn.LazyConv2d(6, 5)), tnn.Sequential(tnn.Conv2d(1, 6, 5, device="meta"))
+    for state_dict in (lazy.state_dict(), elsewhere.state_dict(), {"0.weight": torch.eye(3).to_sparse()}):
+        with pytest.raises(InteropError, match=r"0.weight in the state dict has no values"):
+            from_torch(net, state_dict)
 
 
 def test_layouts_that_a_network_has_not_are_refused():
