@@ -1,10 +1,10 @@
-"""How the cost of training grows: with the image's size, the batch, the network, and the number of epochs.
+"""How the cost of training grows: with the image's size, the batch, and the number of epochs.
 
-    python benchmarks/growth.py --json growth.json
+    python benchmarks/growth.py --rounds 5 --json growth.json
 
-Every row is a training by the command line in a process of its own, of four batches and two epochs, of which the second
+Every row is a training by the command line in a process of its own, of 512 images and two epochs, of which the second
 counts; LeNet's rows of the number of epochs are whole trainings, start included, on all 60,000 images. Medians of the
-rounds.
+rounds. How it grows with the network is what train_speed.py measures.
 """
 
 import argparse
@@ -16,15 +16,11 @@ from pathlib import Path
 
 from train_speed import ours
 
-from gluon_cnn.models import list_models
-
 SIDES, BATCH_SIZES, EPOCHS = (64, 96, 128, 160, 192, 224), (16, 32, 64, 128, 256), (1, 2, 5, 10)
 
 
 def rows(model):
     """What is changed, its value, and the measurement."""
-    for network in list_models():
-        yield "network", network, functools.partial(training, network, None, None)
     for side in SIDES:
         yield f"side of {model}'s images", side, functools.partial(training, model, 128, side)
     for batch_size in BATCH_SIZES:
@@ -34,9 +30,7 @@ def rows(model):
 
 
 def training(model, batch_size, side):
-    """With the recipe's batch and side, where they are None."""
-    options = ["--batch-size", batch_size, "--resize", side] if side else []
-    found = ours(model, (4 * (batch_size or (256 if model == "lenet" else 128)), 128), *options)
+    found = ours(model, (512, 128), "--batch-size", batch_size, "--resize", side)
     return {"images_per_sec": found["images_per_sec"], "peak_mib": found["peak_mib"]}
 
 

@@ -6,7 +6,8 @@
 back end, as in a test pass, ``onnxruntime`` what ``gluon-cnn export`` writes. All have the same weights, drawn from
 seed 0; how far their logits differ is printed. Each round measures all of them one after the other, each in a process
 of its own, since the threads of one library would wait for work on the cores of the next; reported are medians. The
-images are in memory at the network's size.
+images are in memory at the network's size. ``first`` is one image with what goes before it: to compile the network, or
+to read the ONNX file.
 """
 
 import argparse
@@ -33,27 +34,36 @@ BATCHES = (1, 8, 64, 256)
 SECONDS = 1.0  # of each measurement, at least
 
 
-def network(name, model, path):
-    """One of :data:`NAMES`, as a function of a batch."""
+def network(model):
+    """With weights, not yet compiled."""
+    recipe = get_recipe(model)
+    net = recipe.network(hybrid=True)
+    initialize_from_seed(net, 0, (1, 1, recipe.resize or 28, recipe.resize or 28))
+    return net
+
+
+def ready(name, net, path, X):
+    """One of :data:`NAMES`, as a function of a batch such as X."""
+    options = {"static_alloc": True, "static_shape": True}
     if name == "onnxruntime":
         return OnnxNetwork(path)
-    recipe = get_recipe(model)
-    shape = (1, 1, recipe.resize or 28, recipe.resize or 28)
-    net = recipe.network(hybrid=True)
-    initialize_from_seed(net, 0, shape)
-    options = {"static_alloc": True, "static_shape": True}
     if name == "onednn":
-        net.optimize_for(mx.nd.zeros(shape), backend="MKLDNN", **options)
+        net.optimize_for(X, backend="MKLDNN", **options)
     else:
         net.hybridize(**options)
     return net
 
 
 def measure(name, model, path):
-    """Milliseconds of one batch by its size, and the logits of the largest."""
-    net = network(name, model, path)
+    """Milliseconds of the first image and of one batch by its size, and the logits of the largest."""
     X = to_batch(read_fashion_mnist(SAMPLE)[1].images[: max(BATCHES)], get_recipe(model).resize)
-    return {size: milliseconds(net, X[:size]) for size in BATCHES}, net(X).asnumpy()
+    net = network(model)
+    mx.nd.waitall()
+    start = time.perf_counter()
+    net = ready(name, net, path, X[:1])
+    net(X[:1]).asnumpy()
+    first = 1000 * (time.perf_counter() - start)
+    return {"first": first, **{size: milliseconds(net, X[:size]) for size in BATCHES}}, net(X).asnumpy()
 
 
 def milliseconds(net, X):
@@ -75,11 +85,11 @@ def main():
     args = parser.parse_args()
     measured, processes = {}, multiprocessing.get_context("spawn")
     for model in args.models:
-        found = measured[model] = {name: {size: [] for size in BATCHES} for name in NAMES}
+        found = measured[model] = {name: {size: [] for size in ("first", *BATCHES)} for name in NAMES}
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory) / f"{model}.onnx"
             images = read_fashion_mnist(SAMPLE)[1].images[:8]
-            onnx.export(network("compiled", model, None), path, images, get_recipe(model).resize)
+            onnx.export(network(model), path, images, get_recipe(model).resize)
             for number in range(args.rounds):
                 logits = {}
                 for name in NAMES:
@@ -94,9 +104,10 @@ def main():
                         print(f"{model}, {name}: logits differ by at most {difference:.1e} of the largest", flush=True)
     print("\n| network | batch | " + " | ".join(NAMES) + " |\n" + "| --- " * (len(NAMES) + 2) + "|")
     for model, found in measured.items():
-        for size in BATCHES:
+        for size in ("first", *BATCHES):
             medians = [statistics.median(rounds[size]) for rounds in found.values()]
-            cells = " | ".join(f"{ms:.1f} ms, {1000 * size / ms:,.0f}/s" for ms in medians)
+            speeds = ["" if size == "first" else f", {1000 * size / ms:,.0f}/s" for ms in medians]
+            cells = " | ".join(f"{ms:.1f} ms{speed}" for ms, speed in zip(medians, speeds))
             print(f"| {model} | {size} | {cells} |")
     if args.json:
         args.json.write_text(json.dumps(measured, indent=1) + "\n")

@@ -61,7 +61,7 @@ def train(args):
     net = network(recipe)
     optimizer = make_optimizer(recipe, net.parameters())
     with run.locked():
-        run.write_config(shlex.join(["python", *sys.argv]))
+        run.write_config(shlex.join(["python", *sys.argv]), torch.get_num_threads())
         print(f"training {recipe.model} in PyTorch {torch.__version__} on {torch.get_num_threads()} threads; in {out}")
         history = []
         for epoch in range(1, recipe.epochs + 1):

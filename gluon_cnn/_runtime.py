@@ -93,9 +93,9 @@ def import_mxnet():
     except (AttributeError, RuntimeError) as error:  # a NumPy it does not know, or files of it that are gone
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ImportError(f"MXNet cannot be imported ({reason}): gluon-cnn doctor says what to do.") from error
-    if already_imported and not threads_chosen_by_user:
+    if already_imported:
         _begin_engine_threads_anew()  # which have MXNet's own number so far
-        set_threads(usable_cores())
+        set_threads(threads())
     return mxnet
 
 
@@ -142,8 +142,8 @@ def end_with_scheduler(address, every=10.0):
     os._exit(1)
 
 
-def set_threads(number):
-    """Let MXNet's operators on the CPU use ``number`` OpenMP threads from now on.
+def set_threads(number, devices=()):
+    """Let MXNet's operators use ``number`` OpenMP threads from now on, on ``mx.cpu()`` and the CPUs among ``devices``.
 
     MXNet's own ``MXSetNumOMPThreads`` does not reach oneDNN and BLAS, which ask OpenMP. OpenMP keeps the
     number for each thread that begins parallel work, so it is set on the engine's.
@@ -158,7 +158,8 @@ def set_threads(number):
         openmp = ctypes.CDLL("libgomp.so.1")  # the one that libmxnet.so is linked to, and has loaded
     except OSError:  # not on Linux
         return
-    run_on_engine_thread(lambda: openmp.omp_set_num_threads(number))
+    for cpu in {0, *(device.device_id for device in devices if device.device_type == "cpu")}:
+        run_on_engine_thread(lambda: openmp.omp_set_num_threads(number), cpu)
 
 
 def _begin_engine_threads_anew():
@@ -182,7 +183,8 @@ def _begin_engine_threads_anew():
         child = os.fork()
     if child == 0:
         os._exit(0)
-    os.waitpid(child, 0)
+    with contextlib.suppress(ChildProcessError):  # of a program that does not want to hear of its children's ends
+        os.waitpid(child, 0)
 
 
 def threads():
@@ -192,15 +194,15 @@ def threads():
     return int(first) if first.isdigit() and int(first) > 0 else usable_cores()
 
 
-def run_on_engine_thread(function):
-    """Queue ``function`` behind MXNet's work on ``mx.cpu()``, to be called by the thread that does it."""
+def run_on_engine_thread(function, cpu=0):
+    """Queue ``function`` behind MXNet's work on ``mx.cpu(cpu)``, to be called by the thread that does it."""
     import mxnet
 
     callback = _ENGINE_FUNCTION(lambda *_: function())
     _callbacks.append(callback)  # called later, so it has to stay
-    cpu = (ctypes.c_int32 * 2)(1, 0)  # device type and number, as in MXNet's struct Context
+    context = (ctypes.c_int32 * 2)(1, cpu)  # device type and number, as in MXNet's struct Context
     push = mxnet.base._LIB.MXEnginePushSync
-    mxnet.base.check_call(push(callback, None, None, ctypes.byref(cpu), None, 0, None, 0, None, 0, b"gluon_cnn"))
+    mxnet.base.check_call(push(callback, None, None, ctypes.byref(context), None, 0, None, 0, None, 0, b"gluon_cnn"))
 
 
 def usable_cores():

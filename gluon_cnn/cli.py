@@ -34,7 +34,7 @@ from gluon_cnn.training.inference import for_inference
 from gluon_cnn.training.job import Job
 from gluon_cnn.training.recipe import quick_changes
 from gluon_cnn.training.run import SETTINGS, default_name
-from gluon_cnn.training.threads import AUTO
+from gluon_cnn.training.threads import AUTO, check_threads
 from gluon_cnn.training.train import load_data
 
 __all__ = ["main"]
@@ -179,14 +179,9 @@ def _settings(args):
 
 def _check_settings(settings):
     if settings["threads"] not in (None, AUTO):
-        _check_threads(settings["threads"])
+        check_threads(settings["threads"])
     if settings["checkpoint_every"] is not None:
         whole_number("checkpoint_every", settings["checkpoint_every"])
-
-
-def _check_threads(number):
-    if whole_number("threads", number) > os.cpu_count():
-        raise SettingError(f"threads is {number}, but there are {os.cpu_count()} processors.")
 
 
 def _given(args, names):
@@ -220,8 +215,8 @@ def _command_line():
 
 def _evaluate(args):
     if args.threads is not None:
-        _check_threads(args.threads)
-        set_threads(args.threads)
+        check_threads(args.threads)
+        set_threads(args.threads, parse_context(args.ctx or "auto"))
     if is_onnx(args.directory):
         net, devices = _onnx_network(args), [mx.cpu()]
         test_iter, data, state = net.test_images(args.data_dir), net.data, net.state
@@ -231,7 +226,7 @@ def _evaluate(args):
         devices, data = parse_context(args.ctx or "auto"), run.recipe.data
         _, test_iter = load_data(run.recipe, args.data_dir or run.settings["data_dir"], devices[0])
         net, state = run.network(devices, args.checkpoint)
-        with for_inference(net, run.recipe, devices, len(test_iter)) as fastest:
+        with for_inference(net, run.recipe, devices, len(test_iter.labels)) as fastest:
             accuracy = evaluate_accuracy(test_iter, fastest, devices)
     images = f"{len(test_iter.labels):,} test images" + (" of the sample" if data == "sample" else "")
     after = f", after epoch {state['epoch']}" if state else ""

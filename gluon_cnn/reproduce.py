@@ -13,6 +13,7 @@ from gluon_cnn.report import write_report
 from gluon_cnn.results import has_results, remove_results, write_results
 from gluon_cnn.training import Run, read_history, train
 from gluon_cnn.training.run import CONFIG, default_name
+from gluon_cnn.training.threads import note_measured_threads
 
 __all__ = ["reproduce", "train_missing"]
 
@@ -55,7 +56,9 @@ def train_missing(runs, *, quiet=False):
     for run in runs:  # before hours go into the first of them
         if (run.directory / CONFIG).exists():
             recipe, advice = dataclasses.asdict(run.recipe), "rename that directory, or choose another --out"
-            Run.open(run.directory).refuse_other_recipe(recipe, advice)
+            begun = Run.open(run.directory)
+            begun.refuse_other_recipe(recipe, advice)
+            note_measured_threads(begun)
     for number, run in enumerate(runs, 1):
         resume = (run.directory / CONFIG).exists()
         if has_results(run) or (resume and "diverged" in Run.open(run.directory).config):

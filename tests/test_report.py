@@ -20,13 +20,13 @@ def runs(tmp_path_factory):
         number = 3 * (recipe.init == "seed") + recipe.seed
         run = Run(directory / f"{recipe.model}-{recipe.init}" / str(recipe.seed), recipe, {})
         run.directory.mkdir(parents=True)
-        run.write_config(f"gluon-cnn train {recipe.model} --seed {recipe.seed} --init {recipe.init}")
+        run.write_config(f"gluon-cnn train {recipe.model} --seed {recipe.seed} --init {recipe.init}", 2)
         history = published_runs(recipe.model, "zh-v1")[number].history[: 3 if recipe.seed == 2 else 5]
         run.write_history([r._replace(examples_per_sec=1000.0, dead_classes=recipe.seed) for r in history])
     # As a process leaves it that has just begun.
     begun = Run(directory / "begun", get_recipe("nin", seed=9), {})
     begun.directory.mkdir()
-    begun.write_config("gluon-cnn train nin --seed 9")
+    begun.write_config("gluon-cnn train nin --seed 9", 2)
     assert main(["report", str(directory)]) == 0
     return directory
 
@@ -67,7 +67,7 @@ def test_page_needs_nothing_from_elsewhere(runs):
 def test_what_a_run_says_of_itself_is_text_not_markup(tmp_path):
     run = Run(tmp_path / "run", get_recipe("lenet"), {})
     run.directory.mkdir()
-    run.write_config("gluon-cnn train <script>alert(1)</script> | `a`\nb")
+    run.write_config("gluon-cnn train <script>alert(1)</script> | `a`\nb", 2)
     run.write_history([r._replace(examples_per_sec=1.0) for r in published_runs("lenet", "zh-v1")[0].history])
     assert main(["report", str(tmp_path)]) == 0
     assert "<script>" not in (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -77,7 +77,7 @@ def test_what_a_run_says_of_itself_is_text_not_markup(tmp_path):
 def test_a_run_whose_loss_was_not_finite_is_told(tmp_path):
     run = Run(tmp_path / "run", get_recipe("lenet"), {})
     run.directory.mkdir()
-    run.write_config("gluon-cnn train lenet")
+    run.write_config("gluon-cnn train lenet", 2)
     run.write_history([r._replace(examples_per_sec=1.0) for r in published_runs("lenet", "zh-v1")[0].history[:2]])
     run.note_divergence("The loss is no longer finite in epoch 3, step 7")
     assert main(["report", str(tmp_path)]) == 0

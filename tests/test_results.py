@@ -18,7 +18,7 @@ def published_run_as_ours(tmp_path):
         directory = tmp_path / "runs" / f"{model}-{recipe.init}-{seed}"
         directory.mkdir(parents=True)
         run = Run(directory, recipe, {})
-        run.write_config("gluon-cnn train")
+        run.write_config("gluon-cnn train", 2)
         history = published_runs(model, "zh-v1")[number].history
         run.write_history([r._replace(examples_per_sec=1000.0, dead_classes=0) for r in history])
         return directory

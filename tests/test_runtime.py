@@ -98,6 +98,8 @@ print("trained")
 
 def test_a_network_trained_before_the_import_goes_on():
     assert python(IMPORTED_LATE) == "trained"
+    later = "import os; os.environ['OMP_NUM_THREADS'] = '2'\nimport gluon_cnn; gluon_cnn._runtime.set_threads(2)"
+    assert python(IMPORTED_LATE.replace("import gluon_cnn", later), OMP_NUM_THREADS="1") == "trained"
 
 
 #: Trains LeNet for two steps with each of some numbers of threads, in one process, and prints a hash for each.

@@ -11,14 +11,14 @@ __all__ = ["for_inference"]
 # Networks that are faster so, see benchmarks/predict_speed.py. LeNet in batches of 256 takes 1.6 times as long: its
 # sigmoids are slower within a convolution or a dense layer than after it.
 _FASTER = ("alexnet", "nin", "vgg11")
-# From how many batches on that saves more than it costs to make one, and to compile the network again for training,
-# which is what about ten of the book's save.
-_WORTH_IT = 16
+# From how many pixels on that saves more than it costs to make one, and to compile the network again for training,
+# which is what about ten of the book's batches save, of 128 images of 224×224.
+_WORTH_IT = 16 * 128 * 224**2
 
 
 @contextlib.contextmanager
-def for_inference(net, recipe, devices, batches):
-    """The network that computes most quickly what ``net`` does for a number of batches.
+def for_inference(net, recipe, devices, images):
+    """The network that computes most quickly what ``net`` does for a number of images.
 
     That is one of the same layers and parameters, in which MXNet's oneDNN back end has put each ReLU into the layer
     before it; or ``net`` itself, where this is no faster or is not to be had. It keeps the weights in an order of its
@@ -32,23 +32,23 @@ def for_inference(net, recipe, devices, batches):
     recipe : Recipe
         Of ``net``.
     devices : list of mx.Context
-    batches : int
+    images : int
 
     Yields
     ------
     Block
         Takes batches of any size.
     """
+    side = recipe.resize or 28
     features = mx.runtime.Features()
     built = "MKLDNN" in features and features.is_enabled("MKLDNN")  # MXNet 2 has another name for it
     compiled = isinstance(net, HybridSequential) and net._active and not mx.util.is_np_array()
-    if not (built and compiled and devices == [mx.cpu()] and recipe.model in _FASTER and batches >= _WORTH_IT):
+    if not (built and compiled and devices == [mx.cpu()] and recipe.model in _FASTER and images * side**2 >= _WORTH_IT):
         yield net
         return
     net.hybridize(static_alloc=True, static_shape=True)  # anew, or the memory of both would be taken at once
     optimized = HybridSequential(prefix="")  # takes no number from the names of other networks
     optimized.add(*net)
-    side = recipe.resize or 28
     optimized.optimize_for(mx.nd.zeros((1, 1, side, side)), backend="MKLDNN", static_alloc=True, static_shape=True)
     try:
         yield optimized

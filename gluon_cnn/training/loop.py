@@ -11,10 +11,6 @@ from gluon_cnn.training.mixed_precision import backward
 
 __all__ = ["evaluate_accuracy", "evaluate_accuracy_gpu", "test_steps", "train", "train_ch5", "train_ch6", "train_steps"]
 
-# Seconds of work between two waits for the device within an epoch, where nobody looks at the progress. Every step that
-# Python is ahead keeps a batch in memory.
-WAIT_EVERY = 0.5
-
 
 def train_steps(net, batches, trainer, devices, sums, *, batch_size=None, loss=None, before_step=None):
     """Train on batches, one step each: the core of every training here.
@@ -187,7 +183,7 @@ def evaluate_accuracy(data_iter, net, ctx=None):
     if isinstance(data_iter, gluon.Block):
         data_iter, net = net, data_iter
     devices = _as_list(ctx or next(iter(net.collect_params().values())).list_ctx())
-    return _run(test_steps, net, data_iter, devices=devices, pace=Pace(WAIT_EVERY)).accuracy
+    return _run(test_steps, net, data_iter, devices=devices, pace=Pace()).accuracy
 
 
 def evaluate_accuracy_gpu(net, data_iter, device=None):
@@ -197,7 +193,7 @@ def evaluate_accuracy_gpu(net, data_iter, device=None):
 
 def _epochs(num_epochs, net, train_iter, test_iter, trainer, devices, batch_size, loss=None):
     """Train and evaluate; yields each epoch's result."""
-    train_pace, test_pace = Pace(WAIT_EVERY), Pace(WAIT_EVERY)
+    train_pace, test_pace = Pace(), Pace()
     for epoch in range(1, num_epochs + 1):
         start = time.perf_counter()
         options = {"pace": train_pace, "batch_size": batch_size, "loss": loss}

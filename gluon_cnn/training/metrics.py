@@ -132,10 +132,11 @@ class Pace:
     """When to wait for the device, so that about ``seconds`` of work lie between two waits.
 
     MXNet's calls return before the work is done. Without a wait now and then Python would queue
-    hours of it, and neither show where it stands nor hear Ctrl-C.
+    hours of it, and neither show where it stands nor hear Ctrl-C. And every step that it is ahead
+    keeps a batch in memory.
     """
 
-    def __init__(self, seconds):
+    def __init__(self, seconds=0.5):
         self.seconds = seconds
         self._allowed = 1  # steps between two waits; the first wait shows how long a step takes
         self.start()

@@ -12,7 +12,6 @@ __all__ = ["Progress"]
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY = 0.5  # seconds of work between two looks at the device
 LINE_EVERY = 30.0  # seconds between two lines, where there is no terminal
 
 
@@ -39,7 +38,7 @@ class Progress:
         self._next_line = self._began + LINE_EVERY
         on_terminal = sys.stderr.isatty()
         self._lines = not quiet and not on_terminal
-        self._pace = Pace(LOOK_EVERY)  # also where nothing is shown, so that Ctrl-C is heard, and few batches are ahead
+        self._pace = Pace()  # also where nothing is shown, so that Ctrl-C is heard, and few batches are ahead
         self._bar = tqdm(
             desc=what,
             total=images,

@@ -21,7 +21,7 @@ from pathlib import Path
 import mxnet as mx
 import portalocker
 
-from gluon_cnn._runtime import threads, usable_cores
+from gluon_cnn._runtime import usable_cores
 from gluon_cnn.errors import GluonCNNError, RunError
 from gluon_cnn.files import remove_leftovers, write_atomically
 from gluon_cnn.training.checkpoint import best_checkpoint, last_checkpoint, load_network
@@ -116,11 +116,11 @@ class Run:
         if differences:
             raise RunError(f"{self.directory} was begun with {'; '.join(differences)}: {advice}.")
 
-    def write_config(self, command):
-        """Write ``config.json``: recipe, settings, and the command, versions and machine that it began with; those
-        of each process that went on with it follow under ``resumed``."""
+    def write_config(self, command, threads):
+        """Write ``config.json``: recipe, settings, and the command, versions, machine and number of threads that it
+        began with; those of each process that went on with it follow under ``resumed``."""
         path = self.directory / CONFIG
-        session = _session(command)
+        session = _session(command, threads)
         if path.exists():
             before = json.loads(path.read_text(encoding="utf-8"))
             config = {**before, "resumed": [*before.get("resumed", []), session]}
@@ -253,7 +253,7 @@ def read_history(directory):
         raise RunError(f"{path} cannot be read as a run's history ({error}): name a run's directory.") from None
 
 
-def _session(command):
+def _session(command, threads):
     return {
         "command": command,
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
@@ -266,7 +266,7 @@ def _session(command):
             "system": " ".join(getattr(os.uname(), part) for part in ("sysname", "release", "machine")),
             "processor": _processor(),
             "cores": usable_cores(),
-            "threads": threads(),
+            "threads": threads,
         },
     }
 

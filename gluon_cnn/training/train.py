@@ -100,7 +100,7 @@ def train(run, *, command, resume=False, quiet=False, job=None):
             stack.enter_context(run.locked())
             if not resume:
                 run.refuse_taken()
-            run.write_config(command)
+            run.write_config(command, threads)
             stack.enter_context(_log_to(run.log_path))
             checkpoint, state = load_last_checkpoint(run.checkpoints, net, devices, _identity(recipe))
             if checkpoint is None:  # as in a new run
@@ -113,7 +113,7 @@ def train(run, *, command, resume=False, quiet=False, job=None):
         state = job.from_first(begin)
         signals = stack.enter_context(_Signals())
         # Here, for MXNet begins its threads anew, with a number of its own, whenever the process forks.
-        set_threads(threads)
+        set_threads(threads, devices)
         if why:
             log.info(why)
         job.begin(trainer, recipe.batch_size)
@@ -268,7 +268,7 @@ class _Training:
         if not self.stopping:
             job.settle(self.trainer)
             number = len(self.test_iter.labels) // (job.workers if job.synchronous else 1)
-            with for_inference(self.net, self.recipe, self.devices, len(self.test_iter)) as net:
+            with for_inference(self.net, self.recipe, self.devices, len(self.test_iter.labels)) as net:
                 steps = test_steps(net, self.test_iter, self.devices, tested)
                 self._take(self._stoppable(steps), tested, epoch, "testing", number)
         if self.stopping:

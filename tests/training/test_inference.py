@@ -12,12 +12,13 @@ import pytest
 from gluon_cnn import cli, evaluate_accuracy, get_recipe, list_models
 from gluon_cnn.cli import main
 from gluon_cnn.data import SAMPLE, read_fashion_mnist, to_batch
-from gluon_cnn.training import Run, initialize_from_seed, read_history
+from gluon_cnn.training import Run, inference, initialize_from_seed, read_history
 from gluon_cnn.training.inference import for_inference
 
 train_module = sys.modules["gluon_cnn.training.train"]  # the package has a function of that name
 CPU = [mx.cpu()]
 OPTIMIZED = ("alexnet", "nin", "vgg11")
+MANY = 60_000  # images, of any size
 
 
 def compiled(model, **changes):
@@ -49,7 +50,7 @@ def assert_same(net, optimized, X):
 @pytest.mark.parametrize("model", list_models())
 def test_the_same_logits_of_the_books_images(model):
     net, recipe = compiled(model)
-    with for_inference(net, recipe, CPU, 16) as optimized:
+    with for_inference(net, recipe, CPU, MANY) as optimized:
         assert (optimized is not net) == (model in OPTIMIZED)
         assert list(optimized.collect_params().values()) == list(net.collect_params().values())
         for first, number in ((0, 8), (8, 8), (16, 3)):  # the last one shorter
@@ -59,7 +60,7 @@ def test_the_same_logits_of_the_books_images(model):
 @pytest.mark.parametrize(("model", "changes"), [("nin", {"final_relu": False, "num_mlp_layers": 1}), ("vgg11", {})])
 def test_the_same_logits_of_other_images_and_variants(model, changes):
     net, recipe = compiled(model, resize=96, **changes)
-    with for_inference(net, recipe, CPU, 16) as optimized:
+    with for_inference(net, recipe, CPU, MANY) as optimized:
         assert_same(net, optimized, batch(64, recipe))
 
 
@@ -68,14 +69,14 @@ def test_made_anew_it_has_the_new_weights(model):
     net, recipe = compiled(model, resize=96)
     X, y = batch(8, recipe), mx.nd.arange(8)
     trainer, loss = recipe.trainer(list(net.collect_params().values())), mx.gluon.loss.SoftmaxCrossEntropyLoss()
-    with for_inference(net, recipe, CPU, 16) as optimized:
+    with for_inference(net, recipe, CPU, MANY) as optimized:
         before = optimized(X).asnumpy()
     for _ in range(2):
         with mx.autograd.record():
             mean = loss(net(X), y)
         mean.backward()
         trainer.step(len(y))
-        with for_inference(net, recipe, CPU, 16) as optimized:
+        with for_inference(net, recipe, CPU, MANY) as optimized:
             assert_same(net, optimized, X)
     assert np.abs(net(X).asnumpy() - before).max() > 1e-3 * np.abs(before).max()
 
@@ -86,7 +87,7 @@ def test_it_gives_its_memory_back():
     process = psutil.Process()
     gc.disable()
     try:
-        with for_inference(net, recipe, CPU, 16) as optimized:
+        with for_inference(net, recipe, CPU, MANY) as optimized:
             optimized(batch(2, recipe)).wait_to_read()
             during = process.memory_info().rss / 2**20
         assert process.memory_info().rss / 2**20 < during - 100
@@ -97,7 +98,7 @@ def test_it_gives_its_memory_back():
 def test_it_takes_no_number_from_the_names_of_networks_made_later():
     net, recipe = compiled("nin", resize=96)
     first = mx.gluon.nn.HybridSequential().name
-    with for_inference(net, recipe, CPU, 16):
+    with for_inference(net, recipe, CPU, MANY):
         second = mx.gluon.nn.HybridSequential().name
     assert int(second[len("hybridsequential") :]) == int(first[len("hybridsequential") :]) + 1
 
@@ -105,16 +106,18 @@ def test_it_takes_no_number_from_the_names_of_networks_made_later():
 @pytest.mark.parametrize("devices", [[mx.cpu(0), mx.cpu(1)], [mx.gpu()]])
 def test_the_network_itself_on_other_devices(devices):
     net, recipe = compiled("nin", resize=96)
-    with for_inference(net, recipe, devices, 16) as same:
+    with for_inference(net, recipe, devices, MANY) as same:
         assert same is net
 
 
-def test_the_network_itself_for_a_few_batches_if_it_is_not_compiled_and_for_numpys_arrays():
+def test_the_network_itself_for_a_few_images_if_it_is_not_compiled_and_for_numpys_arrays():
     net, recipe = compiled("nin", resize=96)
-    for own, batches in ((net, 15), (recipe.network(), 16), (recipe.network(hybrid=True), 16)):
-        with for_inference(own, recipe, CPU, batches) as same:
+    for own, images in ((net, 11_150), (recipe.network(), MANY), (recipe.network(hybrid=True), MANY)):
+        with for_inference(own, recipe, CPU, images) as same:
             assert same is own
-    with mx.util.np_array(True), for_inference(net, recipe, CPU, 16) as same:
+    with for_inference(net, recipe, CPU, 11_151) as optimized:  # as many pixels as 2,048 of 224×224
+        assert optimized is not net
+    with mx.util.np_array(True), for_inference(net, recipe, CPU, MANY) as same:
         assert same is net
 
 
@@ -143,6 +146,7 @@ def test_a_run_and_its_evaluation_measure_what_the_network_as_trained_does(tmp_p
             made.append(optimized)
             yield optimized
 
+    monkeypatch.setattr(inference, "_WORTH_IT", 1)
     monkeypatch.setattr(train_module, "for_inference", noting)
     monkeypatch.setattr(cli, "for_inference", noting)
     ours, plain = tmp_path / "ours", tmp_path / "plain"

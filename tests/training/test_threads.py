@@ -1,5 +1,6 @@
 """``--threads auto``: what it chooses and says, that a run keeps it, and that the run's bits are the number's."""
 
+import ctypes
 import json
 import logging
 import os
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 
+import mxnet as mx
 import pytest
 from conftest import SMALL_RUN
 from test_train import result_of
@@ -64,6 +66,14 @@ def settings_of(directory):
     return json.loads((directory / "config.json").read_text())["settings"]
 
 
+def openmp_threads(cpu):
+    """How many threads OpenMP gives to the thread that does MXNet's work on ``mx.cpu(cpu)``."""
+    openmp, found = ctypes.CDLL("libgomp.so.1"), []
+    _runtime.run_on_engine_thread(lambda: found.append(openmp.omp_get_max_threads()), cpu)
+    mx.nd.waitall()
+    return found[0]
+
+
 def process(code, *arguments):
     command = [sys.executable, "-c", code, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
@@ -81,6 +91,7 @@ def test_the_fastest_is_taken_logged_and_kept(tmp_path, measured, caplog):
     assert float(said[2]) == pytest.approx(1000 * measured[0][number], abs=0.06)
     assert said[0] in caplog.messages
     assert (settings["threads"], settings["measured_threads"]) == ("auto", number)
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["machine"]["threads"] == number
     assert _runtime.threads() == number
 
 
@@ -156,11 +167,72 @@ def test_a_number_that_is_far_worse_is_tried_once_and_fewer_are_not():
         return seconds.get(count, 5.0)
 
     assert threads_module._medians(seconds_with, [8, 4, 2, 1]) == seconds
-    assert tried == [8, 4, 2, 1, 4, 2, 4, 2]
+    assert tried == [8, 4, 2, 1, 1, 8, 4, 2, 4, 2]
     tried.clear()
     seconds[4] = 4.0
     assert threads_module._medians(seconds_with, [8, 4, 2, 1]) == {8: 2.0, 4: 4.0}
-    assert tried == [8, 4]
+    assert tried == [8, 4, 4]
+
+
+def test_a_moment_in_which_the_machine_was_busy_puts_no_number_out():
+    times = {2: iter([1.0, 1.0, 1.0]), 1: iter([9.0, 0.5, 0.5])}
+    assert threads_module._medians(lambda count: next(times[count]), [2, 1]) == {2: 1.0, 1: 0.5}
+    times = {2: iter([9.0, 0.5, 0.5]), 1: iter([1.0, 1.0, 1.0])}
+    assert threads_module._medians(lambda count: next(times[count]), [2, 1]) == {2: 0.5, 1: 1.0}
+
+
+def test_with_several_devices_and_on_a_gpu_nothing_is_measured(tmp_path, measured):
+    assert main([*AUTO, "--ctx", "cpu:0,1", "--out", str(tmp_path / "run")]) == 0
+    assert " a device, not measured with several of them" in (tmp_path / "run" / "train.log").read_text()
+    run = Run(tmp_path / "gpu", get_recipe("lenet"), {"threads": "auto"})
+    number, why = threads_module.choose_threads(run, [mx.gpu()], None, None, False)
+    assert (number, why) == (_runtime.threads(), f"threads: {number}, not measured, since the GPU does the work")
+    assert not measured
+
+
+def test_another_cpu_context_is_measured_with_its_own_threads(tmp_path, measured, monkeypatch):
+    numbers, set_threads = [], threads_module.set_threads
+
+    def setting(number, devices):
+        set_threads(number, devices)
+        numbers.append((number, openmp_threads(1)))
+
+    monkeypatch.setattr(threads_module, "set_threads", setting)
+    assert main([*AUTO, "--ctx", "cpu:1", "--out", str(tmp_path / "run")]) == 0
+    assert len(measured) == 1
+    assert {number for number, _ in numbers} == {1, 2}
+    assert all(number == of_openmp for number, of_openmp in numbers)
+
+
+def test_a_fixed_number_is_for_every_device(tmp_path, measured):
+    main(["train", "lenet", *SMALL_RUN, "--threads", "1", "--ctx", "cpu:0,1", "--out", str(tmp_path / "run")])
+    assert [openmp_threads(cpu) for cpu in (0, 1)] == [1, 1]
+
+
+def test_reproduce_goes_on_with_what_its_finished_runs_were_measured_at(tmp_path, measured, monkeypatch):
+    recipe = get_recipe("lenet", data="sample", train_size=256, test_size=128, batch_size=64, epochs=1, init="seed")
+    runs = [
+        Run(tmp_path / str(seed), type(recipe)(**{**vars(recipe), "seed": seed}), {"threads": "auto"})
+        for seed in range(2)
+    ]
+    train_missing(runs[:1], quiet=True)
+    kept = settings_of(runs[0].directory)["measured_threads"]
+    monkeypatch.setattr(threads_module, "_measured", {})  # as in another process
+    monkeypatch.setattr(threads_module, "_step_seconds", lambda *_: {3 - kept: 0.0, kept: 1.0})
+    train_missing(runs, quiet=True)
+    assert settings_of(runs[1].directory)["measured_threads"] == kept
+
+
+def test_more_than_this_machine_has_is_refused_on_resume(tmp_path, measured, fails):
+    out = tmp_path / "run"
+    assert main([*AUTO, "--out", str(out)]) == 0
+    config = json.loads((out / "config.json").read_text())
+    config["settings"]["measured_threads"] = 4096
+    (out / "config.json").write_text(json.dumps(config))
+    command = ["train", "lenet", "--out", str(out), "--resume", "--epochs", "2"]
+    assert f"measured_threads is 4096, but there are {os.cpu_count()} processors" in fails(*command)
+    assert main([*command, "--threads", "1"]) == 0
+    assert json.loads((out / "config.json").read_text())["resumed"][-1]["machine"]["threads"] == 1
 
 
 def test_in_a_job_of_several_workers_nothing_is_measured(tmp_path):
