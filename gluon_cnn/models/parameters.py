@@ -1,6 +1,9 @@
 """Parameter files: one format for ``mx.nd``, ``mx.np`` and MXNet 2, which write formats of their own that the others
 do not read. It is what MXNet 1 writes of ``mx.nd`` arrays, so that ``net.load_parameters`` reads it there."""
 
+import errno
+import os
+import struct
 import zipfile
 from pathlib import Path
 from typing import List, NamedTuple
@@ -139,10 +142,16 @@ def copied(parameter):
 
 
 def write_parameters(path, arrays):
-    """Write arrays of any mode, by name."""
+    """Write arrays of any mode, by name; OSError if the file is not whole."""
     with array_mode(False):
         mx.nd.save(str(path), {name: array.as_nd_ndarray() for name, array in arrays.items()})
-        mx.nd.load(str(path))  # MXNet does not say if the disk was full for the file's last bytes
+    # MXNet does not say if the disk was full for the file's last bytes, which are the names.
+    names = [name.encode() for name in arrays]
+    end = struct.pack("<Q", len(names)) + b"".join(struct.pack("<Q", len(name)) + name for name in names)
+    with open(path, "rb") as file:
+        file.seek(max(0, os.path.getsize(path) - len(end)))
+        if file.read() != end:
+            raise OSError(errno.ENOSPC, "the end of the file is missing, as on a full disk", str(path))
 
 
 def read_parameters(path):

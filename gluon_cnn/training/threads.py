@@ -177,9 +177,9 @@ def _medians(seconds_with, counts):
             times[count].append(seconds_with(count))
         if out(count):
             break  # fewer would be slower still
-    for _ in range(ROUNDS - 1):
-        near = [count for count in times if len(times[count]) == 1 or not out(count)]
-        for count in near if len(near) > 1 else ():
+    near = [count for count in times if len(times[count]) == 1 or not out(count)]
+    if len(near) > 1:
+        for count in near * (ROUNDS - 1):
             times[count].append(seconds_with(count))
     return {count: median(seconds) for count, seconds in times.items()}
 
