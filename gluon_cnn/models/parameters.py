@@ -2,7 +2,6 @@
 do not read. It is what MXNet 1 writes of ``mx.nd`` arrays, so that ``net.load_parameters`` reads it there."""
 
 import errno
-import os
 import struct
 import zipfile
 from pathlib import Path
@@ -149,7 +148,7 @@ def write_parameters(path, arrays):
     names = [name.encode() for name in arrays]
     end = struct.pack("<Q", len(names)) + b"".join(struct.pack("<Q", len(name)) + name for name in names)
     with open(path, "rb") as file:
-        file.seek(max(0, os.path.getsize(path) - len(end)))
+        file.seek(max(0, Path(path).stat().st_size - len(end)))
         if file.read() != end:
             raise OSError(errno.ENOSPC, "the end of the file is missing, as on a full disk", str(path))
 
