@@ -8,6 +8,7 @@ from gluon_cnn import _runtime, get_recipe
 from gluon_cnn.device import parse_context
 from gluon_cnn.models.sequential import layers_of
 from gluon_cnn.seeding import seed_mxnet
+from gluon_cnn.training.filled import for_training
 from gluon_cnn.training.initial_weights import initialize_from_seed
 from gluon_cnn.training.loop import train_steps
 from gluon_cnn.training.metrics import Sums
@@ -39,6 +40,7 @@ def training(model, **changes):
     train_iter, _ = load_data(recipe, None, devices[0])
     forever = itertools.chain.from_iterable(train_iter for _ in itertools.count())
     batches = (batch for batch in forever if len(batch[1]) == recipe.batch_size)
+    net = for_training(net, recipe, devices)
     draws = any(isinstance(layer, nn.Dropout) for layer in layers_of(net))
     sums = Sums()
     before_step = functools.partial(seed_mxnet, recipe.seed, 0) if draws else None

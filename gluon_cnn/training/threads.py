@@ -13,6 +13,7 @@ from gluon_cnn._runtime import set_threads, threads, usable_cores
 from gluon_cnn.checks import whole_number
 from gluon_cnn.device import parse_context
 from gluon_cnn.errors import SettingError
+from gluon_cnn.training.filled import for_training
 from gluon_cnn.training.initial_weights import initialize
 from gluon_cnn.training.loop import train_steps
 from gluon_cnn.training.metrics import Sums
@@ -127,7 +128,7 @@ def _training_like(run, devices, train_iter, job):
     trainer = recipe.trainer(list(net.collect_params().values()), job.store)
     if run.settings["hybrid"]:
         net.hybridize(static_alloc=True, static_shape=True)
-    sums = Sums()
+    net, sums = for_training(net, recipe, devices), Sums()
     return train_steps(net, _whole_batches(train_iter), trainer, devices, sums), sums
 
 

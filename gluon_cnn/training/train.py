@@ -20,6 +20,7 @@ from gluon_cnn.models.sequential import layers_of
 from gluon_cnn.seeding import seed_mxnet
 from gluon_cnn.training import mixed_precision
 from gluon_cnn.training.checkpoint import STATES, last_checkpoint, load_last_checkpoint, load_states, tidy
+from gluon_cnn.training.filled import for_training
 from gluon_cnn.training.inference import for_inference
 from gluon_cnn.training.initial_weights import initialize
 from gluon_cnn.training.job import Job
@@ -208,6 +209,7 @@ class _Training:
     def __init__(self, run, job, net, trainer, rates, devices, train_iter, test_iter, saver, signals, quiet):
         self.run, self.recipe, self.job = run, run.recipe, job
         self.net, self.trainer, self.rates, self.devices = net, trainer, rates, devices
+        self.faster = for_training(net, run.recipe, devices)
         self.train_iter, self.test_iter = train_iter, test_iter
         self.saver, self.signals, self.quiet = saver, signals, quiet
         self.draws = self.recipe.optimizer == "sgld" or any(isinstance(layer, nn.Dropout) for layer in layers_of(net))
@@ -252,7 +254,7 @@ class _Training:
             return {**state, "step": sums.steps, "sums": rows, **clocks}
 
         steps = train_steps(
-            self.net,
+            self.faster,
             self.train_iter.epoch(epoch, sums.steps),
             self.trainer,
             self.devices,
