@@ -15,10 +15,10 @@ _BLOCK = 16
 def for_training(net, recipe, devices):
     """The network whose training steps are fastest of those that compute what ``net`` does.
 
-    That is, of LeNet on the CPU, one of the same parameters in which its first convolution has 10 channels more. Their
-    weights are zeros that nobody keeps, and so are those by which the second convolution takes them. Or it is ``net``
-    itself, of the others and where it is not compiled. Either computes the same but for the order in which numbers are
-    added up, and either may be used at any time, with what the other has learned.
+    That is, of LeNet in float32 on the CPU, one of the same parameters in which its first convolution has 10 channels
+    more. Their weights are zeros that nobody keeps, and so are those by which the second convolution takes them. Or it
+    is ``net`` itself, of the others and where it is not compiled. Either computes the same but for the order in which
+    numbers are added up, and either may be used at any time, with what the other has learned.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def for_training(net, recipe, devices):
     features = mx.runtime.Features()
     built = "MKLDNN" in features and features.is_enabled("MKLDNN")  # MXNet 2 has another name for it
     compiled = isinstance(net, HybridSequential) and net._active and not mx.util.is_np_array()
-    if not (built and compiled and devices == [mx.cpu()] and recipe.model == "lenet"):
+    if not (built and compiled and devices == [mx.cpu()] and recipe.model == "lenet" and not recipe.amp):
         return net
     first, pool, second, *others = net
     more = -first.weight.shape[0] % _BLOCK
