@@ -214,16 +214,18 @@ def _command_line():
 
 
 def _evaluate(args):
+    onnx = is_onnx(args.directory)
+    devices = [mx.cpu()] if onnx else parse_context(args.ctx or "auto")
     if args.threads is not None:
         check_threads(args.threads)
-        set_threads(args.threads, parse_context(args.ctx or "auto"))
-    if is_onnx(args.directory):
-        net, devices = _onnx_network(args), [mx.cpu()]
+        set_threads(args.threads, devices)
+    if onnx:
+        net = _onnx_network(args)
         test_iter, data, state = net.test_images(args.data_dir), net.data, net.state
         accuracy = evaluate_accuracy(test_iter, net, devices)
     else:
         run = Run.open(args.directory)
-        devices, data = parse_context(args.ctx or "auto"), run.recipe.data
+        data = run.recipe.data
         _, test_iter = load_data(run.recipe, args.data_dir or run.settings["data_dir"], devices[0])
         net, state = run.network(devices, args.checkpoint)
         with for_inference(net, run.recipe, devices, len(test_iter.labels)) as fastest:

@@ -1,9 +1,9 @@
 """A compiled network whose training steps oneDNN computes faster: its channels are filled up."""
 
-import mxnet as mx
 from mxnet.gluon import nn
 
 from gluon_cnn.models.sequential import HybridSequential
+from gluon_cnn.training.inference import is_for_onednn
 
 __all__ = ["for_training"]
 
@@ -16,9 +16,9 @@ def for_training(net, recipe, devices):
     """The network whose training steps are fastest of those that compute what ``net`` does.
 
     That is, of LeNet in float32 on the CPU, one of the same parameters in which its first convolution has 10 channels
-    more. Their weights are zeros that nobody keeps, and so are those by which the second convolution takes them. Or it
-    is ``net`` itself, of the others and where it is not compiled. Either computes the same but for the order in which
-    numbers are added up, and either may be used at any time, with what the other has learned.
+    more. They cannot change a result, for the second convolution takes them times 0. Or it is ``net`` itself, of the
+    others and where it is not compiled. Either computes the same but for the order in which numbers are added up, and
+    either may be used at any time, with what the other has learned.
 
     Parameters
     ----------
@@ -32,10 +32,7 @@ def for_training(net, recipe, devices):
     -------
     Block
     """
-    features = mx.runtime.Features()
-    built = "MKLDNN" in features and features.is_enabled("MKLDNN")  # MXNet 2 has another name for it
-    compiled = isinstance(net, HybridSequential) and net._active and not mx.util.is_np_array()
-    if not (built and compiled and devices == [mx.cpu()] and recipe.model == "lenet" and not recipe.amp):
+    if not (is_for_onednn(net, devices) and recipe.model == "lenet" and not recipe.amp):
         return net
     first, pool, second, *others = net
     more = -first.weight.shape[0] % _BLOCK
@@ -46,7 +43,7 @@ def for_training(net, recipe, devices):
 
 
 class _Filled(nn.HybridBlock):
-    """A convolution with so many more channels of zeros."""
+    """A convolution with so many more channels, whose weights are zeros that nobody keeps."""
 
     def __init__(self, convolution, inputs=0, outputs=0):
         super().__init__(prefix="")

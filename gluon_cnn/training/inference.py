@@ -6,14 +6,22 @@ import mxnet as mx
 
 from gluon_cnn.models.sequential import HybridSequential
 
-__all__ = ["for_inference"]
+__all__ = ["for_inference", "is_for_onednn"]
 
-# Networks that are faster so, see benchmarks/predict_speed.py. LeNet in batches of 256 takes 1.6 times as long: its
+# Networks that are faster so, see benchmarks/predict_speed.py. LeNet in batches of 256 takes twice as long: its
 # sigmoids are slower within a convolution or a dense layer than after it.
 _FASTER = ("alexnet", "nin", "vgg11")
 # From how many pixels on that saves more than it costs to make one, and to compile the network again for training,
 # which is what about ten of the book's batches save, of 128 images of 224×224.
 _WORTH_IT = 16 * 128 * 224**2
+
+
+def is_for_onednn(net, devices):
+    """Whether a network is compiled, and MXNet 1's oneDNN computes it."""
+    features = mx.runtime.Features()
+    built = "MKLDNN" in features and features.is_enabled("MKLDNN")  # MXNet 2 has another name for it
+    compiled = isinstance(net, HybridSequential) and net._active and not mx.util.is_np_array()
+    return built and compiled and devices == [mx.cpu()]
 
 
 @contextlib.contextmanager
@@ -40,10 +48,7 @@ def for_inference(net, recipe, devices, images):
         Takes batches of any size.
     """
     side = recipe.resize or 28
-    features = mx.runtime.Features()
-    built = "MKLDNN" in features and features.is_enabled("MKLDNN")  # MXNet 2 has another name for it
-    compiled = isinstance(net, HybridSequential) and net._active and not mx.util.is_np_array()
-    if not (built and compiled and devices == [mx.cpu()] and recipe.model in _FASTER and images * side**2 >= _WORTH_IT):
+    if not (is_for_onednn(net, devices) and recipe.model in _FASTER and images * side**2 >= _WORTH_IT):
         yield net
         return
     net.hybridize(static_alloc=True, static_shape=True)  # anew, or the memory of both would be taken at once

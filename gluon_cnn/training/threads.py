@@ -1,5 +1,6 @@
 """With how many threads a network's steps are fastest: what ``--threads auto`` takes."""
 
+import contextlib
 import gc
 import itertools
 import operator
@@ -12,7 +13,7 @@ import mxnet as mx
 from gluon_cnn._runtime import set_threads, threads, usable_cores
 from gluon_cnn.checks import whole_number
 from gluon_cnn.device import parse_context
-from gluon_cnn.errors import SettingError
+from gluon_cnn.errors import DeviceError, SettingError
 from gluon_cnn.training.filled import for_training
 from gluon_cnn.training.initial_weights import initialize
 from gluon_cnn.training.loop import train_steps
@@ -44,9 +45,12 @@ def check_threads(number, name="threads"):
 
 
 def note_measured_threads(run):
-    """Take note of what a run's ``auto`` chose, so that it is not measured again in this process."""
-    if run.settings["measured_threads"] is not None:
-        _measured.setdefault(_key(run), run.settings["measured_threads"])
+    """Take note of what ``auto`` chose for a run that was opened, so that it is not measured again in this process;
+    unless that was on a machine with more cores, or fewer."""
+    machine = (run.config.get("resumed") or [run.config])[-1].get("machine", {})
+    if run.settings["measured_threads"] is not None and machine.get("cores") == usable_cores():
+        with contextlib.suppress(DeviceError):  # of a run that went on where this machine has no device
+            _measured.setdefault(_key(run), run.settings["measured_threads"])
 
 
 def _key(run):
@@ -106,7 +110,7 @@ def choose_threads(run, devices, train_iter, job, resume):
         why = f"at {_written(seconds[number])} a step ({others})"
     check_threads(number, "measured_threads")
     run.settings["measured_threads"] = number
-    note_measured_threads(run)  # for other seeds of the network
+    _measured.setdefault(_key(run), number)  # for other seeds of the network
     return number, f"threads: {number}, {why}"
 
 

@@ -270,7 +270,7 @@ class _Training:
         if not self.stopping:
             job.settle(self.trainer)
             number = len(self.test_iter.labels) // (job.workers if job.synchronous else 1)
-            with for_inference(self.net, self.recipe, self.devices, len(self.test_iter.labels)) as net:
+            with for_inference(self.net, self.recipe, self.devices, number) as net:
                 steps = test_steps(net, self.test_iter, self.devices, tested)
                 self._take(self._stoppable(steps), tested, epoch, "testing", number)
         if self.stopping:

@@ -56,7 +56,8 @@ def measured(monkeypatch):
     original = threads_module._step_seconds
     monkeypatch.setattr(threads_module, "_step_seconds", step_seconds)
     monkeypatch.setattr(threads_module, "_measured", {})
-    monkeypatch.setattr(threads_module, "usable_cores", lambda: 2)
+    for module in (threads_module, sys.modules["gluon_cnn.training.run"]):
+        monkeypatch.setattr(module, "usable_cores", lambda: 2)
     before = _runtime.threads()
     yield made
     _runtime.set_threads(before)
@@ -219,8 +220,17 @@ def test_reproduce_goes_on_with_what_its_finished_runs_were_measured_at(tmp_path
     kept = settings_of(runs[0].directory)["measured_threads"]
     monkeypatch.setattr(threads_module, "_measured", {})  # as in another process
     monkeypatch.setattr(threads_module, "_step_seconds", lambda *_: {3 - kept: 0.0, kept: 1.0})
+    other = Run(tmp_path / "2", type(recipe)(**{**vars(recipe), "seed": 2}), {"threads": "auto"})
     train_missing(runs, quiet=True)
     assert settings_of(runs[1].directory)["measured_threads"] == kept
+
+    for run in runs:  # as if they came from a larger machine
+        config = json.loads((run.directory / "config.json").read_text())
+        config["machine"]["cores"] = 64
+        (run.directory / "config.json").write_text(json.dumps(config))
+    monkeypatch.setattr(threads_module, "_measured", {})
+    train_missing([*runs, other], quiet=True)
+    assert settings_of(other.directory)["measured_threads"] == 3 - kept
 
 
 def test_more_than_this_machine_has_is_refused_on_resume(tmp_path, measured, fails):
