@@ -16,7 +16,7 @@ from pathlib import Path
 
 from train_speed import ours
 
-SIDES, BATCH_SIZES, EPOCHS = (64, 96, 128, 160, 192, 224), (16, 32, 64, 128, 256), (1, 2, 5, 10)
+SIDES, BATCH_SIZES, EPOCHS = (80, 96, 128, 160, 192, 224), (16, 32, 64, 128, 256), (1, 2, 5, 10)
 
 
 def rows(model):
