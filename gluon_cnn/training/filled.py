@@ -8,7 +8,7 @@ from gluon_cnn.training.inference import is_for_onednn
 __all__ = ["for_training"]
 
 # oneDNN's fast kernels take channels in blocks of 16, or of 8, and MXNet 1.9.1 refuses each whose layout needs more
-# memory than the array has. So LeNet's 6 channels are left to the slowest, forward and backward.
+# memory than the array has. So LeNet's convolutions with 6 channels are left to the slowest one, forward and backward.
 _BLOCK = 16
 
 
