@@ -8,10 +8,10 @@ from gluon_cnn import _runtime, get_recipe
 from gluon_cnn.device import parse_context
 from gluon_cnn.models.sequential import layers_of
 from gluon_cnn.seeding import seed_mxnet
-from gluon_cnn.training.filled import for_training
 from gluon_cnn.training.initial_weights import initialize_from_seed
 from gluon_cnn.training.loop import train_steps
 from gluon_cnn.training.metrics import Sums
+from gluon_cnn.training.rearranged import for_training
 from gluon_cnn.training.train import load_data
 
 # isort: split

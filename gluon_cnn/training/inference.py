@@ -25,33 +25,36 @@ def is_for_onednn(net, devices):
 
 
 @contextlib.contextmanager
-def for_inference(net, recipe, devices, images):
+def for_inference(net, recipe, devices, images, trained=None):
     """The network that computes most quickly what ``net`` does for a number of images.
 
     That is one of the same layers and parameters, in which MXNet's oneDNN back end has put each ReLU into the layer
-    before it; or ``net`` itself, where this is no faster or is not to be had. It keeps the weights in an order of its
+    before it; or ``trained``, where this is no faster or is not to be had. It keeps the weights in an order of its
     own from its first batch on and does not see all of a later change: so it is for one pass over the data, and gives
     its memory back at the end of the ``with`` block.
 
     Parameters
     ----------
     net : Block
-        Initialised on ``devices``. If it is compiled, it gives its memory back until it is used again.
+        Initialised on ``devices``.
     recipe : Recipe
         Of ``net``.
     devices : list of mx.Context
     images : int
+    trained : Block, optional
+        What :func:`gluon_cnn.training.rearranged.for_training` gave for ``net``; ``net`` by default. Where another
+        network is used, it gives its memory back until it is used again.
 
     Yields
     ------
     Block
         Takes batches of any size.
     """
-    side = recipe.resize or 28
+    trained, side = net if trained is None else trained, recipe.resize or 28
     if not (is_for_onednn(net, devices) and recipe.model in _FASTER and images * side**2 >= _WORTH_IT):
-        yield net
+        yield trained
         return
-    net.hybridize(static_alloc=True, static_shape=True)  # anew, or the memory of both would be taken at once
+    trained.hybridize(static_alloc=True, static_shape=True)  # anew, or the memory of both would be taken at once
     optimized = HybridSequential(prefix="")  # takes no number from the names of other networks
     optimized.add(*net)
     optimized.optimize_for(mx.nd.zeros((1, 1, side, side)), backend="MKLDNN", static_alloc=True, static_shape=True)

@@ -14,10 +14,10 @@ from gluon_cnn._runtime import set_threads, threads, usable_cores
 from gluon_cnn.checks import whole_number
 from gluon_cnn.device import parse_context
 from gluon_cnn.errors import DeviceError, SettingError
-from gluon_cnn.training.filled import for_training
 from gluon_cnn.training.initial_weights import initialize
 from gluon_cnn.training.loop import train_steps
 from gluon_cnn.training.metrics import Sums
+from gluon_cnn.training.rearranged import for_training
 from gluon_cnn.training.run import Run
 
 __all__ = ["AUTO", "check_threads", "choose_threads", "note_measured_threads"]

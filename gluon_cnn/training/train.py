@@ -20,7 +20,6 @@ from gluon_cnn.models.sequential import layers_of
 from gluon_cnn.seeding import seed_mxnet
 from gluon_cnn.training import mixed_precision
 from gluon_cnn.training.checkpoint import STATES, last_checkpoint, load_last_checkpoint, load_states, tidy
-from gluon_cnn.training.filled import for_training
 from gluon_cnn.training.inference import for_inference
 from gluon_cnn.training.initial_weights import initialize
 from gluon_cnn.training.job import Job
@@ -28,6 +27,7 @@ from gluon_cnn.training.loop import test_steps, train_steps
 from gluon_cnn.training.memory import advice_on_memory
 from gluon_cnn.training.metrics import EpochResult, Sums, is_a_guess
 from gluon_cnn.training.progress import Progress
+from gluon_cnn.training.rearranged import for_training
 from gluon_cnn.training.saver import Saver
 from gluon_cnn.training.threads import choose_threads
 
@@ -270,7 +270,7 @@ class _Training:
         if not self.stopping:
             job.settle(self.trainer)
             number = len(self.test_iter.labels) // (job.workers if job.synchronous else 1)
-            with for_inference(self.net, self.recipe, self.devices, number) as net:
+            with for_inference(self.net, self.recipe, self.devices, number, self.faster) as net:
                 steps = test_steps(net, self.test_iter, self.devices, tested)
                 self._take(self._stoppable(steps), tested, epoch, "testing", number)
         if self.stopping:

@@ -14,6 +14,7 @@ from gluon_cnn.cli import main
 from gluon_cnn.data import SAMPLE, read_fashion_mnist, to_batch
 from gluon_cnn.training import Run, inference, initialize_from_seed, read_history
 from gluon_cnn.training.inference import for_inference
+from gluon_cnn.training.rearranged import for_training
 
 train_module = sys.modules["gluon_cnn.training.train"]  # the package has a function of that name
 CPU = [mx.cpu()]
@@ -93,6 +94,21 @@ def test_it_gives_its_memory_back():
         assert process.memory_info().rss / 2**20 < during - 100
     finally:
         gc.enable()
+
+
+def test_the_network_that_was_trained_gives_its_memory_back_meanwhile():
+    """Of VGG, in MiB: 100 are half of what its largest array takes."""
+    net, recipe = compiled("vgg11")
+    trained = for_training(net, recipe, CPU)
+    process = psutil.Process()
+    with mx.autograd.record():
+        trained(batch(64, recipe)).wait_to_read()
+    before = process.memory_info().rss / 2**20
+    with for_inference(net, recipe, CPU, MANY, trained) as optimized:
+        assert optimized not in (net, trained)
+        assert process.memory_info().rss / 2**20 < before - 100
+    with for_inference(net, recipe, CPU, 1, trained) as same:
+        assert same is trained
 
 
 def test_it_takes_no_number_from_the_names_of_networks_made_later():
