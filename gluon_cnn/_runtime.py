@@ -16,9 +16,9 @@ other program keeps a core busy, they wait for a thread that has no core to run 
 over 25 s instead of 4. GOMP_SPINCOUNT of 2,000 costs 3 % on the idle machine and brings that down to 10 s.
 
 MXNet keeps four pieces of temporary memory for operators that run at the same time, and each becomes as large as
-the largest that an operator asks for, such as 411 MiB in VGG. A CPU context has one thread for its operators:
-MXNET_CPU_TEMP_COPY of 1 takes VGG's training from 1.20 times the memory it needs by count to 1.08, AlexNet's from
-1.27 to 1.13 (benchmarks/memory.py).
+the largest that an operator asks for, such as 411 MiB in VGG. But a CPU context has one thread for its operators.
+With MXNET_CPU_TEMP_COPY of 1 VGG's training takes 1.08 times the memory it needs by count instead of 1.16, and
+AlexNet's 1.13 instead of 1.25 (benchmarks/memory.py).
 """
 
 import contextlib
