@@ -15,10 +15,10 @@ libgomp's threads wait actively for 300,000 rounds (about 3 ms), which is fine o
 other program keeps a core busy, they wait for a thread that has no core to run on: an epoch of LeNet took
 over 25 s instead of 4. GOMP_SPINCOUNT of 2,000 costs 3 % on the idle machine and brings that down to 10 s.
 
-MXNet keeps four pieces of temporary memory for operators that run at the same time, and each becomes as large as
-the largest that an operator asks for, such as 411 MiB in VGG. But a CPU context has one thread for its operators.
-With MXNET_CPU_TEMP_COPY of 1 VGG's training takes 1.08 times the memory it needs by count instead of 1.16, and
-AlexNet's 1.13 instead of 1.25 (benchmarks/memory.py).
+MXNet keeps four pieces of temporary memory, which operators take in turn, and each grows to the most that one of
+them asks for, up to 392 MiB in VGG. One is enough, since a CPU context runs one operator at a time: with
+MXNET_CPU_TEMP_COPY of 1 VGG's training takes 1.08 times the memory it needs by count instead of 1.16, and AlexNet's
+1.13 instead of 1.25 (benchmarks/memory.py).
 """
 
 import contextlib

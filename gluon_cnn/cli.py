@@ -32,6 +32,7 @@ from gluon_cnn.results import compare_each, compare_together, kinds, write_curve
 from gluon_cnn.training import Recipe, Run, evaluate_accuracy, get_recipe, train
 from gluon_cnn.training.inference import for_inference
 from gluon_cnn.training.job import Job
+from gluon_cnn.training.rearranged import for_training
 from gluon_cnn.training.recipe import quick_changes
 from gluon_cnn.training.run import SETTINGS, default_name
 from gluon_cnn.training.threads import AUTO, check_threads
@@ -228,7 +229,8 @@ def _evaluate(args):
         data = run.recipe.data
         _, test_iter = load_data(run.recipe, args.data_dir or run.settings["data_dir"], devices[0])
         net, state = run.network(devices, args.checkpoint)
-        with for_inference(net, run.recipe, devices, len(test_iter.labels)) as fastest:
+        trained = for_training(net, run.recipe, devices)  # so that this computes what the test pass of an epoch did
+        with for_inference(net, run.recipe, devices, len(test_iter.labels), trained) as fastest:
             accuracy = evaluate_accuracy(test_iter, fastest, devices)
     images = f"{len(test_iter.labels):,} test images" + (" of the sample" if data == "sample" else "")
     after = f", after epoch {state['epoch']}" if state else ""

@@ -11,8 +11,8 @@ from gluon_cnn import _runtime
 
 
 def python(code, **environment):
-    """Standard output of a new process; what the import sets is unset unless given."""
-    chosen = ("OMP_NUM_THREADS", "MXNET_CPU_TEMP_COPY")
+    """Standard output of a new process; these variables are unset unless given."""
+    chosen = ("OMP_NUM_THREADS", "MXNET_CPU_TEMP_COPY", "MXNET_CPU_WORKER_NTHREADS")
     env = {name: value for name, value in os.environ.items() if name not in chosen}
     result = subprocess.run(
         [sys.executable, "-c", code], env={**env, **environment}, capture_output=True, text=True, check=False
@@ -28,7 +28,7 @@ def test_mxnet_gets_every_core_this_process_may_use():
 
 
 def test_temporary_memory_is_kept_once_where_one_operator_runs_at_a_time():
-    """Of a convolution whose gradient's 150 MiB are put into another layout, which takes as much each time."""
+    """Of a convolution whose gradient's 144 MiB are put into another layout, which takes as much each time."""
     code = (
         "import gluon_cnn, mxnet as mx, resource\n"
         "net = mx.gluon.nn.Conv2D(16, 5)\n"
@@ -42,6 +42,8 @@ def test_temporary_memory_is_kept_once_where_one_operator_runs_at_a_time():
     )
     assert float(python(code)) < float(python(code, MXNET_CPU_TEMP_COPY="4")) - 50
     code = "import os, gluon_cnn; print(os.environ.get('MXNET_CPU_TEMP_COPY'))"
+    assert python(code) == "1"
+    assert python(code, MXNET_CPU_TEMP_COPY="4") == "4"
     assert python(code, MXNET_CPU_WORKER_NTHREADS="2") == "None"
 
 

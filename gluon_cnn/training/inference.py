@@ -10,7 +10,7 @@ __all__ = ["for_inference", "is_for_onednn"]
 
 # Networks that are faster so, see benchmarks/predict_speed.py. LeNet in batches of 256 takes twice as long: its
 # sigmoids are slower within a convolution or a dense layer than after it.
-_FASTER = ("alexnet", "nin", "vgg11")
+_OPTIMIZED = ("alexnet", "nin", "vgg11")
 # From how many pixels on that saves more than it costs to make one, and to compile the network again for training,
 # which is what about ten of the book's batches save, of 128 images of 224×224.
 _WORTH_IT = 16 * 128 * 224**2
@@ -29,9 +29,9 @@ def for_inference(net, recipe, devices, images, trained=None):
     """The network that computes most quickly what ``net`` does for a number of images.
 
     That is one of the same layers and parameters, in which MXNet's oneDNN back end has put each ReLU into the layer
-    before it; or ``trained``, where this is no faster or is not to be had. It keeps the weights in an order of its
-    own from its first batch on and does not see all of a later change: so it is for one pass over the data, and gives
-    its memory back at the end of the ``with`` block.
+    before it; or ``trained``, where this is no faster or is not to be had. The former keeps the weights in an order of
+    its own from its first batch on and does not see all of a later change: so it is for one pass over the data, and
+    gives its memory back at the end of the ``with`` block.
 
     Parameters
     ----------
@@ -42,8 +42,8 @@ def for_inference(net, recipe, devices, images, trained=None):
     devices : list of mx.Context
     images : int
     trained : Block, optional
-        What :func:`gluon_cnn.training.rearranged.for_training` gave for ``net``; ``net`` by default. Where another
-        network is used, it gives its memory back until it is used again.
+        What :func:`gluon_cnn.training.rearranged.for_training` gave for ``net``; ``net`` by default. It has
+        given its memory back while another one is used.
 
     Yields
     ------
@@ -51,7 +51,7 @@ def for_inference(net, recipe, devices, images, trained=None):
         Takes batches of any size.
     """
     trained, side = net if trained is None else trained, recipe.resize or 28
-    if not (is_for_onednn(net, devices) and recipe.model in _FASTER and images * side**2 >= _WORTH_IT):
+    if not (is_for_onednn(net, devices) and recipe.model in _OPTIMIZED and images * side**2 >= _WORTH_IT):
         yield trained
         return
     trained.hybridize(static_alloc=True, static_shape=True)  # anew, or the memory of both would be taken at once

@@ -209,7 +209,7 @@ class _Training:
     def __init__(self, run, job, net, trainer, rates, devices, train_iter, test_iter, saver, signals, quiet):
         self.run, self.recipe, self.job = run, run.recipe, job
         self.net, self.trainer, self.rates, self.devices = net, trainer, rates, devices
-        self.faster = for_training(net, run.recipe, devices)
+        self.trained = for_training(net, run.recipe, devices)
         self.train_iter, self.test_iter = train_iter, test_iter
         self.saver, self.signals, self.quiet = saver, signals, quiet
         self.draws = self.recipe.optimizer == "sgld" or any(isinstance(layer, nn.Dropout) for layer in layers_of(net))
@@ -254,7 +254,7 @@ class _Training:
             return {**state, "step": sums.steps, "sums": rows, **clocks}
 
         steps = train_steps(
-            self.faster,
+            self.trained,
             self.train_iter.epoch(epoch, sums.steps),
             self.trainer,
             self.devices,
@@ -270,7 +270,7 @@ class _Training:
         if not self.stopping:
             job.settle(self.trainer)
             number = len(self.test_iter.labels) // (job.workers if job.synchronous else 1)
-            with for_inference(self.net, self.recipe, self.devices, number, self.faster) as net:
+            with for_inference(self.net, self.recipe, self.devices, number, self.trained) as net:
                 steps = test_steps(net, self.test_iter, self.devices, tested)
                 self._take(self._stoppable(steps), tested, epoch, "testing", number)
         if self.stopping:

@@ -97,7 +97,7 @@ def test_it_gives_its_memory_back():
 
 
 def test_the_network_that_was_trained_gives_its_memory_back_meanwhile():
-    """Of VGG, in MiB: 100 are half of what its largest array takes."""
+    """Of VGG, in MiB: the outputs of its layers take about 550."""
     net, recipe = compiled("vgg11")
     trained = for_training(net, recipe, CPU)
     process = psutil.Process()
@@ -106,7 +106,7 @@ def test_the_network_that_was_trained_gives_its_memory_back_meanwhile():
     before = process.memory_info().rss / 2**20
     with for_inference(net, recipe, CPU, MANY, trained) as optimized:
         assert optimized not in (net, trained)
-        assert process.memory_info().rss / 2**20 < before - 100
+        assert process.memory_info().rss / 2**20 < before - 400
     with for_inference(net, recipe, CPU, 1, trained) as same:
         assert same is trained
 
