@@ -21,7 +21,7 @@ from mxnet import autograd, gluon
 
 def main(model, rounds):
     recipe, net, trainer, batches, take = training(model)
-    number = 25 if model == "lenet" else 1  # about as many as between two looks of the command line at the device
+    number = 30 if model == "lenet" else 1  # about as many as between two looks of the command line at the device
     X, y = next(batches)
     loss = gluon.loss.SoftmaxCrossEntropyLoss()
     loss.hybridize()

@@ -76,7 +76,7 @@ def test_steps(net, batches, devices, sums):
 def train_ch5(net, train_iter, test_iter, batch_size, trainer, ctx, num_epochs):
     """Train and evaluate a network as the first edition does (section 5.5), printing a line each epoch.
 
-    Within an epoch Python waits for the device after the first step, and then after about 0.3 seconds of work
+    Within an epoch Python waits for the device after the first step, and then after about half a second of work
     each, so that Ctrl-C is heard.
 
     Parameters

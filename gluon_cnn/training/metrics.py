@@ -136,7 +136,7 @@ class Pace:
     keeps a batch in memory.
     """
 
-    def __init__(self, seconds=0.3):
+    def __init__(self, seconds=0.5):
         self.seconds = seconds
         self._allowed = 1  # steps between two waits; the first wait shows how long a step takes
         self.start()
