@@ -13,11 +13,11 @@ BIN := $(VENV)/bin
 .PHONY: train test lint clean
 
 train: $(VENV)/.installed
-	$(BIN)/python -m gluon_cnn.data
+	$(BIN)/gluon-cnn data
 	$(BIN)/python examples/train_nin.py $(ARGS)
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m gluon_cnn.data
+	$(BIN)/gluon-cnn data
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.installed-dev
@@ -36,7 +36,7 @@ $(VENV)/.installed-dev: setup.py pyproject.toml | $(VENV)
 	touch $@
 
 # The first Python that is 3.8 to 3.12 and can make a virtual environment: the one in PYTHON, those on the
-# PATH, those of pyenv, what uv knows, and at last one that uv gets.
+# PATH, those of pyenv, what uv knows, and finally one that uv installs.
 $(VENV):
 	@fits() { "$$@" -c 'import sys, venv, ensurepip; sys.exit(not (3, 8) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; }; \
 	set -- "$(PYTHON)"; \

@@ -7,7 +7,7 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 
 # MXNet 1.9.1 reads numpy.bool and more that NumPy 1.24 dropped; on Python 3.12, where nothing older
-# than NumPy 1.26 has a wheel, gluon_cnn._runtime puts back what is needed.
+# than NumPy 1.26 has a wheel, gluon_cnn.runtime puts back what is needed.
 NUMPY = [
     'numpy>=1.20,<1.24; python_version < "3.12"',
     'numpy==1.26.4; python_version >= "3.12"',
@@ -15,7 +15,6 @@ NUMPY = [
 ]
 RUNTIME = [
     *NUMPY,
-    "gluoncv==0.10.5.post0",
     "jinja2>=3",
     "matplotlib>=3.7",
     "pillow>=8",
@@ -26,6 +25,8 @@ RUNTIME = [
     "tqdm>=4.60",
     "urllib3>=2.2",  # whose read1 gives what has arrived
 ]
+# Its model zoo; it cannot be imported with MXNet 2.
+GLUONCV = ["gluoncv==0.10.5.post0"]
 # What libmxnet.so of mxnet-cu112 links to, at the versions it was built for (cuDNN 9 has another soname).
 CUDA_11 = [
     "nvidia-cuda-runtime-cu11==11.8.89",
@@ -53,14 +54,14 @@ setup(
     python_requires=">=3.8,<3.13",
     packages=find_packages(include=["gluon_cnn", "gluon_cnn.*"]),
     package_data={
-        "gluon_cnn": ["templates/*"],
-        "gluon_cnn.book": ["README.md", "published_runs.csv"],
+        "gluon_cnn.comparison": ["README.md", "published_runs.csv", "templates/*"],
         "gluon_cnn.data": ["sample/*"],
+        "gluon_cnn.runtime": ["README.md"],
     },
     entry_points={"console_scripts": ["gluon-cnn = gluon_cnn.cli:main"]},
     extras_require={
-        "cpu": ["mxnet==1.9.1", *RUNTIME],
-        "cu112": ["mxnet-cu112==1.9.1", *CUDA_11, *RUNTIME],
+        "cpu": ["mxnet==1.9.1", *GLUONCV, *RUNTIME],
+        "cu112": ["mxnet-cu112==1.9.1", *CUDA_11, *GLUONCV, *RUNTIME],
         "mxnet2": ["mxnet==2.0.0b1", *RUNTIME],  # the last of MXNet on PyPI, a beta; tried on Python 3.11
         "onnx": ONNX,
         "safetensors": SAFETENSORS,

@@ -1,5 +1,7 @@
 """One epoch after another as the book's notebook trains it, from its weights, for comparison; prints JSON.
 
+    python benchmarks/book_code.py lenet 60000 10000 5    # training and test images, epochs
+
 Plain ``nn.Sequential``, a ``DataLoader`` with four workers, loss and accuracy fetched from the device
 for every batch, and the number of threads that MXNet chooses by itself (zh-v1, section 5.5).
 """
@@ -17,14 +19,15 @@ from mxnet.gluon.data.vision import transforms
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from gluon_cnn import get_recipe, initialize_as_published
-from gluon_cnn.data import read_fashion_mnist
+from gluon_cnn.data import FASHION_MNIST, read_fashion_mnist
+from gluon_cnn.training.setup import build_network
 
 
 def load_data(recipe, train_size, test_size):
-    steps = [transforms.Resize(recipe.resize)] if recipe.resize else []
+    steps = [] if recipe.side == FASHION_MNIST.side else [transforms.Resize(recipe.side)]
     transform = transforms.Compose([*steps, transforms.ToTensor()])
     loaders = []
-    for part, size, shuffle in zip(read_fashion_mnist(), (train_size, test_size), (True, False)):
+    for part, size, shuffle in zip(read_fashion_mnist()[1:], (train_size, test_size), (True, False)):
         images = mx.nd.array(part.images[:size, ..., None], dtype="uint8")
         dataset = gluon.data.ArrayDataset(images, part.labels[:size]).transform_first(transform)
         loaders.append(gluon.data.DataLoader(dataset, recipe.batch_size, shuffle=shuffle, num_workers=4))
@@ -42,7 +45,7 @@ def evaluate(net, test_iter):
 def main(model, train_size, test_size, epochs):
     recipe = get_recipe(model)
     train_iter, test_iter = load_data(recipe, train_size, test_size)
-    net = recipe.network()
+    net = build_network(recipe, FASHION_MNIST)
     initialize_as_published(net, "zh-v1")
     trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": recipe.lr})
     loss = gluon.loss.SoftmaxCrossEntropyLoss()

@@ -3,8 +3,8 @@
     python benchmarks/data_speed.py --sizes 28 96 224 --rounds 5 --json data.json
 
 The book's is Gluon's ``DataLoader`` with its transforms, and 0, 2 and 4 worker processes. Each round measures all of
-them one after the other, each in a process of its own; the first pass is not counted, and reported is the median
-of the rounds.
+them one after the other, each in a process of its own; the first pass is not counted, and the median of the
+rounds is reported.
 """
 
 import argparse
@@ -36,7 +36,7 @@ def batches(loader, size):
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # see book_code.py
     from gluon_cnn.data import read_fashion_mnist
 
-    part = read_fashion_mnist()[0]
+    part = read_fashion_mnist().train
     transform = transforms.Compose([*([transforms.Resize(resize)] if resize else []), transforms.ToTensor()])
     images = mx.nd.array(part.images[:number, ..., None], dtype="uint8")
     dataset = gluon.data.ArrayDataset(images, part.labels[:number]).transform_first(transform)

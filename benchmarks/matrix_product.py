@@ -1,5 +1,7 @@
 """The machine's rate by a large float32 matrix product in MXNet, on every core: GFLOP/s as JSON.
 
+    python benchmarks/matrix_product.py
+
 ``dot`` is ``mx.nd.dot``, which asks the OpenBLAS in MXNet's wheel, and ``dense`` the same product by
 ``FullyConnected``, which asks oneDNN, as the networks do. Where OpenBLAS does not know the processor, it is far
 slower.
@@ -9,7 +11,7 @@ import json
 import statistics
 import time
 
-from gluon_cnn import _runtime
+from gluon_cnn import runtime
 
 # isort: split
 import mxnet as mx
@@ -28,7 +30,7 @@ def rate(product, repeats=5):
 
 
 def main():
-    _runtime.set_threads(_runtime.threads())
+    runtime.set_threads(runtime.threads())
     a, b = (mx.nd.random.uniform(shape=(SIDE, SIDE)) for _ in range(2))
     products = {
         "dot": lambda: mx.nd.dot(a, b),

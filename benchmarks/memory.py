@@ -11,19 +11,20 @@ import math
 import resource
 
 import psutil
-from training_steps import training
+from recipe_steps import recipe_steps
 
 from gluon_cnn import get_recipe, summary
-from gluon_cnn.data import read_fashion_mnist
+from gluon_cnn.data import FASHION_MNIST, read_fashion_mnist
 from gluon_cnn.models import list_models
+from gluon_cnn.training.setup import build_network
 
 MIB = 2**20
 
 
 def count(recipe):
     """Bytes."""
-    side = recipe.resize or 28
-    table = summary(recipe.network(), (1, 1, side, side))
+    side = recipe.side
+    table = summary(build_network(recipe, FASHION_MNIST), (1, 1, side, side))
     outputs = recipe.batch_size * sum(math.prod(row.output_shape) for row in table.rows)
     return 4 * (2 * outputs + 2 * table.parameters + recipe.batch_size * side * side)
 
@@ -33,14 +34,15 @@ def main():
     parser.add_argument("model", choices=list_models())
     parser.add_argument("--steps", type=int, default=4, help="(default 4)")
     args = parser.parse_args()
-    data = read_fashion_mnist()  # kept by the loader for the next who asks
+    data = read_fashion_mnist()  # cached, so the steps below do not read it again
     before = psutil.Process().memory_info().rss
-    training(args.model).take(args.steps)
+    recipe_steps(args.model)[1].take(args.steps)
     peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     needed = count(get_recipe(args.model))
     print(
         f"{args.model}: by count {needed / MIB:,.0f} MiB; measured {(peak - before) / MIB:,.0f} MiB beyond the "
-        f"{before / MIB:,.0f} MiB with {len(data[0].labels):,} images in memory: {(peak - before) / needed:.2f} times"
+        f"{before / MIB:,.0f} MiB with {len(data.train.labels):,} images in memory: "
+        f"{(peak - before) / needed:.2f} times"
     )
 
 

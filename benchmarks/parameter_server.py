@@ -1,8 +1,8 @@
 """How long MXNet's parameter servers take for the gradients of one step, without a training.
 
-python -m gluon_cnn.launch -n 2 -s 1 -- benchmarks/parameter_server.py
+    gluon-cnn launch -n 2 -s 1 -- benchmarks/parameter_server.py
 
-Each worker has the servers add up arrays of the networks' shapes, a number of times in a row. Printed is the median of
+Each worker has the servers add up arrays of the networks' shapes, a number of times in a row. It prints the median of
 the rounds: parameters, arrays, bytes that a worker sends (and gets back), seconds a step.
 """
 
@@ -11,9 +11,11 @@ import statistics
 import time
 
 from gluon_cnn import get_recipe
-from gluon_cnn.device import parse_context
+from gluon_cnn.data import FASHION_MNIST
+from gluon_cnn.runtime.devices import parse_context
 from gluon_cnn.training.initial_weights import initialize_from_seed
 from gluon_cnn.training.job import Job
+from gluon_cnn.training.setup import build_network
 
 # isort: split
 import mxnet as mx
@@ -29,8 +31,8 @@ def main():
         key = 0
         for model in args.models.split(","):
             recipe = get_recipe(model)
-            net, side = recipe.network(), recipe.resize or 28
-            initialize_from_seed(net, 0, (1, 1, side, side), ctx=parse_context("cpu"))
+            net = build_network(recipe, FASHION_MNIST)
+            initialize_from_seed(net, 0, (1, 1, recipe.side, recipe.side), ctx=parse_context("cpu"))
             arrays = [mx.nd.zeros(parameter.shape) for parameter in net.collect_params().values()]
             keys = range(key, key + len(arrays))
             key += len(arrays)

@@ -5,7 +5,7 @@
 ``compiled`` is the hybridized network as it is trained, ``onednn`` the same after ``optimize_for`` with MXNet's oneDNN
 back end, as in a test pass, ``onnxruntime`` what ``gluon-cnn export`` writes. All have the same weights, drawn from
 seed 0; how far their logits differ is printed. Each round measures all of them one after the other, each in a process
-of its own, since the threads of one library would wait for work on the cores of the next; reported are medians. The
+of its own, since the threads of one library would wait for work on the cores of the next; medians are reported. The
 images are in memory at the network's size. ``first`` is one image with what goes before it: to compile the network, or
 to read the ONNX file.
 """
@@ -20,11 +20,14 @@ from pathlib import Path
 
 import numpy as np
 
-from gluon_cnn.data import SAMPLE, read_fashion_mnist, to_batch
+from gluon_cnn import get_recipe
+from gluon_cnn.data import FASHION_MNIST, SAMPLE, read_fashion_mnist
 from gluon_cnn.interop import onnx
+from gluon_cnn.interop.inputs import Inputs
 from gluon_cnn.interop.onnx_network import OnnxNetwork
 from gluon_cnn.models import list_models
-from gluon_cnn.training import get_recipe, initialize_from_seed
+from gluon_cnn.training.initial_weights import initialize_from_seed
+from gluon_cnn.training.setup import build_network
 
 # isort: split
 import mxnet as mx
@@ -37,8 +40,8 @@ SECONDS = 1.0  # of each measurement, at least
 def network(model):
     """With weights, not yet compiled."""
     recipe = get_recipe(model)
-    net = recipe.network(hybrid=True)
-    initialize_from_seed(net, 0, (1, 1, recipe.resize or 28, recipe.resize or 28))
+    net = build_network(recipe, FASHION_MNIST, hybrid=True)
+    initialize_from_seed(net, 0, (1, 1, recipe.side, recipe.side))
     return net
 
 
@@ -56,7 +59,7 @@ def ready(name, net, path, X):
 
 def measure(name, model, path):
     """Milliseconds of the first image and of one batch by its size, and the logits of the largest."""
-    X = to_batch(read_fashion_mnist(SAMPLE)[1].images[: max(BATCHES)], get_recipe(model).resize)
+    X = Inputs(FASHION_MNIST, get_recipe(model).side).batch(read_fashion_mnist(SAMPLE).test.images[: max(BATCHES)])
     net = network(model)
     mx.nd.waitall()
     start = time.perf_counter()
@@ -88,8 +91,8 @@ def main():
         found = measured[model] = {name: {size: [] for size in ("first", *BATCHES)} for name in NAMES}
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory) / f"{model}.onnx"
-            images = read_fashion_mnist(SAMPLE)[1].images[:8]
-            onnx.export(network(model), path, images, get_recipe(model).resize)
+            images = read_fashion_mnist(SAMPLE).test.images[:8]
+            onnx.write(network(model), path, Inputs(FASHION_MNIST, get_recipe(model).side), images)
             for number in range(args.rounds):
                 logits = {}
                 for name in NAMES:

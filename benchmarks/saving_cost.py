@@ -9,10 +9,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from training_steps import training
+from recipe_steps import recipe_steps
 
+from gluon_cnn.training.checkpoint import State
+from gluon_cnn.training.epochs import SAVE_EVERY, SAVE_SHARE
 from gluon_cnn.training.saver import Saver
-from gluon_cnn.training.train import SAVE_EVERY, SAVE_SHARE
 
 
 def main():
@@ -23,8 +24,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=5, help="(default 5)")
     args = parser.parse_args()
 
-    _, net, trainer, _, take = training(args.model, data="sample", momentum=args.momentum)
-    take(3)  # compiled, and in step
+    _, steps = recipe_steps(args.model, data="sample", momentum=args.momentum)
+    steps.take(3)  # compiled, and in step
     measured, taken = {False: [], True: []}, []
     with tempfile.TemporaryDirectory() as directory:
         for number in range(args.rounds):
@@ -32,8 +33,8 @@ def main():
                 began = time.perf_counter()
                 with Saver(Path(directory)) as saver:
                     if saving:
-                        saver.save(net, trainer, {"epoch": number + 1, "step": 0, "history": []})
-                    take(args.steps)
+                        saver.save(steps.setup.net, steps.setup.trainer, State({}, epoch=number + 1))
+                    steps.take(args.steps)
                 measured[saving].append(time.perf_counter() - began)
                 if saving:
                     taken.append(saver.seconds)

@@ -1,9 +1,9 @@
 """From how many workers on a parameter server, or the link to it, takes longer than a step: docs/scaling.md's table.
 
-python benchmarks/scaling_model.py
+    python benchmarks/scaling_model.py
 
-MEASURED is what benchmarks/parameter_server.py printed. From it come, by least squares of the relative errors, two
-numbers: what one server with two cores needs for each byte that a worker sends and gets back, and for each array.
+MEASURED is what benchmarks/parameter_server.py printed. Least squares of the relative errors give two numbers:
+the seconds that one server with two cores needs for each byte that a worker sends and gets back, and for each array.
 """
 
 import math
@@ -18,7 +18,7 @@ MEASURED = [
     (1, 46_764_746, 16, 0.3513), (2, 46_764_746, 16, 0.5766), (4, 46_764_746, 16, 1.1949),
 ]  # fmt: skip
 
-# Seconds a step of 128 images (LeNet: 256): on two cores, those of the README's and of saving_cost.py's runs; on a V100
+# Seconds a step of 128 images (LeNet: 256): on two cores, as measured with an earlier version; on a V100
 # from the published epochs (test pass included, which makes them a little long).
 STEPS, LENET_STEPS = 469, 235
 #: Network, parameters, arrays, {device: seconds a step}.

@@ -12,7 +12,7 @@ import statistics
 import sys
 import time
 
-from training_steps import training
+from recipe_steps import recipe_steps
 
 # isort: split
 import mxnet as mx
@@ -20,15 +20,15 @@ from mxnet import autograd, gluon
 
 
 def main(model, rounds):
-    recipe, net, trainer, batches, take = training(model)
-    number = 30 if model == "lenet" else 1  # about as many as between two looks of the command line at the device
-    X, y = next(batches)
+    recipe, steps = recipe_steps(model)
+    net, trainer = steps.setup.training_net, steps.setup.trainer
+    number = 30 if model == "lenet" else 1  # about as many as a run takes between two waits for the device
+    X, y = next(steps.batches)
     loss = gluon.loss.SoftmaxCrossEntropyLoss()
     loss.hybridize()
 
     def whole():
-        take(number)
-        mx.nd.waitall()  # for the last update too, which no sum needs
+        steps.take(number)
 
     def network():
         for _ in range(number):

@@ -22,15 +22,18 @@ import gluon_cnn  # before mxnet, which it makes ready
 # isort: split
 import mxnet as mx
 
+from gluon_cnn.comparison.results import write_curves
 from gluon_cnn.errors import GluonCNNError, SettingError
 from gluon_cnn.interop.torch import torch_network
 from gluon_cnn.models import list_models
-from gluon_cnn.results import write_curves
-from gluon_cnn.training import EpochResult, Run, initialize_as_published, initialize_from_seed
-from gluon_cnn.training.recipe import EDITIONS
-from gluon_cnn.training.train import load_data
+from gluon_cnn.recipe import EDITIONS, INITS
+from gluon_cnn.training.directory import RunDirectory
+from gluon_cnn.training.history import EpochResult
+from gluon_cnn.training.recipes import book_recipe
+from gluon_cnn.training.settings import Settings
+from gluon_cnn.training.setup import load_data, set_up
 
-CHANGES = ("epochs", "lr", "batch_size", "resize", "init", "seed", "data", "train_size", "test_size")
+CHANGES = ("epochs", "lr", "batch_size", "side", "init", "seed", "data", "train_size", "test_size")
 
 
 def main():
@@ -38,9 +41,10 @@ def main():
     parser.add_argument("model", metavar="MODEL", help=", ".join(list_models()))
     parser.add_argument("--edition", choices=EDITIONS, default="zh-v1", help="whose recipe (default zh-v1)")
     parser.add_argument("--data", choices=("full", "sample"))
-    parser.add_argument("--init", choices=("book", "seed"), help="initial weights: the published ones, or from --seed")
+    parser.add_argument("--init", choices=INITS, help="initial weights: the published ones, or own ones from --seed")
     parser.add_argument("--lr", type=float)
-    for name in ("epochs", "batch-size", "resize", "seed", "train-size", "test-size"):
+    parser.add_argument("--resize", dest="side", type=int, metavar="N")
+    for name in ("epochs", "batch-size", "seed", "train-size", "test-size"):
         parser.add_argument(f"--{name}", type=int, metavar="N")
     parser.add_argument("--data-dir", metavar="DIR", help="the directory with Fashion-MNIST's files")
     parser.add_argument("--out", metavar="DIR", help="(default runs/MODEL-EDITION-torch-seedN)")
@@ -55,10 +59,13 @@ def train(args):
     changes = {name: getattr(args, name) for name in CHANGES if getattr(args, name) is not None}
     recipe = gluon_cnn.get_recipe(args.model, args.edition, **changes)
     out = args.out or f"runs/{recipe.model}-{recipe.edition}-torch-seed{recipe.seed}"
-    run = Run(out, recipe, {"ctx": "cpu", "hybrid": False, "data_dir": args.data_dir})
+    settings = Settings(ctx="cpu", hybrid=False, data_dir=args.data_dir)
+    run = RunDirectory(out, recipe, settings, book=book_recipe(recipe))
     run.refuse_taken()
-    train_iter, test_iter = load_data(recipe, args.data_dir, mx.cpu())
-    net = network(recipe)
+    data = load_data(recipe, args.data_dir, mx.cpu())
+    run.dataset, train_iter, test_iter = data
+    net = torch_network(set_up(recipe, [mx.cpu()], data, hybrid=False).net)
+    torch.manual_seed(recipe.seed)  # for dropout
     optimizer = make_optimizer(recipe, net.parameters())
     with run.locked():
         run.write_config(shlex.join(["python", *sys.argv]), torch.get_num_threads())
@@ -72,24 +79,10 @@ def train(args):
             test_acc, dead = evaluate(net, test_iter)
             seconds = time.perf_counter() - began
             r = EpochResult(epoch, loss / images, correct / images, test_acc, seconds, images / trained, dead)
-            print(
-                f"epoch {epoch}, loss {r.train_loss:.4f}, train acc {r.train_acc:.3f}, test acc {r.test_acc:.3f}, "
-                f"time {r.seconds:.1f} sec",
-                flush=True,
-            )
+            print(r, flush=True)
             history.append(r)
             run.write_history(history)
         write_curves(run)
-
-
-def network(recipe):
-    net, side = recipe.network(), recipe.resize or 28
-    if recipe.init == "book":
-        initialize_as_published(net, recipe.edition)
-    else:
-        initialize_from_seed(net, recipe.seed, (1, 1, side, side))
-    torch.manual_seed(recipe.seed)  # for dropout
-    return torch_network(net)
 
 
 def make_optimizer(recipe, parameters):

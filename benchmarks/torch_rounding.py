@@ -3,7 +3,7 @@
     python benchmarks/torch_rounding.py --models nin alexnet vgg11
 
 Prints the largest difference of a weight between this package and PyTorch, and between PyTorch with one thread and with
-two, which add up in another order. In float64 both agree; see tests/interop/test_torch.py.
+two, which add up in another order. In float64 both agree; see tests/interop/test_torch_parity.py.
 """
 
 import argparse
@@ -18,12 +18,13 @@ import gluon_cnn  # before mxnet, which it makes ready
 import mxnet as mx
 from mxnet.gluon import nn
 
-from gluon_cnn.data import SAMPLE
+from gluon_cnn.data import FASHION_MNIST, SAMPLE
 from gluon_cnn.interop.torch import to_torch, torch_network
 from gluon_cnn.models.sequential import layers_of
-from gluon_cnn.training import initialize_from_seed
-from gluon_cnn.training.loop import train_steps
+from gluon_cnn.training.initial_weights import initialize_from_seed
+from gluon_cnn.training.loop import train_epoch
 from gluon_cnn.training.metrics import Sums
+from gluon_cnn.training.setup import build_network, make_trainer
 
 SIDE, BATCH, STEPS = 96, 4, 10
 
@@ -35,7 +36,7 @@ def main():
     print("| network | optimizer | this package and PyTorch | PyTorch with 1 thread and 2 |\n| --- | --- | --- | --- |")
     for model in args.models:
         for edition in ("zh-v1", "adam"):
-            recipe = gluon_cnn.get_recipe(model, edition, init="seed")
+            recipe = gluon_cnn.get_recipe(model, edition, init="own")
             ours, *theirs = trained(recipe)
             row = [f"{difference(ours, theirs[1]):.0e}", f"{difference(*theirs):.0e}"]
             print(f"| {model} | {recipe.optimizer} at {recipe.lr:g} | {' | '.join(row)} |", flush=True)
@@ -43,7 +44,7 @@ def main():
 
 def trained(recipe):
     """The weights after the steps: ours, and PyTorch's with one thread and with two."""
-    net = recipe.network(hybrid=True)
+    net = build_network(recipe, FASHION_MNIST, hybrid=True)
     for layer in layers_of(net):
         if isinstance(layer, nn.Dropout):
             layer._rate = 0.0
@@ -51,9 +52,7 @@ def trained(recipe):
     start = torch_network(net)
     options = {"root": SAMPLE, "train_size": STEPS * BATCH, "seed": 0}
     batches = list(gluon_cnn.load_data_fashion_mnist(BATCH, SIDE, **options)[0])
-    trainer = recipe.trainer(list(net.collect_params().values()))
-    for _ in train_steps(net, batches, trainer, [mx.cpu()], Sums()):
-        pass
+    train_epoch(net, batches, make_trainer(net, recipe), [mx.cpu()], Sums(), after_step=bool)
     return [to_torch(net), *(trained_in_torch(copy.deepcopy(start), recipe, batches, threads) for threads in (1, 2))]
 
 

@@ -38,7 +38,8 @@ CONTENDERS = {
 def ours(model, sizes, *options, epochs=2):
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch) / "run"
-        arguments = ["train", model, "--epochs", epochs, "--train-size", sizes[0], "--test-size", sizes[1], *options]
+        sizes = ["--set", f"train_size={sizes[0]}", "--set", f"test_size={sizes[1]}"]
+        arguments = ["train", model, "--epochs", epochs, *sizes, *options]
         command = [sys.executable, "-m", "gluon_cnn.cli", *map(str, arguments), "--out", str(out), "--quiet"]
         _, peaks = run(command)
         with open(out / "history.csv", newline="") as file:
@@ -81,7 +82,7 @@ def run(command):
             if pid:
                 break
             looks += 1
-            if looks % 20 == 0:  # every two seconds, for to look takes a little of the time that is measured
+            if looks % 20 == 0:  # every two seconds, because looking takes some of the measured time
                 peak_all = max(peak_all, memory_of_all(process.pid))
             time.sleep(0.1)
         process.returncode = status
@@ -146,10 +147,12 @@ def medians(rounds):
 def fraction(model, found, product):
     """Of the rate of a matrix product: three times the forward pass's multiply-adds, two operations each."""
     from gluon_cnn import get_recipe, summary
+    from gluon_cnn.data import FASHION_MNIST
+    from gluon_cnn.training.setup import build_network
 
     recipe = get_recipe(model)
-    side = recipe.resize or 28
-    multiply_adds = summary(recipe.network(), (1, 1, side, side)).multiply_adds
+    net = build_network(recipe, FASHION_MNIST)
+    multiply_adds = summary(net, (1, 1, recipe.side, recipe.side)).multiply_adds
     return 6 * multiply_adds * found["ours"]["images_per_sec"] / found["machine"][product] / 1e9
 
 

@@ -1,10 +1,10 @@
-"""Why NiN collapses, and what keeps it from it: the book's network beside three changes, with several seeds each.
+"""Why NiN collapses, and what prevents it: the book's network and three changes to it, with several seeds each.
 
     python examples/nin_collapse.py
     python examples/nin_collapse.py --seeds 0-2 --epochs 2 --out runs/nin-short
 
-Images of 96×96 and batches of 64, with which a two-core machine takes about an hour. It can be stopped, and started
-again, at any time. The table that it ends with is in docs/nin.md.
+It trains on images of 96×96 in batches of 64, which takes about an hour on two cores. You can stop it and start it
+again at any time. docs/nin.md has the table that it prints at the end.
 """
 
 import argparse
@@ -14,11 +14,13 @@ import sys
 from pathlib import Path
 from statistics import median
 
-from gluon_cnn.arguments import seeds
-from gluon_cnn.book.statistics import mann_whitney
-from gluon_cnn.errors import GluonCNNError
-from gluon_cnn.reproduce import train_missing
-from gluon_cnn.training import Run, get_recipe, read_history
+from gluon_cnn import GluonCNNError, get_recipe
+from gluon_cnn.cli.command import train_command
+from gluon_cnn.cli.values import seeds
+from gluon_cnn.comparison.reproduce import train_missing
+from gluon_cnn.comparison.statistics import mann_whitney
+from gluon_cnn.training.run import Run
+from gluon_cnn.training.settings import Settings
 
 VARIANTS = {
     "faithful": {},
@@ -29,7 +31,7 @@ VARIANTS = {
 
 
 def study(variants, description):
-    """Train NiN in several variants, each a name and its changes to the protocol, and print a table of them."""
+    """Train NiN in several variants, each a name and its changes to the protocol, and print a table of the results."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=seeds, default=list(range(6)), help="such as 0-5, which is the default")
     parser.add_argument("--epochs", type=int, default=4, help="default 4")
@@ -42,22 +44,25 @@ def study(variants, description):
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     try:
         args = parser.parse_args()
-        settings = {"ctx": args.ctx, "data_dir": args.data_dir}
         sizes = {name: getattr(args, name) for name in ("epochs", "train_size", "test_size", "data")}
         runs = {name: [] for name in variants}
-        for seed in args.seeds:  # so that a study which is cut off has some of each
+        for seed in args.seeds:
             for name, changes in variants.items():
-                recipe = get_recipe("nin", seed=seed, resize=96, batch_size=64, **sizes, **changes)
+                recipe = get_recipe("nin", seed=seed, side=96, batch_size=64, **sizes, **changes)
+                settings = Settings(ctx=args.ctx, data_dir=args.data_dir)
                 runs[name].append(Run(args.out / name / f"seed{seed}", recipe, settings))
-        train_missing([run for of_seed in zip(*runs.values()) for run in of_seed])
-        histories = {name: [read_history(run.directory) for run in of_variant] for name, of_variant in runs.items()}
+        # Seed by seed, so that a study that is interrupted has some runs of each variant.
+        train_missing([run for of_seed in zip(*runs.values()) for run in of_seed], command=train_command)
+        histories = {
+            name: [run.history if run.epochs_done else [] for run in of_variant] for name, of_variant in runs.items()
+        }
     except GluonCNNError as error:
         sys.exit(f"{parser.prog}: {error}")
     print_table(histories, args.epochs)
 
 
 def print_table(histories, epochs):
-    """Each variant's runs after their last epoch, in Markdown; a run whose loss was not finite has no last epoch.
+    """Print each variant's runs after their last epoch, in Markdown; a run that diverged has no last epoch.
 
     p is Mann–Whitney's, exact and two-sided, of the test accuracies against the first variant's.
     """

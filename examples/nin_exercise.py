@@ -2,7 +2,8 @@
 
     python examples/nin_exercise.py
 
-The protocol is nin_collapse.py's, with whose runs these are compared. The table that it ends with is in docs/nin.md.
+The protocol is nin_collapse.py's, so that the runs of both can be compared. docs/nin.md has the table that it
+prints at the end.
 """
 
 from nin_collapse import study

@@ -1,91 +1,58 @@
 """The CNN chapters of "Dive into Deep Learning" in Apache MXNet Gluon, as software that runs.
 
-Names, order of arguments and defaults are the book's, so that ``import gluon_cnn as d2l`` serves its cells.
+Names, order of arguments and defaults are the book's, so that ``import gluon_cnn as d2l`` serves its cells. Importing
+the package makes MXNet ready to be imported. Each name below is imported, and MXNet with it, when it is first used.
 """
 
-from gluon_cnn import _runtime
+import importlib
 
-try:
-    _runtime.import_mxnet()  # before anything below imports mxnet by itself
-except ImportError as error:
-    if _runtime.is_own_command():
-        from gluon_cnn.doctor import end_without_mxnet
-
-        end_without_mxnet(error)
-    raise
-
-from gluon_cnn.book import published_runs
-from gluon_cnn.data import get_fashion_mnist_labels, load_data_fashion_mnist
-from gluon_cnn.device import try_all_gpus, try_gpu
+from gluon_cnn import runtime
 from gluon_cnn.errors import GluonCNNError
-from gluon_cnn.models import (
-    Residual,
-    alexnet,
-    corr2d,
-    get_model,
-    lenet,
-    list_models,
-    load_matching,
-    load_parameters,
-    nin,
-    nin_block,
-    resnet18,
-    save_parameters,
-    summary,
-    vgg,
-    vgg11,
-    vgg_block,
-)
-from gluon_cnn.notebook import Animator, set_figsize, show_images, use_svg_display
-from gluon_cnn.plot import show_fashion_mnist
-from gluon_cnn.training import (
-    Accumulator,
-    Timer,
-    accuracy,
-    evaluate_accuracy,
-    get_recipe,
-    initialize_as_published,
-    train_ch5,
-    train_ch6,
-)
-from gluon_cnn.training.loop import evaluate_accuracy_gpu, train
 
-__all__ = [
-    "Accumulator",
-    "Animator",
-    "GluonCNNError",
-    "Residual",
-    "Timer",
-    "accuracy",
-    "alexnet",
-    "corr2d",
-    "evaluate_accuracy",
-    "evaluate_accuracy_gpu",
-    "get_fashion_mnist_labels",
-    "get_model",
-    "get_recipe",
-    "initialize_as_published",
-    "lenet",
-    "list_models",
-    "load_data_fashion_mnist",
-    "load_matching",
-    "load_parameters",
-    "nin",
-    "nin_block",
-    "published_runs",
-    "resnet18",
-    "save_parameters",
-    "set_figsize",
-    "show_fashion_mnist",
-    "show_images",
-    "summary",
-    "train",
-    "train_ch5",
-    "train_ch6",
-    "try_all_gpus",
-    "try_gpu",
-    "use_svg_display",
-    "vgg",
-    "vgg11",
-    "vgg_block",
-]
+runtime.prepare()  # before anything imports MXNet
+
+#: The module of each public name.
+_MODULES = {
+    "gluon_cnn.comparison.published": ["published_runs"],
+    "gluon_cnn.d2l.figures": ["Animator", "set_figsize", "show_fashion_mnist", "show_images", "use_svg_display"],
+    "gluon_cnn.d2l.measures": ["Accumulator", "Timer", "accuracy"],
+    "gluon_cnn.d2l.training": ["evaluate_accuracy", "evaluate_accuracy_gpu", "train", "train_ch5", "train_ch6"],
+    "gluon_cnn.data": ["get_fashion_mnist_labels"],
+    "gluon_cnn.data.batches": ["load_data_fashion_mnist"],
+    "gluon_cnn.models": ["get_model", "list_models"],
+    "gluon_cnn.models.alexnet": ["alexnet"],
+    "gluon_cnn.models.correlation": ["corr2d"],
+    "gluon_cnn.models.lenet": ["lenet"],
+    "gluon_cnn.models.nin": ["nin", "nin_block"],
+    "gluon_cnn.models.parameters": ["load_matching", "load_parameters", "save_parameters"],
+    "gluon_cnn.models.resnet": ["Residual", "resnet18"],
+    "gluon_cnn.models.summary": ["summary"],
+    "gluon_cnn.models.vgg": ["vgg", "vgg11", "vgg_block"],
+    "gluon_cnn.runtime.devices": ["try_all_gpus", "try_gpu"],
+    "gluon_cnn.training.initial_weights": ["initialize_as_published"],
+    "gluon_cnn.training.recipes": ["get_recipe"],
+    "gluon_cnn.training.run": ["load_run"],
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+_PACKAGES = ("comparison", "d2l", "data", "interop", "models", "training")
+
+__all__ = sorted([*_MODULE_OF, GluonCNNError.__name__])
+
+
+def __getattr__(name):
+    if name in _PACKAGES:
+        return importlib.import_module(f"gluon_cnn.{name}")
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        value = getattr(importlib.import_module(_MODULE_OF[name]), name)
+    except ModuleNotFoundError as error:
+        if error.name == "mxnet":
+            runtime.import_mxnet()  # which says what to install
+        raise
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

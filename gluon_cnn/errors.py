@@ -1,4 +1,4 @@
-"""The errors a user can cause. Each message is one sentence: the thing, what is wrong, what to do."""
+"""The errors a user can cause. Each message is one sentence: the thing, what is wrong with it, what to do."""
 
 __all__ = [
     "CheckpointError",
@@ -7,6 +7,7 @@ __all__ = [
     "DeviceError",
     "GluonCNNError",
     "ImageError",
+    "InstallationError",
     "InteropError",
     "JobFailed",
     "ModelError",
@@ -18,11 +19,30 @@ __all__ = [
 
 
 class GluonCNNError(Exception):
-    """Base of every error this package raises on purpose."""
+    """Base of every error this package raises on purpose.
+
+    Parameters
+    ----------
+    message : str
+    *settings : str
+        Names of the settings to change, such as ``batch_size``. The command line shows the flag of each.
+
+    Attributes
+    ----------
+    settings : tuple of str
+    """
+
+    def __init__(self, message="", *settings):
+        super().__init__(message)
+        self.settings = settings
+
+
+class InstallationError(GluonCNNError, ImportError):
+    """MXNet, or something that it needs, is missing or does not fit."""
 
 
 class SettingError(GluonCNNError):
-    """A setting is not a value it can have: a batch size of 0, an unknown optimiser."""
+    """A setting has an invalid value, such as a batch size of 0 or an unknown optimiser."""
 
 
 class ModelError(GluonCNNError):
@@ -30,43 +50,63 @@ class ModelError(GluonCNNError):
 
 
 class DataError(GluonCNNError):
-    """A data set that is missing, damaged or not the one it should be."""
+    """A data set is missing, damaged or not the one it should be."""
 
 
 class ImageError(GluonCNNError):
-    """A picture to classify that cannot be read as one."""
+    """A picture to classify cannot be read."""
 
 
 class InteropError(GluonCNNError):
-    """A file or a network of another framework that does not fit."""
+    """A file or a network of another framework does not fit."""
 
 
 class DeviceError(GluonCNNError):
-    """A device that was asked for and cannot be used, or has too little memory."""
+    """A device cannot be used, or has too little memory."""
 
 
 class RunError(GluonCNNError):
-    """A run's directory that cannot be written, is in use, or is not a run's."""
+    """A run's directory cannot be written, is in use, or holds no run."""
 
 
 class CheckpointError(GluonCNNError):
-    """A checkpoint that is damaged or belongs to something else."""
+    """A checkpoint is damaged or belongs to something else.
+
+    Attributes
+    ----------
+    problem : str
+        What is wrong, without what to do.
+    """
+
+    def __init__(self, problem, advice, *settings):
+        super().__init__(f"{problem}: {advice}.", *settings)
+        self.problem = problem
 
 
 class ComparisonError(GluonCNNError):
-    """A run that cannot be compared, or published runs that do not exist."""
+    """A run cannot be compared, or there are no published runs of its network."""
 
 
 class JobFailed(GluonCNNError):
-    """A process of a job of several workers failed, or did so on another worker."""
+    """A process of a job of several workers failed."""
 
 
 class TrainingDiverged(GluonCNNError):
-    """The loss, or a parameter, is no longer a finite number."""
+    """The loss, or a parameter, is no longer a finite number.
+
+    Attributes
+    ----------
+    problem : str
+        What is no longer finite, and where, without what to do.
+    """
+
+    def __init__(self, problem, advice, *settings):
+        super().__init__(f"{problem}: {advice}.", *settings)
+        self.problem = problem
 
 
 class RunStopped(GluonCNNError):
-    """A signal ended a run between two steps, and it was saved.
+    """A signal ended a run between two steps, and the run was saved.
 
     Attributes
     ----------
@@ -74,6 +114,6 @@ class RunStopped(GluonCNNError):
         The signal's number.
     """
 
-    def __init__(self, message, signal):
-        super().__init__(message)
+    def __init__(self, message, signal, *settings):
+        super().__init__(message, *settings)
         self.signal = signal

@@ -33,7 +33,7 @@ def write_atomically(path):
 
 
 def remove_leftovers(directory, name=""):
-    """Remove what processes that were killed left of files (or of the file ``name``) that they wrote."""
+    """Remove the temporary files that killed processes left in a directory, or only those of the file ``name``."""
     for path in directory.glob(f".{glob.escape(name)}*.tmp*"):
         match = _TEMPORARY.fullmatch(path.name)
         if match and path.is_file() and not _runs(int(match[1])):

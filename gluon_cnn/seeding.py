@@ -1,5 +1,5 @@
 """One seed: every stream of random numbers follows from it, from what the stream is for, and from where
-the run stands, so that a run that goes on after a stop draws what it would have drawn."""
+the run stands, so that a run that is resumed draws what it would have drawn."""
 
 import mxnet as mx
 import numpy as np
@@ -19,6 +19,6 @@ def numpy_stream(seed, purpose, *position):
 
 
 def seed_mxnet(seed, *position, purpose=OPERATORS):
-    """Start MXNet's generators, those of dropout among them, anew for one position of a run."""
+    """Seed MXNet's generators, dropout's among them, for one position of a run."""
     state = np.random.SeedSequence([seed, purpose, *position]).generate_state(1)[0]
     mx.random.seed(int(state & 0x7FFFFFFF))

@@ -1,40 +1,24 @@
 """What many tests share: real images, and a small run to look at."""
 
-import gluon_cnn  # before mxnet, which it makes ready; see _runtime.py
+import gluon_cnn  # before mxnet, which it makes ready; see runtime/README.md
 
 # isort: split
 import mxnet as mx
 import pytest
+from runs import SMALL_RUN, command
 
+from gluon_cnn import runtime
 from gluon_cnn.cli import main
 from gluon_cnn.data import SAMPLE
 
-#: A run of a few steps: 256 images in batches of 64, one epoch.
-SMALL_RUN = ["--data", "sample", "--train-size", "256", "--test-size", "128", "--batch-size", "64", "--epochs", "1"]
 
-
-#: A command in a process that ends itself, as by SIGKILL, before the n-th time that it makes something last on the
-#: disk; it prints how many times there were.
-KILLED_AT = """
-import os, signal, sys, pathlib
-count = 0
-def killed_at(function):
-    def wrapper(*args, **options):
-        global count
-        count += 1
-        if count == int(sys.argv[1]):
-            os.kill(os.getpid(), signal.SIGKILL)
-        return function(*args, **options)
-    return wrapper
-os.fsync = killed_at(os.fsync)
-os.unlink = killed_at(os.unlink)
-pathlib.Path.rename = killed_at(pathlib.Path.rename)
-pathlib.Path.replace = killed_at(pathlib.Path.replace)
-from gluon_cnn.cli import main
-status = main(sys.argv[2:])
-print(count)
-sys.exit(status)
-"""
+@pytest.fixture(autouse=True)
+def threads_stay():
+    """Give a test that changes the number of threads no effect on the bits of the next one."""
+    before = runtime.threads()
+    yield
+    if runtime.threads() != before:
+        runtime.set_threads(before)
 
 
 @pytest.fixture
@@ -54,7 +38,7 @@ def images():
 def lenet_run(tmp_path_factory):
     """The directory of a finished run of LeNet; not to be changed."""
     out = tmp_path_factory.mktemp("runs") / "lenet"
-    assert main(["train", "lenet", *SMALL_RUN, "--epochs", "2", "--out", str(out), "--quiet"]) == 0
+    command("train", "lenet", *SMALL_RUN, "--epochs", 2, "--out", out, "--quiet")
     return out
 
 

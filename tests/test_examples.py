@@ -1,45 +1,82 @@
-"""The studies among the examples, as processes, on a few images."""
+"""The studies among the examples: on a few images, and their tables in the documents."""
 
-import csv
+import importlib
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from runs import run_process
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
-SMALL = ["--data", "sample", "--train-size", "64", "--test-size", "32", "--epochs", "1", "--seeds", "0,1"]
+from gluon_cnn.training.directory import RunDirectory
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES, DOCS, RUNS = ROOT / "examples", ROOT / "docs", ROOT / "docs" / "runs"
+SMALL = ["--data", "sample", "--train-size", "16", "--test-size", "16", "--epochs", "1", "--seeds", "0,1"]
+#: Runs a file as Python does that is given its name.
+AS_MAIN = """
+import runpy, sys
+from pathlib import Path
+del sys.argv[0]
+sys.path.insert(0, str(Path(sys.argv[0]).parent))
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 
 
-def run(*command):
-    return subprocess.run([sys.executable, *map(str, command)], capture_output=True, text=True, timeout=250)
+@pytest.fixture
+def example(monkeypatch):
+    """A function that imports an example as if it were called with arguments."""
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+
+    def load(name, *arguments):
+        monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])
+        return importlib.import_module(name)
+
+    return load
 
 
-@pytest.mark.parametrize(
-    ("name", "variants"),
-    [
-        ("nin_collapse.py", ["faithful", "no-last-relu", "clip-gradient-0.01", "lr-0.05"]),
-        ("nin_exercise.py", ["faithful", "one-1x1", "no-last-relu", "one-1x1-no-last-relu"]),
-    ],
-)
-def test_study_ends_with_a_table_of_its_runs_and_does_none_twice(name, variants, tmp_path):
-    first = run(EXAMPLES / name, *SMALL, "--out", tmp_path)
-    assert (first.returncode, first.stderr) == (0, "")
-    table = first.stdout.splitlines()[-2 - len(variants) :]
+def check_table(table, directory, variants):
+    """Whether a study's table has a row for each variant, with the dead classes of its runs."""
     assert [re.match(r"\| (\S+) \| 2 \|", line)[1] for line in table[2:]] == variants
     for variant, line in zip(variants, table[2:]):
-        dead = []
-        for seed in (0, 1):
-            with open(tmp_path / variant / f"seed{seed}" / "history.csv", newline="") as file:
-                dead.append(list(csv.DictReader(file))[-1]["dead_classes"])
+        dead = [str(RunDirectory.open(directory / variant / f"seed{seed}").history[-1].dead_classes) for seed in (0, 1)]
         assert f"| {', '.join(dead)} |" in line
-    second = run(EXAMPLES / name, *SMALL, "--out", tmp_path)
-    assert second.stdout.splitlines() == table
 
 
-def test_study_with_bad_arguments():
-    done = run(EXAMPLES / "nin_collapse.py", "--seeds", "x")
-    assert done.returncode == 1
-    assert done.stderr.startswith("nin_collapse.py: seeds is 'x'")
-    assert done.stderr.count("\n") == 1
+def test_studies_train_each_variant_once(tmp_path, example, capsys):
+    ended = run_process(AS_MAIN, EXAMPLES / "nin_exercise.py", *SMALL, "--out", tmp_path)
+    assert (ended.code, ended.error) == (0, "")
+    variants = ["faithful", "one-1x1", "no-last-relu", "one-1x1-no-last-relu"]
+    check_table(ended.out.splitlines()[-6:], tmp_path, variants)
+    # The other study shares two of these variants, which are not trained again.
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/*/*")}
+    collapse = example("nin_collapse", *SMALL, "--out", tmp_path)
+    collapse.study(collapse.VARIANTS, collapse.__doc__)
+    table = capsys.readouterr().out.splitlines()[-6:]
+    check_table(table, tmp_path, ["faithful", "no-last-relu", "clip-gradient-0.01", "lr-0.05"])
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    # A finished study only prints its table.
+    collapse.study(collapse.VARIANTS, collapse.__doc__)
+    assert capsys.readouterr().out.splitlines() == table
+
+
+def test_study_with_bad_arguments(example):
+    study = example("nin_collapse", "--seeds", "x")
+    with pytest.raises(SystemExit, match=r"^nin_collapse.py: seeds is 'x'; .*\.$"):
+        study.study(study.VARIANTS, study.__doc__)
+
+
+def test_documents_have_the_studies_tables(example, capsys):
+    for name in ("nin_collapse", "nin_exercise"):
+        paths = {variant: sorted((RUNS / "nin-study" / variant).iterdir()) for variant in example(name).VARIANTS}
+        histories = {variant: [RunDirectory.open(path).history for path in of] for variant, of in paths.items()}
+        example("nin_collapse").print_table(histories, epochs=4)
+        assert capsys.readouterr().out in (DOCS / "nin.md").read_text(encoding="utf-8")
+
+
+def test_documents_have_the_table_of_initial_weights(example, tmp_path, capsys):
+    book_loop = RUNS / "lenet" / "book-code-zh-v1.jsonl"
+    figure = tmp_path / "figure.png"
+    example("initial_weights", RUNS / "lenet", figure, "--book-loop", book_loop).main()
+    assert capsys.readouterr().out in (DOCS / "initial-weights.md").read_text(encoding="utf-8")
+    assert figure.read_bytes().startswith(b"\x89PNG")

@@ -1,21 +1,30 @@
-"""Fashion-MNIST, from wherever it is to batches on a device."""
+"""Data sets, from wherever they are to batches on a device. Only ``batches`` needs MXNet."""
 
+from gluon_cnn.data.dataset import Dataset, DatasetInfo, DataSource, Part
 from gluon_cnn.data.fashion_mnist import (
-    CLASSES,
+    FASHION_MNIST,
     SAMPLE,
     find_fashion_mnist,
     get_fashion_mnist_labels,
     read_fashion_mnist,
+    read_sample,
 )
-from gluon_cnn.data.loader import Batches, load_data_fashion_mnist, to_batch
 
 __all__ = [
-    "CLASSES",
+    "DATA_SETS",
+    "FASHION_MNIST",
     "SAMPLE",
-    "Batches",
+    "DataSource",
+    "Dataset",
+    "DatasetInfo",
+    "Part",
     "find_fashion_mnist",
     "get_fashion_mnist_labels",
-    "load_data_fashion_mnist",
     "read_fashion_mnist",
-    "to_batch",
 ]
+
+#: The data sets, by a recipe's word for each. To add one, add a file that reads it and an entry here.
+DATA_SETS = {
+    "full": DataSource("all 70,000 images of Fashion-MNIST", FASHION_MNIST, read_fashion_mnist),
+    "sample": DataSource("2,500 of them, which are in this package", FASHION_MNIST, read_sample),
+}

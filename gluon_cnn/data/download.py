@@ -20,32 +20,32 @@ __all__ = ["get_files"]
 
 ATTEMPTS = 3  # at each mirror
 CONNECT_TIMEOUT, READ_TIMEOUT = 10, 30  # seconds
-PATIENCE = 20  # seconds, after which less than SLOWEST counts as no answer
+SLOW_AFTER = 20  # seconds, after which less than SLOWEST counts as no answer
 SLOWEST = 10_000  # bytes a second
 LARGEST = 100_000_000  # bytes; no file asked for here comes near it
 CHUNK = 1 << 16  # bytes
 
-# What says "this mirror does not have it", where another attempt would hear the same.
+# Answers that mean "this mirror does not have it": another attempt would get the same one.
 _FINAL_STATUS = range(400, 500)
 
 
 class _Refused(Exception):
-    """A mirror answered, and there is no use in asking it again."""
+    """A mirror answered, and asking it again would be useless."""
 
 
-def get_files(directory, mirrors, checks, *, debian_package, debian_place):
+def get_files(directory, mirrors, verify, *, debian_package, debian_place):
     """Put verified files into ``directory``.
 
-    A file appears under its final name only when its check has passed. What an interrupted download
-    left is gone on with. A second process waits for the first one, and finds its files.
+    A file appears under its final name only when its check has passed. An interrupted
+    download is continued. A second process waits for the first one, and finds its files.
 
     Parameters
     ----------
     directory : Path
-        Made if it is not there.
+        Created if it does not exist.
     mirrors : sequence of str
         URLs that end in a slash, in the order in which they are asked.
-    checks : dict of str to callable
+    verify : dict of str to callable
         For each file's name a function of a path that raises DataError if the file is not the right one.
     debian_package : str
         The package with the same files.
@@ -55,25 +55,25 @@ def get_files(directory, mirrors, checks, *, debian_package, debian_place):
     Raises
     ------
     DataError
-        Saying what was tried, if a file cannot be had.
+        If a file cannot be downloaded, saying what was tried.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with portalocker.Lock(directory / ".download.lock", timeout=24 * 3600, check_interval=0.2):
-            missing = {name: check for name, check in checks.items() if not (directory / name).is_file()}
+            missing = {name: check for name, check in verify.items() if not (directory / name).is_file()}
             failures = _from_mirrors(directory, mirrors, missing)
             if failures:
                 _from_debian(
-                    directory, {name: checks[name] for name in failures}, debian_package, debian_place, failures
+                    directory, {name: verify[name] for name in failures}, debian_package, debian_place, failures
                 )
     except OSError as error:
         raise DataError(f"Fashion-MNIST cannot be put into {directory} ({error.strerror or error}).") from error
 
 
-def _from_mirrors(directory, mirrors, checks):
+def _from_mirrors(directory, mirrors, verify):
     """Download each file; returns, for each that no mirror gave, what the mirrors said."""
     failures = {}
-    for name, check in checks.items():
+    for name, check in verify.items():
         answers = []
         for mirror in mirrors:
             try:
@@ -146,7 +146,7 @@ def _receive(body, file, have, bar):
         if have + received > LARGEST:
             raise _Refused(f"it sent more than {LARGEST:,} bytes")
         waited = time.monotonic() - start
-        if waited > PATIENCE and received / waited < SLOWEST:
+        if waited > SLOW_AFTER and received / waited < SLOWEST:
             raise requests.Timeout(f"only {received:,} bytes came in {waited:.0f} seconds")
     return have + received
 
@@ -163,16 +163,16 @@ def _in_short(error):
     if isinstance(error, requests.HTTPError):
         return f"HTTP status {error.response.status_code}"
     if isinstance(error, requests.TooManyRedirects):
-        return "it redirects for ever"
+        return "it redirects forever"
     return str(error) if "closed after" in str(error) else "no connection"
 
 
-def _from_debian(directory, checks, package, place, failures):
+def _from_debian(directory, verify, package, place, failures):
     """Unpack files from a Debian package; no root and no installed package list are needed."""
     try:
         with tempfile.TemporaryDirectory(dir=directory, prefix=".debian-") as scratch:
             unpacked = _unpack_debian_package(package, Path(scratch))
-            for name, check in checks.items():
+            for name, check in verify.items():
                 file = unpacked / place.relative_to("/") / name
                 if file.resolve() != unpacked.resolve() / place.relative_to("/") / name or not file.is_file():
                     raise DataError(f"the package has no {name}")
@@ -181,8 +181,9 @@ def _from_debian(directory, checks, package, place, failures):
     except DataError as error:
         mirrors = "; ".join(sorted(set(failures.values())))
         raise DataError(
-            f"{', '.join(failures)} cannot be had (mirrors: {mirrors}; Debian's {package}: {error}): "
-            "connect to the network, or name a directory with Fashion-MNIST's four files."
+            f"{', '.join(failures)} cannot be downloaded (mirrors: {mirrors}; Debian's {package}: {error}): "
+            "connect to the network, or name a directory with Fashion-MNIST's four files.",
+            "data_dir",
         ) from None
 
 

@@ -9,17 +9,28 @@ import os
 import struct
 import zlib
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from gluon_cnn.data import download
+from gluon_cnn.data.dataset import Dataset, DatasetInfo, Part
 from gluon_cnn.errors import DataError
 
-__all__ = ["CLASSES", "SAMPLE", "Split", "find_fashion_mnist", "get_fashion_mnist_labels", "read_fashion_mnist"]
+__all__ = [
+    "FASHION_MNIST",
+    "SAMPLE",
+    "data_home",
+    "find_fashion_mnist",
+    "get_fashion_mnist_labels",
+    "parse_idx",
+    "read_fashion_mnist",
+    "read_sample",
+]
 
-CLASSES = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 SIDE = 28  # pixels
+CLASSES = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
+#: What the data set is, without its images.
+FASHION_MNIST = DatasetInfo("Fashion-MNIST", CLASSES, channels=1, side=SIDE, license="MIT")
 
 #: The directory of the sample inside the package: 2,000 training and 500 test images, balanced.
 SAMPLE = Path(__file__).resolve().parent / "sample"
@@ -55,25 +66,18 @@ _LARGEST = 16 + 60_000 * SIDE * SIDE  # bytes of the largest file, uncompressed
 _OPENERS = {"": open, ".gz": gzip.open, ".xz": lzma.open}
 
 
-class Split(NamedTuple):
-    """One part of the data: images uint8 N×28×28, labels int32 N; both read-only."""
-
-    images: np.ndarray
-    labels: np.ndarray
-
-
 def get_fashion_mnist_labels(labels):
     """The names, as the book spells them (section 3.5), of classes given by their numbers from 0 to 9."""
-    return [CLASSES[int(label)] for label in labels]
+    return FASHION_MNIST.names_of(labels)
 
 
 def read_fashion_mnist(root=None):
-    """The training and the test part, from :func:`find_fashion_mnist`'s directory.
+    """The data set, from :func:`find_fashion_mnist`'s directory.
 
     Returns
     -------
-    (Split, Split)
-        60,000 and 10,000 images, or 2,000 and 500 of the sample.
+    Dataset
+        60,000 and 10,000 images; 2,000 and 500 where ``root`` is :data:`SAMPLE`.
 
     Raises
     ------
@@ -81,7 +85,18 @@ def read_fashion_mnist(root=None):
         If a file is missing, damaged, or not Fashion-MNIST's.
     """
     directory = find_fashion_mnist(root)
-    return _read_split(directory, "train"), _read_split(directory, "t10k")
+    is_sample = directory == SAMPLE
+    hashes = "".join(_SHA256[name][is_sample] for name in sorted(_SHA256))
+    info = FASHION_MNIST._replace(
+        name="the sample of Fashion-MNIST" if is_sample else FASHION_MNIST.name,
+        sha256=hashlib.sha256(hashes.encode()).hexdigest(),
+    )
+    return Dataset(info, _read_part(directory, "train"), _read_part(directory, "t10k"))
+
+
+def read_sample(_root=None):
+    """The sample in this package, wherever the full data set is."""
+    return read_fashion_mnist(SAMPLE)
 
 
 def find_fashion_mnist(root=None, *, get=True):
@@ -95,7 +110,7 @@ def find_fashion_mnist(root=None, *, get=True):
     Raises
     ------
     DataError
-        If ``root`` does not hold the files, or they cannot be had.
+        If ``root`` does not hold the files, or they cannot be downloaded.
     """
     if root is not None:
         return _given_directory(Path(root).expanduser().resolve())
@@ -110,7 +125,7 @@ def find_fashion_mnist(root=None, *, get=True):
 
 
 def data_home():
-    """Where the files are put that have to be downloaded."""
+    """The directory that the files are downloaded to."""
     home = os.environ.get("MXNET_HOME") or "~/.mxnet"
     return Path(home).expanduser() / "datasets" / "fashion-mnist"
 
@@ -118,14 +133,16 @@ def data_home():
 def _given_directory(directory):
     if not directory.is_dir():
         raise DataError(
-            f"The data directory {directory} does not exist; name one with Fashion-MNIST's files, "
-            "or leave it out to have them found or downloaded."
+            f"The data directory {directory} does not exist: name one with Fashion-MNIST's files, or leave it out to "
+            "have them found or downloaded.",
+            "data_dir",
         )
     missing = _missing(directory)
     if missing:
         raise DataError(
-            f"The data directory {directory} holds no {missing[0]} or {missing[0]}.gz; name one with all four "
-            "files of Fashion-MNIST, or leave it out to have them found or downloaded."
+            f"The data directory {directory} holds no {missing[0]} or {missing[0]}.gz: name one with all four files of "
+            "Fashion-MNIST, or leave it out to have them found or downloaded.",
+            "data_dir",
         )
     return directory
 
@@ -145,22 +162,24 @@ def _path_of(directory, name):
 def _download(directory):
     repository = os.environ.get("MXNET_GLUON_REPO")
     mirrors = ([repository.rstrip("/") + "/gluon/dataset/fashion-mnist/"] if repository else []) + list(_MIRRORS)
-    checks = {name + ".gz": functools.partial(_read_verified, name=name, ending=".gz") for name in _missing(directory)}
-    download.get_files(directory, mirrors, checks, debian_package=DEBIAN_PACKAGE, debian_place=DEBIAN_PLACE)
+    verify = {name + ".gz": functools.partial(_read_verified, name=name, ending=".gz") for name in _missing(directory)}
+    download.get_files(directory, mirrors, verify, debian_package=DEBIAN_PACKAGE, debian_place=DEBIAN_PLACE)
 
 
-def _read_split(directory, part):
+def _read_part(directory, part):
     images = _read_array(directory, f"{part}-images-idx3-ubyte")
     labels = _read_array(directory, f"{part}-labels-idx1-ubyte")
     if len(images) != len(labels):
-        raise DataError(f"{directory} holds {len(images)} {part} images and {len(labels)} labels; get the files anew.")
-    return Split(images, labels.astype(np.int32))
+        raise DataError(
+            f"{directory} holds {len(images)} {part} images and {len(labels)} labels: download the files again."
+        )
+    return Part(images, labels.astype(np.int32))
 
 
 def _read_array(directory, name):
     path = _path_of(directory, name)
     if path is None:
-        raise DataError(f"{directory} holds no {name} or {name}.gz; get the four files of Fashion-MNIST anew.")
+        raise DataError(f"{directory} holds no {name} or {name}.gz: download the four files of Fashion-MNIST again.")
     stat = path.stat()
     return _read_array_once(path, name, stat.st_size, stat.st_mtime_ns)
 
@@ -174,21 +193,23 @@ def _read_array_once(path, name, _size, _mtime_ns):
 def _read_verified(path, name, ending):
     """The array in a file, if the file is the one of Fashion-MNIST with that name.
 
-    What the file says of itself is looked at before its hash, since it explains more.
+    Its header is checked before its hash, because the header explains more.
     """
     try:
         with _OPENERS[ending](path, "rb") as file:
             content = file.read(_LARGEST + 1)  # no more, whatever a compressed file unpacks to
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
-        raise DataError(f"{path} cannot be read ({error}): delete it and get it anew.") from None
+        raise DataError(f"{path} cannot be read ({error}): delete it and download it again.") from None
     array = parse_idx(content, path)
     if array.ndim != (3 if "images" in name else 1) or array.shape[1:] not in ((), (SIDE, SIDE)):
-        raise DataError(f"{path} holds an array of shape {array.shape}, not {name}: delete it and get it anew.")
+        raise DataError(f"{path} holds an array of shape {array.shape}, not {name}: delete it and download it again.")
     if "labels" in name and array.size and array.max() >= len(CLASSES):
-        raise DataError(f"{path} has a label of {array.max()}, but there are only 0 to 9: delete it and get it anew.")
+        raise DataError(f"{path} has a label of {array.max()}, not only 0 to 9: delete it and download it again.")
     full_hash, sample_hash = _SHA256[name]
     if hashlib.sha256(content).hexdigest() != (sample_hash if path.parent == SAMPLE else full_hash):
-        raise DataError(f"{path} is not Fashion-MNIST's {name}, for its SHA-256 is another: delete it and get it anew.")
+        raise DataError(
+            f"{path} is not Fashion-MNIST's {name}, because its SHA-256 differs: delete it and download it again."
+        )
     return array
 
 
@@ -209,15 +230,17 @@ def parse_idx(content, source):
         If the bytes are not such a file, or not as many as its header says.
     """
     if len(content) < 4 or content[:3] != b"\0\0\x08" or content[3] not in (1, 3):
-        raise DataError(f"{source} is not an IDX file of images or labels, for it begins with {content[:4]!r}.")
+        raise DataError(f"{source} is not an IDX file of images or labels, because it begins with {content[:4]!r}.")
     header = 4 + 4 * content[3]
     if len(content) < header:
-        raise DataError(f"{source} ends within its header, after {len(content)} bytes: delete it and get it anew.")
+        raise DataError(
+            f"{source} ends within its header, after {len(content)} bytes: delete it and download it again."
+        )
     shape = struct.unpack(f">{content[3]}I", content[4:header])
     expected, found = math.prod(shape), len(content) - header
     if found != expected:
         problem = "is truncated" if found < expected else "is too long"
         raise DataError(
-            f"{source} {problem}: its header promises {expected} bytes and {found} follow; delete it and get it anew."
+            f"{source} {problem}: its header promises {expected} bytes and {found} follow; download it again."
         )
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)

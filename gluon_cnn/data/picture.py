@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 from PIL import Image, ImageOps
 
-from gluon_cnn.data.fashion_mnist import SIDE
+from gluon_cnn.data.fashion_mnist import FASHION_MNIST
 from gluon_cnn.errors import ImageError
 
 __all__ = ["read_picture"]
@@ -31,7 +31,7 @@ def read_picture(path, *, invert=False):
     Raises
     ------
     ImageError
-        If the file is missing, is no PNG or JPEG, or claims more pixels than Pillow takes for safe.
+        If the file is missing, is not a PNG or JPEG, or claims more pixels than Pillow considers safe.
     """
     try:
         with warnings.catch_warnings():
@@ -41,13 +41,13 @@ def read_picture(path, *, invert=False):
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ImageError(f"{path} claims more than {Image.MAX_IMAGE_PIXELS:,} pixels: make it smaller.") from None
     except (OSError, SyntaxError, ValueError) as error:  # Pillow raises SyntaxError for a broken PNG
-        reason = getattr(error, "strerror", None) or "it is no PNG or JPEG, or is damaged"
+        reason = getattr(error, "strerror", None) or "it is not a PNG or JPEG, or it is damaged"
         raise ImageError(f"{path} cannot be read as a picture ({reason}): name a PNG or JPEG file.") from None
     if invert:
         grey = ImageOps.invert(grey)
     square = Image.new("L", (max(grey.size), max(grey.size)))
     square.paste(grey, ((square.width - grey.width) // 2, (square.height - grey.height) // 2))
-    return np.asarray(square.resize((SIDE, SIDE), Image.BILINEAR))
+    return np.asarray(square.resize((FASHION_MNIST.side, FASHION_MNIST.side), Image.BILINEAR))
 
 
 def _grey(image, background):

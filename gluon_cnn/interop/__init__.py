@@ -1,1 +1,1 @@
-"""Doors to neighbours: one file each."""
+"""Trained networks to and from other software: ONNX, PyTorch, safetensors, and MXNet's own symbol files."""

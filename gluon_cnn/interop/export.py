@@ -1,83 +1,100 @@
-"""A run's network in another format."""
+"""A run's network in the format of other software."""
 
-import functools
 from pathlib import Path
+from typing import List, NamedTuple, Optional
 
 import mxnet as mx
 
-from gluon_cnn.array_mode import array_mode
 from gluon_cnn.checks import choice
-from gluon_cnn.data import SAMPLE, read_fashion_mnist
+from gluon_cnn.data import DATA_SETS
 from gluon_cnn.errors import SettingError
-from gluon_cnn.interop import onnx, symbol
-from gluon_cnn.interop.check import CHECKED
-from gluon_cnn.interop.metadata import describe
-from gluon_cnn.interop.safetensors import save_parameters
+from gluon_cnn.interop.difference import Difference
+from gluon_cnn.interop.formats import FORMATS, writer
+from gluon_cnn.interop.inputs import Inputs
+from gluon_cnn.interop.metadata import metadata_of
+from gluon_cnn.runtime.array_mode import array_mode
 
-__all__ = ["FORMATS", "export_run"]
+__all__ = ["Exported", "export_run"]
 
-#: What the names of each format's files end with.
-FORMATS = {"onnx": (".onnx",), "symbol": symbol.ENDINGS, "safetensors": (".safetensors",)}
+CHECKED = 256  # test images
+
+
+class Exported(NamedTuple):
+    """The files of an export, and how far their logits are from MXNet's; None for a file of parameters only."""
+
+    paths: List[Path]
+    difference: Optional[Difference]
 
 
 def export_run(run, format="onnx", out=None, *, which="last", preprocess=False, data_dir=None):
-    """Write a run's network as ``onnx``, ``symbol`` or ``safetensors``, with its metadata.
+    """Write a run's network, with its metadata, in one of :data:`gluon_cnn.interop.formats.FORMATS`.
+
+    A network is written only if the exported one gives the same logits for test images.
 
     Parameters
     ----------
     run : Run
     format : {"onnx", "symbol", "safetensors"}
     out : path, optional
-        The file, or of ``symbol`` what the names of its three files begin with; by default the network's name, in the
-        run's directory. What is there is replaced, once the new file is whole.
+        The file to write. ``symbol`` has three, whose names begin with ``out``. By default they are named after the
+        network and lie in the run's directory. Existing files are replaced once the new ones are complete.
     which : {"last", "best"}
         Which checkpoint.
     preprocess : bool, default False
-        Of ``onnx`` and ``symbol``: take images as they are stored, and resize and scale them inside.
+        With ``onnx`` and ``symbol``: take images as the data set stores them, and resize and scale them inside.
     data_dir : path, optional
-        Where Fashion-MNIST is, if not where the run had it.
+        Where the data set is, if not where the run found it.
 
     Returns
     -------
-    (list of Path, Difference or None)
-        The files, and how far their logits are from MXNet's; a file of parameters alone has none.
+    Exported
 
     Raises
     ------
     SettingError
-        For another format, a format that has no preprocessing, or an ``out`` that cannot be a file.
-    RunError, CheckpointError, DataError, InteropError
-        If the run has no checkpoint, the checkpoint or the data cannot be used, or the export does not fit.
+        For an unknown format, a format that cannot preprocess, or an ``out`` that cannot be a file.
+    RunError, CheckpointError, DataError, InteropError, ModelError
+        If the run has no checkpoint, the checkpoint or the data cannot be used, or the network cannot be exported.
     """
-    choice("format", format, FORMATS)
-    if preprocess and format == "safetensors":
-        raise SettingError("safetensors is a file of parameters and computes nothing: leave --preprocess out.")
-    recipe = run.recipe
-    name = recipe.model.replace(":", "-") + ("-preprocess" if preprocess else "")
-    stem = _stem(Path(out or run.directory / name), format, given=out is not None)
-    # By names that do not depend on what the process built before; and MXNet exports mx.nd networks.
+    endings = FORMATS[choice("format", format, FORMATS)].endings
+    if preprocess and not FORMATS[format].preprocesses:
+        raise SettingError(
+            f"preprocess is on, but {format} files cannot resize and scale images: leave it out.", "preprocess"
+        )
+    stem = _stem(out, endings) if out else run.directory / _default_name(run.recipe, preprocess)
+    paths = [stem.with_name(stem.name + ending) for ending in endings]
+    for path in paths:
+        if path.is_dir():
+            raise SettingError(f"{path} is a directory: choose another name.", "out")
+    # In a naming scope of its own, so that names do not depend on what this process built before. MXNet exports only
+    # networks of mx.nd arrays.
     with mx.name.NameManager(), array_mode(False):
-        net, state = run.network([mx.cpu()], which)
-        paths = [stem.with_name(stem.name + ending) for ending in FORMATS[format]]
-        if format == "safetensors":
-            save_parameters(net, paths[0], describe(recipe, state, "parameters, by structural names"))
-            return paths, None
-        writer, path = (onnx, paths[0]) if format == "onnx" else (symbol, stem)
-        taken = writer.BYTES if preprocess else symbol.floats(recipe.resize)
-        root = SAMPLE if recipe.data == "sample" else data_dir or run.settings["data_dir"]
-        images = read_fashion_mnist(root)[1].images[:CHECKED]
-        write = functools.partial(writer.export, preprocess=preprocess, metadata=describe(recipe, state, taken))
-        return paths, write(net, path, images, recipe.resize)
+        net, state = run.network(mx.cpu(), which), run.state(which)
+        images = DATA_SETS[run.recipe.data].read(data_dir or run.settings.data_dir).test.images[:CHECKED]
+        difference = writer(format)(
+            net,
+            paths[0] if len(paths) == 1 else stem,
+            Inputs(run.dataset, run.recipe.side),
+            images,
+            preprocess=preprocess,
+            metadata=metadata_of(run.recipe, run.dataset, state),
+        )
+    return Exported(paths, difference)
 
 
-def _stem(path, format, given):
-    """The path without its format's ending; SettingError if it cannot be a file's."""
+def _default_name(recipe, preprocess):
+    # Other systems do not allow a colon in a file's name.
+    return recipe.name.replace(":", "-") + ("-preprocess" if preprocess else "")
+
+
+def _stem(out, endings):
+    """The path ``out`` without its format's ending; SettingError if it cannot be the name of a file."""
+    path = Path(out)
     if path.is_dir() or not path.parent.is_dir():
-        reason = "a directory" if path.is_dir() else f"in {path.parent}, which is no directory"
-        raise SettingError(f"out is {path}, {reason}: name a file in a directory that exists.")
-    if not given or format == "symbol":
+        reason = "is a directory" if path.is_dir() else f"is in {path.parent}, which is not a directory"
+        raise SettingError(f"{path} {reason}: name a file in a directory that exists.", "out")
+    if len(endings) > 1:
         return path
-    (ending,) = FORMATS[format]
-    if path.suffix != ending:
-        raise SettingError(f"out is {path}; the name of {format}'s file ends with {ending}.")
+    if path.suffix != endings[0]:
+        raise SettingError(f"{path} does not end with {endings[0]}: choose a name that does.", "out")
     return path.with_suffix("")

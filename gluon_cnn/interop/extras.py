@@ -1,4 +1,4 @@
-"""Packages that only one format needs, imported where it is used."""
+"""Packages that only some formats need, imported where they are used."""
 
 import importlib
 
@@ -8,7 +8,7 @@ __all__ = ["import_extra"]
 
 
 def import_extra(module, extra):
-    """The module of a package that the extra ``extra`` installs; InteropError with the pip command if it is missing."""
+    """Import a module that the extra ``extra`` installs; InteropError with the pip command if it is missing."""
     try:
         return importlib.import_module(module)
     except ImportError as error:

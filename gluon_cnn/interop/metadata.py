@@ -1,48 +1,42 @@
-"""What an exported network says of itself, the same in every format."""
+"""The metadata of an exported network, the same in every format."""
 
-import dataclasses
 import json
 from importlib import metadata
 
 import mxnet as mx
 
-from gluon_cnn.data import CLASSES
-from gluon_cnn.data.fashion_mnist import SIDE
-
-__all__ = ["describe"]
+__all__ = ["metadata_of"]
 
 
-def describe(recipe, state, taken):
-    """A dictionary of str to str about a network that a run trained.
+def metadata_of(recipe, dataset, state):
+    """A dictionary of str to str that describes a network that a run trained.
 
     Parameters
     ----------
     recipe : Recipe
-    state : dict
-        Of the checkpoint that is exported, see :meth:`gluon_cnn.training.Run.network`.
-    taken : str
-        What the exported network takes, such as ``float32 N×1×28×28 in [0, 1]``.
+    dataset : DatasetInfo
+    state : State
+        Of the checkpoint that is exported.
 
     Returns
     -------
     dict
-        ``classes`` (a JSON list) and ``recipe`` (JSON), ``input``, ``input_size`` (height and width in pixels, inside),
-        ``epoch`` and ``step``, ``source``, ``version``, ``license``; and ``test_accuracy``, a fraction, unless steps
-        were taken since it was measured.
+        ``classes`` (a JSON list), ``recipe`` (JSON), ``input_size`` (height and width in pixels inside the network),
+        ``epoch``, ``step``, ``source``, ``version``, ``license``; and ``test_accuracy``, a fraction, unless there were
+        steps after its measurement. The format's writer adds ``input``, what the exported network takes.
     """
     book = f" of Dive into Deep Learning, recipe {recipe.edition}" if recipe.edition else ""
-    versions = f"gluon-cnn {metadata.version('gluon-cnn')}, MXNet {mx.__version__}"
+    licensed = f" ({dataset.license})" if dataset.license else ""
     about = {
-        "classes": json.dumps(CLASSES),
-        "input": taken,
-        "input_size": str(recipe.resize or SIDE),
-        "recipe": json.dumps(dataclasses.asdict(recipe)),
-        "epoch": str(state["epoch"]),
-        "step": str(state["step"]),
-        "source": f"{recipe.model}{book}; trained on Fashion-MNIST (MIT)",
-        "version": versions,
+        "classes": json.dumps(dataset.classes),
+        "input_size": str(recipe.side),
+        "recipe": json.dumps(recipe.values()),
+        "epoch": str(state.epoch),
+        "step": str(state.step),
+        "source": f"{recipe.name}{book}; trained on {dataset.name}{licensed}",
+        "version": f"gluon-cnn {metadata.version('gluon-cnn')}, MXNet {mx.__version__}",
         "license": "Apache-2.0",
     }
-    if state["history"] and not state["step"]:
-        about["test_accuracy"] = str(state["history"][-1]["test_acc"])
+    if state.history and not state.step:
+        about["test_accuracy"] = str(state.history[-1].test_acc)
     return about

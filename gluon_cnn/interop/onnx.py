@@ -1,4 +1,4 @@
-"""A network as an ONNX file, checked before it has its name."""
+"""A network as an ONNX file, which is checked before it gets its name."""
 
 import tempfile
 from pathlib import Path
@@ -6,42 +6,39 @@ from pathlib import Path
 import mxnet as mx
 import numpy as np
 
-from gluon_cnn.data.fashion_mnist import SIDE
 from gluon_cnn.errors import InteropError
 from gluon_cnn.files import write_atomically
 from gluon_cnn.interop import symbol
-from gluon_cnn.interop.check import compare, refuse_difference
+from gluon_cnn.interop.difference import measure_difference, refuse_difference
 from gluon_cnn.interop.extras import import_extra
 from gluon_cnn.interop.onnx_network import PRODUCER, OnnxNetwork
-from gluon_cnn.interop.resize import preprocessing
+from gluon_cnn.interop.onnx_preprocessing import preprocessing
 
-__all__ = ["BYTES", "export"]
+__all__ = ["write"]
 
-INPUT, OUTPUT, BATCH = "images", "logits", "batch"  # the last is the name of the open size
-BYTES = f"uint8 N×{SIDE}×{SIDE}"
-# MXNet's converter writes the operators of this version, whatever newer one it puts on the file; what says so is read
-# by older software too.
+INPUT, OUTPUT, BATCH = "images", "logits", "batch"  # the last one names the size that is free
+# MXNet's converter writes the operators of this version, but marks the file with the newest one that is installed.
+# Files marked with the true version can be read by older software too.
 OPSET, IR_VERSION = 13, 8
 
 
-def export(net, path, images, resize=None, *, preprocess=False, metadata=None):
-    """Write a network as an ONNX file for batches of any size, once ONNX Runtime gave the same logits.
+def write(net, path, inputs, images, *, preprocess=False, metadata=None):
+    """Write a network as an ONNX file for batches of any size, if ONNX Runtime gives the same logits.
 
     Parameters
     ----------
     net : HybridBlock
-        N×1×H×W to N×10 logits, initialised, on the CPU.
+        Takes batches of ``inputs`` and gives N×classes logits. Initialised, on the CPU.
     path : path
-        A file that is there is replaced.
+        An existing file is replaced.
+    inputs : Inputs
     images : np.ndarray
-        uint8 N×28×28, to check with.
-    resize : int, optional
-        Height and width that ``net`` takes, if not 28.
+        uint8 N×H×W, as the data set stores them, to check with.
     preprocess : bool, default False
-        Let the file take images uint8 N×28×28, and resize and scale them inside, to the same bits as
-        :func:`gluon_cnn.data.to_batch`. Otherwise it takes a batch float32 N×1×H×W in [0, 1].
+        Let the file take images uint8 N×H×W as they are stored, and resize and scale them inside, to the same bits as
+        :func:`gluon_cnn.data.batches.to_batch`. Otherwise it takes batches of ``inputs``.
     metadata : dict of str to str, optional
-        Goes into the file, with ``largest_difference``.
+        Goes into the file, with ``input`` and ``largest_difference``.
 
     Returns
     -------
@@ -51,46 +48,56 @@ def export(net, path, images, resize=None, *, preprocess=False, metadata=None):
     ------
     InteropError
         If a layer has no counterpart, ``onnx.checker`` finds a fault, logits differ by more than
-        :data:`gluon_cnn.interop.check.TOLERANCE` allows, or a package is missing; nothing is written then.
+        :data:`gluon_cnn.interop.difference.TOLERANCE` allows, or a package is missing. Nothing is written.
     ModelError
         If ``net`` is not hybrid.
     """
     onnx = import_extra("onnx", "onnx")
-    model = _convert(net, resize)
+    model = _convert(net, inputs)
     _name_ends(model.graph)
     if preprocess:
-        _prepend(model.graph, resize)
+        _prepend_preprocessing(model.graph, inputs)
     with write_atomically(path) as temporary:
         onnx.save(model, str(temporary))
         try:
             onnx.checker.check_model(str(temporary), full_check=True)
         except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-            raise InteropError(f"{path} is not written, for onnx.checker finds a fault: {error}.") from None
-        exported = OnnxNetwork(temporary)
-        difference = compare(exported.logits, net, images, resize)
+            raise InteropError(
+                f"{path} is not written, because onnx.checker finds a fault in it ({error}): export the network in "
+                "another format.",
+                "format",
+            ) from None
+        exported = OnnxNetwork(temporary, inputs.dataset)
+        difference = measure_difference(exported.logits, net, inputs, images)
         refuse_difference(difference, path)
-        about = {**(metadata or {}), "largest_difference": f"{difference.largest:.3g}"}
+        taken = f"uint8 N×{inputs.dataset.side}×{inputs.dataset.side}" if preprocess else str(inputs)
+        about = {**(metadata or {}), "input": taken, "largest_difference": str(difference)}
         onnx.helper.set_model_props(model, about)
         onnx.save(model, str(temporary))
     return difference
 
 
-def _convert(net, resize):
+def _convert(net, inputs):
     """What MXNet's converter makes of a network."""
     onnx = import_extra("onnx", "onnx")
-    side = resize or SIDE
+    shapes = {
+        "in_shapes": [(1, *inputs.shape)],
+        "dynamic": True,
+        "dynamic_input_shapes": [(BATCH, *inputs.shape)],
+    }
     with tempfile.TemporaryDirectory() as directory:
-        files = map(str, symbol.trace(net, Path(directory) / "net", resize))
-        shapes = {"in_shapes": [(1, 1, side, side)], "dynamic": True, "dynamic_input_shapes": [(BATCH, 1, side, side)]}
+        files = map(str, symbol.trace(net, Path(directory) / "net", inputs))
         path = Path(directory) / "net.onnx"
         try:
             mx.onnx.export_model(*files, in_types=np.float32, onnx_file_path=str(path), **shapes)
-        except ImportError as error:  # a newer onnx has not all that the converter imports
+        except ImportError as error:  # a newer onnx lacks some of what the converter imports
             raise InteropError(
                 f"MXNet cannot write ONNX files with onnx {onnx.__version__} ({error}): pip install 'gluon-cnn[onnx]'."
             ) from None
-        except AttributeError as error:  # the converter's word for an operator that it does not know
-            raise InteropError(f"The network cannot be an ONNX file ({error}): export it as symbol.") from None
+        except AttributeError as error:  # what the converter raises for an operator that it does not know
+            raise InteropError(
+                f"The network cannot be written as an ONNX file ({error}): export it as symbol.", "format"
+            ) from None
         model = onnx.load(str(path))
     model.ir_version = IR_VERSION
     model.opset_import[0].version = OPSET
@@ -99,9 +106,9 @@ def _convert(net, resize):
 
 
 def _name_ends(graph):
-    """Give a graph's input and output their names, and the output its shape."""
+    """Name a graph's input and output, and give the output its shape."""
     constants = {constant.name for constant in graph.initializer}
-    # The converter lists the parameters among the inputs too, where a runtime could not take them for constant.
+    # The converter lists the parameters among the inputs too, where a runtime could not treat them as constants.
     (images,) = (taken for taken in graph.input if taken.name not in constants)
     names = {images.name: INPUT, graph.output[0].name: OUTPUT}
     for node in graph.node:
@@ -114,14 +121,15 @@ def _name_ends(graph):
     shape.dim[0].dim_param = BATCH
 
 
-def _prepend(graph, resize):
+def _prepend_preprocessing(graph, inputs):
+    """Let a graph begin with images as the data set stores them."""
     onnx = import_extra("onnx", "onnx")
     for node in graph.node:
         node.input[:] = ["scaled" if name == INPUT else name for name in node.input]
-    nodes, constants = preprocessing(INPUT, "scaled", resize)
+    nodes, constants = preprocessing(INPUT, "scaled", inputs)
     nodes += graph.node
     del graph.node[:]
     graph.node.extend(nodes)
     graph.initializer.extend(constants)
-    images = onnx.helper.make_tensor_value_info(INPUT, onnx.TensorProto.UINT8, (BATCH, SIDE, SIDE))
-    graph.input[0].CopyFrom(images)
+    stored = (BATCH, inputs.dataset.side, inputs.dataset.side)
+    graph.input[0].CopyFrom(onnx.helper.make_tensor_value_info(INPUT, onnx.TensorProto.UINT8, stored))

@@ -1,4 +1,4 @@
-"""Gluon's own form of a network without its code: ``symbol.json`` and a file of parameters."""
+"""Gluon's own form of a network without its code: ``symbol.json`` and a parameter file."""
 
 import contextlib
 import json
@@ -12,43 +12,32 @@ from mxnet import gluon
 from mxnet.gluon import nn
 from mxnet.gluon.data.vision import transforms
 
-from gluon_cnn.data import to_batch
-from gluon_cnn.data.fashion_mnist import SIDE
-from gluon_cnn.errors import InteropError, ModelError
+from gluon_cnn.errors import ModelError
 from gluon_cnn.files import write_atomically
-from gluon_cnn.interop.check import compare, refuse_difference
+from gluon_cnn.interop.difference import measure_difference, refuse_difference
+from gluon_cnn.interop.formats import FORMATS
 from gluon_cnn.models.zoo import import_gluoncv
 
-__all__ = ["BYTES", "ENDINGS", "export", "floats", "load", "trace"]
-
-#: What the names of the three files end with.
-ENDINGS = ("-symbol.json", "-0000.params", "-metadata.json")
-BYTES = f"uint8 N×{SIDE}×{SIDE}×1"
+__all__ = ["trace", "write"]
 
 
-def floats(resize):
-    """What a network takes without preprocessing, in words."""
-    side = resize or SIDE
-    return f"float32 N×1×{side}×{side} in [0, 1]"
-
-
-def export(net, prefix, images, resize=None, *, preprocess=False, metadata=None):
-    """Write a network for ``SymbolBlock.imports``, once it was seen to give the same logits.
+def write(net, path, inputs, images, *, preprocess=False, metadata=None):
+    """Write a network for ``SymbolBlock.imports``, if the imported one gives the same logits.
 
     Parameters
     ----------
     net : HybridBlock
-        N×1×H×W to N×10 logits, initialised, on the CPU.
-    prefix : path
-        ``runs/nin`` is written as ``runs/nin-symbol.json``, ``runs/nin-0000.params`` and ``runs/nin-metadata.json``;
-        files that are there are replaced.
+        Takes batches of ``inputs`` and gives N×classes logits. Initialised, on the CPU.
+    path : path
+        ``runs/nin`` gives ``runs/nin-symbol.json``, ``runs/nin-0000.params`` and ``runs/nin-metadata.json``. Existing
+        files are replaced.
+    inputs : Inputs
     images : np.ndarray
-        uint8 N×28×28, to check with.
-    resize : int, optional
-        Height and width that ``net`` takes, if not 28.
+        uint8 N×H×W, as the data set stores them, to check with.
     preprocess : bool, default False
-        Take images uint8 N×28×28×1, as Gluon's transforms do, and resize and scale them inside.
+        Let the network take images uint8 N×H×W×1, as Gluon's transforms do, and resize and scale them inside.
     metadata : dict of str to str, optional
+        Goes into the third file, with ``input`` and ``largest_difference``.
 
     Returns
     -------
@@ -57,52 +46,51 @@ def export(net, prefix, images, resize=None, *, preprocess=False, metadata=None)
     Raises
     ------
     InteropError
-        If logits differ by more than :data:`gluon_cnn.interop.check.TOLERANCE` allows; nothing is written then.
+        If logits differ by more than :data:`gluon_cnn.interop.difference.TOLERANCE` allows. Nothing is written.
     ModelError
-        If ``net`` is not hybrid.
+        If ``net`` is not hybrid, or GluonCV cannot be imported.
     """
-    prefix = Path(prefix)
-    for path in (Path(f"{prefix}{ending}") for ending in ENDINGS):
-        if path.is_dir():
-            raise InteropError(f"{path} is a directory: choose another --out.")
     with tempfile.TemporaryDirectory() as directory:
-        files = trace(net, Path(directory) / "net", resize, preprocess=preprocess)
-        difference = compare(load(files, resize, preprocess=preprocess), net, images, resize)
-        refuse_difference(difference, prefix)
+        files = trace(net, Path(directory) / "net", inputs, preprocess=preprocess)
+        difference = measure_difference(_imported(files, inputs, preprocess), net, inputs, images)
+        refuse_difference(difference, path)
+        taken = f"uint8 N×{inputs.dataset.side}×{inputs.dataset.side}×1" if preprocess else str(inputs)
+        content = {**(metadata or {}), "input": taken, "largest_difference": str(difference)}
         about = Path(directory) / "metadata.json"
-        content = {**(metadata or {}), "largest_difference": f"{difference.largest:.3g}"}
         about.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        # No name is taken before all three are on the disk, and that of the metadata last.
+        # All three are on the disk before the first gets its name. The metadata get theirs last.
         with contextlib.ExitStack() as stack:
-            for source, ending in reversed(list(zip((*files, about), ENDINGS))):
-                shutil.copyfile(source, stack.enter_context(write_atomically(f"{prefix}{ending}")))
+            for source, ending in reversed(list(zip((*files, about), FORMATS["symbol"].endings))):
+                shutil.copyfile(source, stack.enter_context(write_atomically(f"{path}{ending}")))
     return difference
 
 
-def trace(net, prefix, resize=None, *, preprocess=False):
-    """Write a network's symbol and parameters; the paths of the two files. As :func:`export`, unchecked."""
+def trace(net, path, inputs, *, preprocess=False):
+    """Write a network's symbol and parameters without checking them, and return the paths of the two files."""
     if not isinstance(net, gluon.HybridBlock):
-        raise ModelError("A network is exported from its compiled form, which this one has not: build it hybrid=True.")
+        raise ModelError(
+            "The network cannot be exported, because it is not a HybridBlock and cannot be compiled: build it of "
+            "hybrid blocks, or a network from here with hybrid=True."
+        )
     export_block = import_gluoncv().utils.export_block
-    side = resize or SIDE
     if preprocess:
         before = nn.HybridSequential()
-        sized = [transforms.Resize(side)] if resize else []
+        sized = [] if inputs.resize is None else [transforms.Resize(inputs.resize)]
         before.add(transforms.Cast("uint8"), *sized, transforms.ToTensor())
-        export_block(str(prefix), net, (SIDE, SIDE, 1), preprocess=before, layout="HWC")
+        export_block(str(path), net, (inputs.dataset.side, inputs.dataset.side, 1), preprocess=before, layout="HWC")
     else:
-        export_block(str(prefix), net, (1, side, side), preprocess=None, layout="CHW")
-    return tuple(prefix.with_name(prefix.name + ending) for ending in ENDINGS[:2])
+        export_block(str(path), net, inputs.shape, preprocess=None, layout="CHW")
+    return tuple(path.with_name(path.name + ending) for ending in FORMATS["symbol"].endings[:2])
 
 
-def load(files, resize=None, *, preprocess=False):
-    """What :func:`trace` wrote, as a function of images uint8 N×28×28."""
+def _imported(files, inputs, preprocess):
+    """What :func:`trace` wrote, as a function from stored images, uint8 N×H×W, to logits."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Cannot decide type")  # of the input, which comes as what it is
+        warnings.filterwarnings("ignore", "Cannot decide type")  # of the input, which is taken as it comes
         block = gluon.SymbolBlock.imports(str(files[0]), ["data"], str(files[1]))
 
     def logits(images):
-        batch = mx.nd.array(images[..., None], dtype="uint8") if preprocess else to_batch(images, resize)
+        batch = mx.nd.array(images[..., None], dtype="uint8") if preprocess else inputs.batch(images)
         return block(batch).asnumpy()
 
     return logits

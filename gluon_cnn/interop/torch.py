@@ -1,8 +1,8 @@
-"""Weights from PyTorch and to it, and whole networks to it.
+"""Weights from PyTorch and to PyTorch, and whole networks to PyTorch.
 
-Both frameworks keep a convolution's weight as out×in×height×width and a dense layer's as out×in, and both flatten
-N×C×H×W in that order, so that no number moves; only the names differ. Here they are matched by the order of the layers,
-for a book's notes call the same layer ``3``, ``conv.3`` or ``net.3``.
+Both frameworks store a convolution's weight as out×in×height×width and a dense layer's as out×in, and both flatten
+N×C×H×W in that order. So no number moves, and only the names differ. Layers are matched by their order, because notes
+on the book call the same layer ``3``, ``conv.3`` or ``net.3``.
 """
 
 import itertools
@@ -19,10 +19,10 @@ from gluon_cnn.models.parameters import copied, fits, named_parameters, put_para
 
 __all__ = ["from_torch", "to_torch", "torch_network"]
 
-#: How the layers of a PyTorch network are named: all in one Sequential, or those from the first dense one on apart.
+#: How the layers of a PyTorch network are named: all in one Sequential, or the dense ones in another.
 LAYOUTS = ("sequential", "conv-fc")
 
-# Gluon's names for a layer's parameters: PyTorch's
+# Gluon's name of a layer's parameter: PyTorch's name
 _NAMES = {
     "weight": "weight",
     "bias": "bias",
@@ -31,28 +31,27 @@ _NAMES = {
     "running_mean": "running_mean",
     "running_var": "running_var",
 }
-# by the number of a weight's axes
+# number of a weight's axes: kind of layer
 _KINDS = {1: "normalisation", 2: "dense layer", 4: "convolution"}
 _ACTIVATIONS = {"relu": "ReLU", "sigmoid": "Sigmoid", "tanh": "Tanh", "softrelu": "Softplus", "softsign": "Softsign"}
 
 
 def from_torch(net, state_dict):
-    """Give a network the weights of a PyTorch one.
+    """Load the weights of a PyTorch network into a Gluon network.
 
-    The convolutions are taken in their order, the dense layers in theirs and the normalisations in theirs; each must
-    have the shapes of its counterpart. Names count only for the order: those that end with a number follow their
-    numbers, and the others come as they are in the state dict. What layers do besides (strides, padding, activations)
-    is in no state dict, so it is not compared.
+    Convolutions are matched in order, and so are dense layers and batch normalisations. Each must have the shapes of
+    its counterpart. Names matter only for the order: those that end with a number follow their numbers, and the others
+    come as they are in the state dict. Strides, padding and activations are not in it, so they are not compared.
 
     Parameters
     ----------
     net : Block
-        Of convolutions, dense layers and batch normalisations, as every network here; initialised or not, hybridized or
-        not. What it knows of its shapes must fit; the rest, such as the inputs of the first dense layer, it learns.
-        Parameters stay on the devices where they are, or come to the CPU.
+        Made of convolutions, dense layers and batch normalisations, as every network here. It need not be initialised,
+        and it may be hybridized. Known shapes must fit; unknown ones, such as the inputs of the first dense layer, are
+        taken from the state dict. Parameters stay on the devices where they are, or go to the CPU.
     state_dict : dict or path
-        Names to tensors of PyTorch or NumPy; or a file of them, ``.safetensors``, else of ``torch.save``, of which only
-        tensors are read, never code.
+        Names to tensors of PyTorch or NumPy; or a file of them, ``.safetensors`` or from ``torch.save``. Only tensors
+        are read from the latter, and no code is run.
 
     Returns
     -------
@@ -62,8 +61,8 @@ def from_torch(net, state_dict):
     Raises
     ------
     InteropError
-        If a tensor is missing, left over or of another shape, naming the first layer that does not fit, or if the file
-        is not one of weights. The network is as it was, then.
+        If a tensor is missing, left over or of another shape, or the file does not hold weights. It names the first
+        layer that does not fit, and the network is unchanged.
     """
     arrays = read_state_dict(state_dict)
     matched = dict(_matched(named_parameters(net), arrays))  # before anything is changed
@@ -72,7 +71,7 @@ def from_torch(net, state_dict):
 
 
 def to_torch(net, *, layout="sequential"):
-    """A network's weights as PyTorch's ``load_state_dict`` takes them.
+    """A network's weights in the form that PyTorch's ``load_state_dict`` takes.
 
     Parameters
     ----------
@@ -82,7 +81,7 @@ def to_torch(net, *, layout="sequential"):
     Returns
     -------
     OrderedDict
-        Names to tensors on the CPU, copies of the network's. For a file without code:
+        Names to tensors on the CPU, copies of the network's. To save them in a file that cannot hold code:
         ``safetensors.torch.save_file(to_torch(net), "nin.safetensors")``.
 
     Raises
@@ -94,29 +93,29 @@ def to_torch(net, *, layout="sequential"):
 
 
 def torch_network(net, *, layout="sequential"):
-    """The same network in PyTorch, with its weights.
+    """Translate a network with its weights to PyTorch.
 
     Parameters
     ----------
     net : nn.Sequential or nn.HybridSequential
-        Of the layers that the book's networks are made of: convolutions, dense layers, poolings, dropout, batch
-        normalisations, activations, and blocks of these. Its shapes must be known.
+        Made of the layers of the book's networks: convolutions, dense layers, poolings, dropout, batch normalisations,
+        activations, and blocks of these. Its shapes must be known.
     layout : {"sequential", "conv-fc"}
-        One ``Sequential``, whose activations and ``Flatten`` count as layers, so that the second convolution of LeNet
-        is ``3``, as in the book's PyTorch edition. Or its layers up to the first dense one in ``conv`` and the others
-        in ``fc``, where it is ``conv.3``, as in the networks that keep the two apart.
+        ``sequential`` gives one ``Sequential``, in which activations and ``Flatten`` count as layers, so LeNet's second
+        convolution is ``3``, as in the book's PyTorch edition. ``conv-fc`` puts the layers before the first dense one
+        into ``conv`` and the others into ``fc``, so it is ``conv.3``, as in the networks of the notes.
 
     Returns
     -------
     torch.nn.Sequential
-        float32 on the CPU, in training mode, as PyTorch makes them: call ``eval()`` before it predicts.
+        float32 on the CPU. It is in training mode, as new PyTorch networks are: call ``eval()`` before you predict.
 
     Raises
     ------
     InteropError
         If PyTorch is not installed, or a layer has no counterpart there.
     ModelError
-        If the weights are not there yet.
+        If the weights have no values yet.
     SettingError
         For another layout.
     """
@@ -129,13 +128,13 @@ def torch_network(net, *, layout="sequential"):
     parts = list(network)
     flatten = next((i for i, part in enumerate(parts) if isinstance(part, torch.nn.Flatten)), len(parts))
     if flatten >= len(parts) - 1:
-        raise InteropError(f"{net.name} has no dense layers to keep apart: leave layout out.")
+        raise InteropError(f"{net.name} has no dense layers to put into fc: leave layout out.", "layout")
     conv, fc = torch.nn.Sequential(*parts[:flatten]), torch.nn.Sequential(*parts[flatten + 1 :])
     return torch.nn.Sequential(OrderedDict(conv=conv, flatten=parts[flatten], fc=fc))
 
 
 def _translate(torch, layer, path, flat):
-    """PyTorch's modules for a layer, and whether what comes out of them is N×C; ``flat`` says it of what goes in."""
+    """PyTorch's modules for a layer, and whether their output is N×C. ``flat`` says whether the input is."""
     if _is_chain(layer):
         modules = []
         for name, child in layer._children.items():
@@ -150,7 +149,7 @@ def _translate(torch, layer, path, flat):
     if module is None:
         raise InteropError(
             f"The layer {path[:-1] or layer.name} is a {type(layer).__name__} that has no counterpart in PyTorch: "
-            "build the network of other layers."
+            "use another layer."
         )
     for name, tensor in parameters.items():
         getattr(module, name).data.copy_(tensor)
@@ -161,7 +160,7 @@ def _translate(torch, layer, path, flat):
 
 
 def _is_chain(layer):
-    """Whether a container passes its batch from child to child, as Gluon's own do, and does nothing else with it."""
+    """Whether a container only passes its batch from child to child, as Gluon's own containers do."""
     for kind in (nn.Sequential, nn.HybridSequential):
         if isinstance(layer, kind):
             ways = ("forward", "hybrid_forward")
@@ -170,12 +169,12 @@ def _is_chain(layer):
 
 
 def _counterpart(torch, layer, parameters, flat):
-    """PyTorch's module for a layer with these parameters, not yet in it; None if there is none."""
+    """PyTorch's module for a layer with these parameters, which are not set yet; None if there is no such module."""
     options, weight = getattr(layer, "_kwargs", {}), parameters.get("weight")
     if options.get("layout", "NCHW") != "NCHW":
         return None
     window = [options.get(name) for name in ("kernel", "stride", "pad")]
-    # Without a draw from PyTorch's generator, which belongs to the caller.
+    # Draws nothing from PyTorch's random generator, which belongs to the caller.
     skip_init = torch.nn.utils.skip_init
     if isinstance(layer, nn.Conv2D):
         groups, bias = options["num_group"], "bias" in parameters
@@ -190,7 +189,7 @@ def _counterpart(torch, layer, parameters, flat):
     ):
         kind = torch.nn.BatchNorm1d if flat else torch.nn.BatchNorm2d
         return kind(len(weight), eps=options["eps"], momentum=1 - options["momentum"])
-    whole = options.get("pooling_convention") == "valid"  # windows only
+    whole = options.get("pooling_convention") == "valid"  # only windows that lie within the image
     if isinstance(layer, nn.MaxPool2D) and whole:
         return torch.nn.MaxPool2d(*window)
     if isinstance(layer, nn.AvgPool2D) and whole:
@@ -211,8 +210,8 @@ def _tensor(torch, parameter):
 
 
 def _matched(parameters, arrays):
-    """The name of each parameter of a network, and its array of the state dict."""
-    waiting = {}  # the layers of the state dict by kind, in order
+    """Pairs of a parameter's name in the network and its array in the state dict."""
+    waiting = {}  # the state dict's layers that have no counterpart yet, by kind, in order
     for names in layers_in_order(arrays):
         waiting.setdefault(_kind(arrays, names), []).append(names)
     for layer in _layers(parameters):
@@ -230,11 +229,11 @@ def _matched(parameters, arrays):
                 raise _misfit(f"{has}, but the state dict has no {what} beside {names['weight']}")
             array = arrays[names[what]]
             if not fits(array.shape, parameters[name].shape):
-                raise _misfit(f"{has}, but {names[what]} of the state dict, which comes there, has {array.shape}")
+                raise _misfit(f"{has}, but its counterpart {names[what]} in the state dict has {array.shape}")
             yield name, array
         for what in sorted(set(names) - set(layer)):
             raise _misfit(
-                f"The state dict has {names[what]}, but the network has nothing beside {layer['weight']} for it"
+                f"The state dict has {names[what]}, but the network has no such parameter beside {layer['weight']}"
             )
     for names in itertools.chain.from_iterable(waiting.values()):
         raise _misfit(f"The state dict has {next(iter(names.values()))}, but the network has no layer left for it")
@@ -245,21 +244,21 @@ def _misfit(what):
 
 
 def _layers(parameters):
-    """For each layer of a network, in their order, its parameters' names in the network by PyTorch's for them."""
+    """The layers of a network in order: for each one, its parameters' full names by PyTorch's names for them."""
     layers = {}
     for name, parameter in parameters.items():
         layer, _, own = name.rpartition(".")
-        # A BatchNorm with scale=False takes its gamma for 1, whatever its value.
+        # A BatchNorm with scale=False uses 1 instead of its gamma, whatever that is.
         if own not in _NAMES or (own == "gamma" and not parameter._differentiable):
-            raise InteropError(f"The network has {name}, which PyTorch has no counterpart for: leave that layer out.")
+            raise InteropError(f"The network has {name}, which has no counterpart in PyTorch: leave that layer out.")
         layers.setdefault(layer, {})[_NAMES[own]] = name
-        if "weight" not in layers[layer]:  # which comes first
+        if "weight" not in layers[layer]:  # it comes first
             raise InteropError(f"The network has {name} without a weight before it: leave that layer out.")
     return layers.values()
 
 
 def _kind(arrays, names):
-    """A layer's kind: the number of its weight's axes; None if it has no weight."""
+    """The number of axes of a layer's weight; None if it has no weight."""
     return arrays[names["weight"]].ndim if "weight" in names else None
 
 

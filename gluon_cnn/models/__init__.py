@@ -1,79 +1,92 @@
-"""The book's networks: blocks made of Gluon layers, and one table of the networks built from them."""
+"""The book's networks, those of model zoos, and your own, by their names. Looking up a name does not import MXNet."""
+
+import importlib
 
 from gluon_cnn.errors import ModelError
-from gluon_cnn.models import zoo
-from gluon_cnn.models.alexnet import alexnet
-from gluon_cnn.models.correlation import corr2d
-from gluon_cnn.models.lenet import lenet
-from gluon_cnn.models.nin import nin, nin_block
-from gluon_cnn.models.parameters import load_matching, load_parameters, save_parameters
-from gluon_cnn.models.resnet import Residual, resnet18
-from gluon_cnn.models.summary import summary
-from gluon_cnn.models.vgg import vgg, vgg11, vgg_block
 
-__all__ = [
-    "Residual",
-    "alexnet",
-    "canonical_name",
-    "corr2d",
-    "get_model",
-    "lenet",
-    "list_models",
-    "load_matching",
-    "load_parameters",
-    "nin",
-    "nin_block",
-    "resnet18",
-    "save_parameters",
-    "summary",
-    "vgg",
-    "vgg11",
-    "vgg_block",
-]
+__all__ = ["canonical_name", "find_network", "get_model", "list_models"]
 
-_MODELS = {"alexnet": alexnet, "lenet": lenet, "nin": nin, "vgg11": vgg11}
+#: The module of each of the book's networks; it has the network's record as ``NETWORK``.
+_MODULES = {"alexnet": "alexnet", "lenet": "lenet", "nin": "nin", "vgg11": "vgg"}
 _OTHER_NAMES = {"vgg": "vgg11"}  # the book's only VGG
 
 
 def list_models():
-    """The names that :func:`get_model` knows, sorted."""
-    return sorted(_MODELS)
+    """The names of the book's networks, sorted."""
+    return sorted(_MODULES)
 
 
 def canonical_name(name):
-    """The name that ``name``, in any case, stands for: one in :func:`list_models`, or one with a model zoo before it,
-    such as ``gluoncv:cifar_resnet20_v1``; ModelError if there is none."""
-    lower = str(name).lower()
-    if ":" in lower:
-        return zoo.canonical_name(lower)
-    lower = _OTHER_NAMES.get(lower, lower)
-    if lower not in _MODELS:
-        raise ModelError(
-            f"There is no network {name!r}; use one of {', '.join(list_models())}, gluoncv:NAME or gluon:NAME."
-        )
-    return lower
+    """The one name that ``name``, in upper or lower case, stands for.
+
+    Returns
+    -------
+    str
+        One of :func:`list_models`; a network of a model zoo such as ``gluoncv:cifar_resnet20_v1``; or a function in a
+        file of your own such as ``mynet.py:net``.
+
+    Raises
+    ------
+    ModelError
+        If there is no such network.
+    """
+    name = str(name)
+    if ":" not in name:
+        lower = _OTHER_NAMES.get(name.lower(), name.lower())
+        if lower not in _MODULES:
+            raise ModelError(
+                f"There is no network {name!r}; use one of {', '.join(list_models())}, gluoncv:NAME, gluon:NAME, or "
+                "FILE.py:FUNCTION.",
+                "model",
+            )
+        return lower
+    if _is_own(name):
+        return name
+    from gluon_cnn.models import zoo
+
+    return zoo.zoo_name(name)
 
 
-def get_model(name, **kwargs):
+def _is_own(name):
+    """Whether a name is that of a function in a file of your own, such as ``mynet.py:net``."""
+    return name.rpartition(":")[0].endswith(".py")
+
+
+def find_network(name):
+    """The :class:`gluon_cnn.models.network.Network` record of a name; ModelError if there is none."""
+    name = canonical_name(name)
+    if ":" not in name:
+        return importlib.import_module(f"gluon_cnn.models.{_MODULES[name]}").NETWORK
+    if _is_own(name):
+        from gluon_cnn.models import own
+
+        return own.own_network(name)
+    from gluon_cnn.models import zoo
+
+    return zoo.zoo_network(name)
+
+
+def get_model(name, **options):
     """Build a network by its name: ``get_model("nin", hybrid=True)``.
 
     Parameters
     ----------
     name : str
-        One of :func:`list_models`, in any case, or ``vgg`` for the book's VGG-11. Or ``gluoncv:NAME`` for a network of
-        GluonCV's model zoo that classifies images, and ``gluon:NAME`` for one of Gluon's own: behind a layer that makes
-        three channels of a grey image's one, with random weights. These have ``num_classes`` and ``hybrid``.
-    **kwargs
-        Passed to the network's own function.
+        One of :func:`list_models`, in upper or lower case. Or ``gluoncv:NAME`` for a network of GluonCV's model zoo
+        that classifies images, and ``gluon:NAME`` for one of Gluon's own: behind a layer that makes three channels of a
+        grey image's one, with random weights. Or ``mynet.py:net`` for the block that the function ``net`` in your file
+        returns.
+    **options
+        Keyword-only arguments of the network's own function; zoo networks have ``num_classes`` and ``hybrid``.
 
     Raises
     ------
     ModelError
-        For an unknown name, or an argument that network does not have.
+        For an unknown name, or an option that the network does not have.
     """
-    canonical = canonical_name(name)
-    build, where = (zoo.network, [canonical]) if ":" in canonical else (_MODELS[canonical], [])
-    unknown = sorted(set(kwargs) - set(build.__kwdefaults__))
+    network = find_network(name)
+    known = network.build.__kwdefaults__ or {}
+    unknown = sorted(set(options) - set(known))
     if unknown:
-        raise ModelError(f"{name} has no argument {', '.join(unknown)}; it has {', '.join(build.__kwdefaults__)}.")
-    return build(*where, **kwargs)
+        raise ModelError(f"{name} has no option {', '.join(unknown)}; it has {', '.join(known) or 'none'}.", *unknown)
+    return network.build(**options)

@@ -2,9 +2,10 @@
 
 from mxnet.gluon import nn
 
-from gluon_cnn.models.sequential import network
+from gluon_cnn.models.network import Network
+from gluon_cnn.models.sequential import named_sequential
 
-__all__ = ["alexnet"]
+__all__ = ["NETWORK", "alexnet"]
 
 
 def alexnet(*, num_classes=10, padding=0, hybrid=False):
@@ -25,7 +26,7 @@ def alexnet(*, num_classes=10, padding=0, hybrid=False):
     nn.Sequential or nn.HybridSequential
         Takes N×C×H×W (1×224×224 in the book, then 46,764,746 parameters), gives N×num_classes logits.
     """
-    net = network("AlexNet", hybrid)
+    net = named_sequential("AlexNet", hybrid)
     net.add(
         # A window of 11 and a stride of 4: the garments fill far more pixels than LeNet's digits.
         nn.Conv2D(96, kernel_size=11, strides=4, padding=padding, activation="relu"),
@@ -44,3 +45,6 @@ def alexnet(*, num_classes=10, padding=0, hybrid=False):
         nn.Dense(num_classes),
     )
     return net
+
+
+NETWORK = Network("AlexNet", alexnet, lr=0.01, quick_side=96, published_as="alexnet", optimized=True)

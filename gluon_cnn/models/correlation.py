@@ -13,12 +13,12 @@ def corr2d(X, K):
     X : array
         H×W.
     K : array
-        h×w, not larger than X.
+        h×w, no larger than ``X``.
 
     Returns
     -------
     array
-        (H − h + 1)×(W − w + 1). Gradients go through to both.
+        (H − h + 1)×(W − w + 1). Gradients reach both ``X`` and ``K``.
 
     Raises
     ------
@@ -27,6 +27,6 @@ def corr2d(X, K):
     """
     (height, width), (h, w) = X.shape, K.shape
     if h > height or w > width:
-        raise ModelError(f"The kernel, {h}×{w}, is larger than the image, {height}×{width}: take a smaller one.")
+        raise ModelError(f"The kernel, {h}×{w}, is larger than the image, {height}×{width}: use a smaller one.")
     rows, columns = height - h + 1, width - w + 1
     return sum(X[i : i + rows, j : j + columns] * K[i : i + 1, j : j + 1] for i in range(h) for j in range(w))

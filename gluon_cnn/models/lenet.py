@@ -3,15 +3,13 @@
 from mxnet.gluon import nn
 
 from gluon_cnn.errors import ModelError
-from gluon_cnn.models.sequential import network
+from gluon_cnn.models.network import Network
+from gluon_cnn.models.sequential import named_sequential
+from gluon_cnn.recipe import EDITIONS
 
-__all__ = ["lenet"]
+__all__ = ["NETWORK", "lenet"]
 
-# edition: padding of the first convolution, pooling
-_EDITIONS = {
-    "zh-v1": (0, nn.MaxPool2D),
-    "en": (2, nn.AvgPool2D),
-}
+_POOLINGS = {"max": nn.MaxPool2D, "avg": nn.AvgPool2D}
 
 
 def lenet(*, num_classes=10, edition="zh-v1", hybrid=False):
@@ -21,9 +19,9 @@ def lenet(*, num_classes=10, edition="zh-v1", hybrid=False):
     ----------
     num_classes : int, default 10
         Number of logits.
-    edition : {"zh-v1", "en"}, default "zh-v1"
-        The book's first Chinese edition pools by maximum and does not pad; the English one pools by
-        average and pads the first convolution by 2.
+    edition : {"zh-v1", "en", "adam"}, default "zh-v1"
+        The book's first Chinese edition pools by maximum and does not pad; the others pool by average and pad the
+        first convolution by 2.
     hybrid : bool, default False
         Build on ``nn.HybridSequential`` instead of ``nn.Sequential``.
 
@@ -37,10 +35,10 @@ def lenet(*, num_classes=10, edition="zh-v1", hybrid=False):
     ModelError
         For another edition.
     """
-    if edition not in _EDITIONS:
-        raise ModelError(f"LeNet has no edition {edition!r}; use one of {', '.join(_EDITIONS)}.")
-    padding, pool = _EDITIONS[edition]
-    net = network("LeNet", hybrid)
+    if edition not in EDITIONS:
+        raise ModelError(f"LeNet has no edition {edition!r}; use one of {', '.join(EDITIONS)}.", "edition")
+    padding, pool = EDITIONS[edition].lenet_padding, _POOLINGS[EDITIONS[edition].lenet_pooling]
+    net = named_sequential("LeNet", hybrid)
     net.add(
         nn.Conv2D(channels=6, kernel_size=5, padding=padding, activation="sigmoid"),
         pool(pool_size=2, strides=2),
@@ -51,3 +49,6 @@ def lenet(*, num_classes=10, edition="zh-v1", hybrid=False):
         nn.Dense(num_classes),
     )
     return net
+
+
+NETWORK = Network("LeNet", lenet, batch_size=256, lr=0.9, side=28, published_as="lenet", rearranged=True)

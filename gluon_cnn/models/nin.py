@@ -2,9 +2,10 @@
 
 from mxnet.gluon import nn
 
-from gluon_cnn.models.sequential import network, sequential
+from gluon_cnn.models.network import Network
+from gluon_cnn.models.sequential import named_sequential, sequential
 
-__all__ = ["nin", "nin_block"]
+__all__ = ["NETWORK", "nin", "nin_block"]
 
 
 def nin_block(num_channels, kernel_size, strides, padding, *, num_mlp_layers=2, final_relu=True, hybrid=False):
@@ -57,7 +58,7 @@ def nin(*, num_classes=10, num_mlp_layers=2, final_relu=True, hybrid=False):
         Takes N×C×H×W (1×224×224 in the book), gives N×num_classes logits.
     """
     options = {"num_mlp_layers": num_mlp_layers, "hybrid": hybrid}
-    net = network("NiN", hybrid)
+    net = named_sequential("NiN", hybrid)
     net.add(
         nin_block(96, kernel_size=11, strides=4, padding=0, **options),
         nn.MaxPool2D(pool_size=3, strides=2),
@@ -71,3 +72,6 @@ def nin(*, num_classes=10, num_mlp_layers=2, final_relu=True, hybrid=False):
         nn.Flatten(),
     )
     return net
+
+
+NETWORK = Network("NiN", nin, quick_side=96, same_weights=("final_relu",), published_as="nin", optimized=True)

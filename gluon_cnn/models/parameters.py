@@ -1,5 +1,8 @@
-"""Parameter files: one format for ``mx.nd``, ``mx.np`` and MXNet 2, which write formats of their own that the others
-do not read. It is what MXNet 1 writes of ``mx.nd`` arrays, so that ``net.load_parameters`` reads it there."""
+"""Parameter files in one format for ``mx.nd`` arrays, ``mx.np`` arrays and MXNet 2.
+
+Each of these writes a format of its own that the others cannot read. Ours is the one that MXNet 1 writes for ``mx.nd``
+arrays, so ``net.load_parameters`` reads it there.
+"""
 
 import errno
 import struct
@@ -10,9 +13,9 @@ from typing import List, NamedTuple
 import mxnet as mx
 import numpy as np
 
-from gluon_cnn.array_mode import array_mode
 from gluon_cnn.errors import ModelError
 from gluon_cnn.files import write_atomically
+from gluon_cnn.runtime.array_mode import array_mode
 
 __all__ = [
     "Match",
@@ -32,28 +35,28 @@ __all__ = [
 
 
 def save_parameters(net, path):
-    """Save a network's parameters for every array mode, and for MXNet 2.
+    """Save a network's parameters in a file that every array mode can load, and MXNet 2 too.
 
     Parameters
     ----------
     net : Block
-        Initialised, of known shapes.
+        Initialised, with known shapes.
     path : path
         Such as ``nin.params``.
 
     Raises
     ------
     ModelError
-        If a parameter has no values yet, or the file's directory is not there.
+        If a parameter has no values yet, or the file's directory does not exist.
     """
     if not Path(path).parent.is_dir():
-        raise ModelError(f"{path} would be in a directory that is not there: make it first.")
+        raise ModelError(f"{path} would be in a directory that does not exist: create it first.")
     with write_atomically(path) as temporary:
         write_parameters(temporary, copied_parameters(net))
 
 
 def load_parameters(net, path, *, ctx=None):
-    """Load what :func:`save_parameters` saved, or what Gluon's own ``net.save_parameters`` did in any array mode.
+    """Load what :func:`save_parameters` saved, or what Gluon's own ``net.save_parameters`` saved in any array mode.
 
     Parameters
     ----------
@@ -66,15 +69,23 @@ def load_parameters(net, path, *, ctx=None):
     Raises
     ------
     ModelError
-        If the file holds no parameters, or those of another network: the first that does not fit is named. Nothing has
-        been changed then.
+        If the file holds no parameters, or those of another network. It names the first parameter that does not fit,
+        and the network is unchanged.
     """
     put_whole(net, read_parameters(path), path, ctx)
 
 
 class Match(NamedTuple):
-    """Names of parameters: those that a network took over from a file, and those that it did not, which are missing in
-    the file, extra in the file, or have another shape there."""
+    """Which parameters a network loaded from a file, by name, and which it did not.
+
+    Attributes
+    ----------
+    loaded : list of str
+    missing, extra : list of str
+        Only in the network; only in the file.
+    reshaped : list of str
+        In both, with different shapes.
+    """
 
     loaded: List[str]
     missing: List[str]
@@ -83,17 +94,17 @@ class Match(NamedTuple):
 
 
 def load_matching(net, path):
-    """Load what fits of a parameter file, by name and shape, and say what does not: for fine-tuning.
+    """Load those parameters of a file that fit by name and shape, and report the others: for fine-tuning.
 
-    Gluon's ``load_parameters(allow_missing=True, ignore_extra=True)`` does not say what it leaves out, and refuses a
-    last layer for other classes, since its name is the same. Here that layer keeps the values that it has.
+    Gluon's ``load_parameters(allow_missing=True, ignore_extra=True)`` does not report what it leaves out, and refuses a
+    last layer for other classes because the name is the same. Here that layer keeps the values that it has.
 
     Parameters
     ----------
     net : Block
-        Initialised, for what the file does not have keeps its values.
+        Initialised, because parameters that the file does not have keep their values.
     path : path
-        As for :func:`load_parameters`, of any network; of a run here, ``net.params`` in a checkpoint.
+        As for :func:`load_parameters`, from any network. Each checkpoint of a run has such a file, ``net.params``.
 
     Returns
     -------
@@ -102,15 +113,15 @@ def load_matching(net, path):
     Raises
     ------
     ModelError
-        If the file cannot be read, nothing in it fits, or the network is not initialised. Nothing is loaded then.
+        If the file cannot be read, nothing in it fits, or the network is not initialised. Nothing is loaded.
     """
     arrays, parameters = read_parameters(path), named_parameters(net)
     there = [name for name in parameters if name in arrays]
     loaded = [name for name in there if fits(arrays[name].shape, parameters[name].shape)]
     if not loaded:
-        raise ModelError(f"No parameter in {path} fits: use the file of a network that begins as this one does.")
+        raise ModelError(f"No parameter in {path} fits: use the file of a network with the same first layers.")
     if not all(map(_is_initialised, parameters.values())):
-        raise ModelError("The network is not initialised: call its initialize() before you load into it.")
+        raise ModelError("The network is not initialised: call its initialize() before you load parameters.")
     put_parameters(net, {name: arrays[name] for name in loaded})
     missing = [name for name in parameters if name not in arrays]
     extra = [name for name in arrays if name not in parameters]
@@ -128,23 +139,23 @@ def copied_parameters(net):
 
 
 def copied(parameter):
-    """A copy of a parameter as an ``mx.nd`` array on the CPU: that of its first device."""
-    # Times 1, which copies each bit, and brings what a forward pass leaves in oneDNN's layout, or is about to, back
-    # into the plain one. Copied to NumPy as it is, it can give other numbers, and on a thread of Python's that would
-    # begin threads of OpenMP's own, see _runtime.
+    """A copy of a parameter as an ``mx.nd`` array on the CPU, from its first device."""
+    # Multiplying by 1 copies each bit and restores the plain layout, where a forward pass has left the array in
+    # oneDNN's layout, or is about to. Copying the array to NumPy directly can give other numbers, and on a Python
+    # thread it would start another team of OpenMP threads, see runtime/README.md.
     try:
         return (parameter.list_data()[0] * 1).as_in_context(mx.cpu()).as_nd_ndarray()
-    except RuntimeError:  # that of a deferred initialisation is a kind of it
+    except RuntimeError:  # MXNet's error for a deferred initialisation is a subclass
         raise ModelError(
-            f"{parameter.name} has no values yet: initialize the network and run a batch through it, or train it."
+            f"{parameter.name} has no values yet: initialise the network and run a batch through it, or train it."
         ) from None
 
 
 def write_parameters(path, arrays):
-    """Write arrays of any mode, by name; OSError if the file is not whole."""
+    """Write arrays of any mode, by name; OSError if the file is incomplete."""
     with array_mode(False):
         mx.nd.save(str(path), {name: array.as_nd_ndarray() for name, array in arrays.items()})
-    # MXNet does not say if the disk was full for the file's last bytes, which are the names.
+    # If the disk is full, MXNet does not report that the last bytes are missing. They are the names.
     names = [name.encode() for name in arrays]
     end = struct.pack("<Q", len(names)) + b"".join(struct.pack("<Q", len(name)) + name for name in names)
     with open(path, "rb") as file:
@@ -157,50 +168,50 @@ def read_parameters(path):
     """The arrays of a parameter file by name, as ``mx.nd`` arrays; ModelError if it holds none."""
     path = str(path)
     if not Path(path).is_file():
-        raise ModelError(f"There is no file {path}: name one of parameters.")
+        raise ModelError(f"There is no file {path}: name a parameter file.")
     try:
-        if zipfile.is_zipfile(path):  # MXNet 2's own
+        if zipfile.is_zipfile(path):  # MXNet 2's own format
             with np.load(path) as arrays:
                 return {name: mx.nd.array(array, dtype=array.dtype) for name, array in arrays.items()}
         try:
             with array_mode(False):
                 arrays = mx.nd.load(path)
         except mx.MXNetError:
-            with array_mode(True):  # which MXNet 1 reads in its mode only
+            with array_mode(True):  # MXNet 1 reads files of mx.np arrays in this mode only
                 arrays = mx.nd.load(path)
         return {name: array.as_nd_ndarray() for name, array in arrays.items()}
     except (mx.MXNetError, AttributeError, ValueError, KeyError, TypeError, OSError, zipfile.BadZipFile):
-        raise ModelError(f"{path} holds no parameters of a network: use one that was saved by name.") from None
+        raise ModelError(f"{path} holds no parameters of a network: use a file that was saved by name.") from None
 
 
 def misfit(shapes, net):
-    """The first thing in which parameters differ from a network's, as half a sentence; None if they fit.
+    """The first difference between parameters and those of a network, as half a sentence; None if they fit.
 
     Parameters
     ----------
     shapes : dict
-        A tuple for each structural name, such as ``0.0.weight``.
+        The shape by structural name, such as ``0.0.weight``.
     net : Block
-        Its shapes may be open, in part or whole.
+        Its shapes may be unknown, in part or whole.
     """
     expected = {name: parameter.shape for name, parameter in named_parameters(net).items()}
     for name, shape in expected.items():
         if name not in shapes or not fits(shapes[name], shape):
-            what = f"is of shape {shapes[name]}" if name in shapes else "is not there"
+            what = f"is of shape {shapes[name]}" if name in shapes else "is missing"
             return f"{name} should be of shape {shape}, but {what}"
     surplus = next((name for name in shapes if name not in expected), None)
-    return surplus and f"it has {surplus}, which this one has not"
+    return surplus and f"it has {surplus}, which this one does not have"
 
 
 def fits(shape, expected):
-    """Whether an array's shape is the one expected, where 0 or -1 is a size that is not known yet."""
+    """Whether a shape is the expected one, in which 0 or -1 is a size that is not known yet."""
     if expected is None:
         return True
     return len(shape) == len(expected) and all(size == e or e in (0, -1) for size, e in zip(shape, expected))
 
 
 def put_parameters(net, arrays, ctx=None):
-    """Give a network those of its parameters that are among ``mx.nd`` arrays, in the precision that it has."""
+    """Set those parameters of a network that are in ``arrays`` (``mx.nd``, by name), in the network's precision."""
     devices = ctx if ctx is None or isinstance(ctx, (list, tuple)) else [ctx]
     for name, parameter in named_parameters(net).items():
         if name in arrays:
@@ -211,10 +222,10 @@ def put_parameters(net, arrays, ctx=None):
 
 
 def put_whole(net, arrays, path, ctx=None):
-    """:func:`put_parameters` of all that a file has, once it is seen to be the network's; else a ModelError."""
+    """Set every parameter of a network from the arrays of a file; ModelError, and no change, if they do not fit."""
     differs = misfit({name: array.shape for name, array in arrays.items()}, net)
     if differs:
-        raise ModelError(f"{path} is of another network: {differs}.")
+        raise ModelError(f"{path} holds the parameters of another network: {differs}.")
     put_parameters(net, arrays, ctx)
 
 

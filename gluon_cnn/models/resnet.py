@@ -2,22 +2,22 @@
 
 from mxnet.gluon import nn
 
-from gluon_cnn.models.sequential import network, sequential
+from gluon_cnn.models.sequential import named_sequential, sequential
 
 __all__ = ["Residual", "resnet18"]
 
 
 class Residual(nn.HybridBlock):
-    """Two 3×3 convolutions with batch normalisation, and what came in added to what comes out.
+    """Two 3×3 convolutions with batch normalisation, whose output is added to their input.
 
     Parameters
     ----------
     num_channels : int
         Output channels.
     use_1x1conv : bool, default False
-        Bring what came in to that number of channels, and size, by a 1×1 convolution.
+        Change the input's channels and size by a 1×1 convolution before the addition.
     strides : int, default 1
-        Of the first convolution and the 1×1 one.
+        Of the first convolution and of the 1×1 one.
 
     Takes N×C×H×W, gives N×num_channels×⌈H/strides⌉×⌈W/strides⌉.
     """
@@ -31,8 +31,8 @@ class Residual(nn.HybridBlock):
         self.bn2 = nn.BatchNorm()
         self.relu = nn.Activation("relu")
 
-    def forward(self, X):  # of layers only, so arrays of either kind and symbols go through
-        """What comes out for X."""
+    def forward(self, X):  # made of layers only, so it takes arrays of either kind and symbols
+        """The block's output for a batch."""
         Y = self.relu(self.bn1(self.conv1(X)))
         Y = self.bn2(self.conv2(Y))
         return self.relu(Y + (self.conv3(X) if self.conv3 else X))
@@ -54,7 +54,7 @@ def resnet18(num_classes, *, hybrid=False):
     nn.Sequential or nn.HybridSequential
         Takes N×C×H×W, gives N×num_classes logits.
     """
-    net = network("ResNet-18", hybrid)
+    net = named_sequential("ResNet-18", hybrid)
     net.add(nn.Conv2D(64, kernel_size=3, strides=1, padding=1), nn.BatchNorm(), nn.Activation("relu"))
     for number, num_channels in enumerate((64, 128, 256, 512)):
         block = sequential(hybrid)

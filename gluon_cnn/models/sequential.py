@@ -1,4 +1,4 @@
-"""The ``Sequential`` that every network is built on, and the smallest image it can take."""
+"""The ``Sequential`` that every network is built on, and the smallest image that a network takes."""
 
 import weakref
 
@@ -6,7 +6,7 @@ from mxnet.gluon import nn
 
 from gluon_cnn.errors import ModelError
 
-__all__ = ["check_images", "layers_of", "network", "sequential", "smallest_image"]
+__all__ = ["check_images", "layers_of", "named_sequential", "sequential", "smallest_image"]
 
 
 def sequential(hybrid):
@@ -14,16 +14,18 @@ def sequential(hybrid):
     return nn.HybridSequential() if hybrid else nn.Sequential()
 
 
-def network(name, hybrid):
-    """The same for a whole network, which goes by ``name`` in its errors."""
+def named_sequential(name, hybrid):
+    """The same for a whole network, which its errors call ``name``."""
     net = HybridSequential() if hybrid else Sequential()
     net.network_name = name
     return net
 
 
 def layers_of(block):
-    """The layers of a network in order, containers opened: an activation inside a convolution or a
-    dense layer belongs to it."""
+    """Yield the layers of a network in order, including those inside containers.
+
+    An activation inside a convolution or a dense layer is part of that layer.
+    """
     if block._reg_params or not block._children:
         yield block
     else:
@@ -32,9 +34,9 @@ def layers_of(block):
 
 
 def smallest_image(net):
-    """Height (and width) in pixels of the smallest image that a chain of layers can take.
+    """Height and width in pixels of the smallest image that a chain of layers takes.
 
-    From the last layer to the first: to give ``size`` pixels, a window of ``kernel`` that moves by
+    It is computed from the last layer to the first: to give ``size`` pixels, a window of ``kernel`` that moves by
     ``stride`` needs ``(size - 1) * stride + kernel`` pixels, less the padding on both sides.
     """
     size = 1
@@ -47,22 +49,23 @@ def smallest_image(net):
 
 
 def check_images(net, name, shape):
-    """Raise a ModelError that names the smallest image if ``net`` cannot take a batch of ``shape``."""
+    """Raise a ModelError that gives the smallest size if ``net`` cannot take a batch of ``shape``."""
     if len(shape) != 4:
         raise ModelError(f"{name} takes images as N×C×H×W, not an array of shape {tuple(shape)}.")
     smallest = smallest_image(net)
     if min(shape[2:]) < smallest:
         raise ModelError(
             f"{name} takes images of {smallest}×{smallest} pixels or more, not {shape[2]}×{shape[3]}: "
-            f"resize them to at least {smallest}."
+            f"resize them to at least {smallest}.",
+            "side",
         )
 
 
 class _ChecksImages:
-    """Says which images a network takes, where MXNet would speak of a kernel's size.
+    """Reports which images a network takes, where MXNet would report a kernel's size.
 
-    Not a forward hook, since MXNet warns of one whenever the network is compiled. Symbols pass
-    unchecked, so the check is no part of a compiled or exported network.
+    This is not a forward hook, because MXNet warns about hooks whenever a network is compiled. Symbols are not checked,
+    so the check is not part of a compiled or exported network.
     """
 
     network_name = None
@@ -73,7 +76,7 @@ class _ChecksImages:
         return super().__call__(x, *args)
 
 
-# Gluon names a block after its class, so these keep the names of the classes that they stand for.
+# Gluon names a block after its class, so these have the names of the classes that they replace.
 class Sequential(_ChecksImages, nn.Sequential):
     """An ``nn.Sequential`` that is a whole network."""
 

@@ -14,7 +14,7 @@ __all__ = ["Summary", "SummaryRow", "summary"]
 
 
 class SummaryRow(NamedTuple):
-    """One layer: its Gluon name and type, output shape, number of trained parameters, multiply-adds an image."""
+    """One layer: its name and type in Gluon, output shape, number of trained parameters, multiply-adds per image."""
 
     name: str
     kind: str
@@ -24,19 +24,19 @@ class SummaryRow(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """A network's layers in order; ``str()`` of it is the table."""
+    """A network's layers in order. ``str()`` gives the table."""
 
     input_shape: Tuple[int, ...]
     rows: List[SummaryRow]
 
     @property
     def parameters(self):
-        """Trained parameters of all layers."""
+        """Number of trained parameters in all layers."""
         return sum(row.parameters for row in self.rows)
 
     @property
     def multiply_adds(self):
-        """Multiply-adds of one forward pass of one image, in convolutions and dense layers."""
+        """Multiply-adds of a forward pass of one image, in convolutions and dense layers."""
         return sum(row.multiply_adds for row in self.rows)
 
     def __str__(self):
@@ -59,28 +59,28 @@ class Summary(NamedTuple):
 
 
 def summary(net, shape):
-    """What ``net`` does to a batch of ``shape``, without computing, initialising or changing anything.
+    """The layers that a batch of a shape passes through in ``net``, which is not run, initialised or changed.
 
     Parameters
     ----------
     net : Block
-        Made of hybrid layers, as every network here; initialised or not.
+        Made of hybrid layers, as every network here. It need not be initialised.
     shape : tuple of int
-        N×C×H×W of the input.
+        (N, C, H, W) of the input.
 
     Returns
     -------
     Summary
-        Prints as a table of output shape, parameters and multiply-adds, with their totals.
+        It prints as a table of output shapes, parameters and multiply-adds, with totals.
 
     Raises
     ------
     ModelError
-        If a batch of that shape does not fit the network, or a layer computes outside Gluon's symbols.
+        If a batch of that shape does not fit the network, or a layer cannot be traced by Gluon's symbols.
     """
     shape = tuple(shape)
     if len(shape) != 4 or min(shape) < 1:
-        raise ModelError(f"A summary needs the input's shape as (N, C, H, W), all 1 or more, not {shape}.")
+        raise ModelError(f"shape is {shape}; a summary needs four sizes, (N, C, H, W), each 1 or more.")
     if getattr(net, "network_name", None):
         check_images(net, net.network_name, shape)
     calls = _trace(net)
@@ -99,7 +99,7 @@ def summary(net, shape):
 
 
 def _trace(net):
-    """Each layer with the symbol it gives, in the order in which a forward pass reaches them."""
+    """Each layer with its output symbol, in the order of a forward pass."""
     calls = []
     hooks = [
         layer.register_forward_hook(lambda block, _, output: calls.append((block, output)))
@@ -111,8 +111,8 @@ def _trace(net):
     except (AttributeError, TypeError, mx.MXNetError):
         name = getattr(net, "name", type(net).__name__)
         raise ModelError(
-            f"{name} cannot be summarised, because a layer of it computes on arrays, as all do in MXNet 2: use Gluon's "
-            "own net.summary(x)."
+            f"{name} cannot be summarised, because one of its layers computes on arrays, as all do in MXNet 2: use "
+            "Gluon's own net.summary(x)."
         ) from None
     finally:
         for hook in hooks:
@@ -122,12 +122,12 @@ def _trace(net):
 
 def _infer(layer, output, shape):
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # where MXNet prints the input once more if it does not fit
+        with contextlib.redirect_stdout(io.StringIO()):  # MXNet prints an input that does not fit
             arguments, outputs, auxiliary = output.infer_shape(data=shape)
     except mx.MXNetError as error:
         reason = str(error).strip().splitlines()[-1].strip()
         raise ModelError(
-            f"An input of shape {shape} does not fit at {layer.name} ({reason}): take another size."
+            f"An input of shape {shape} does not fit at {layer.name} ({reason}): use another size.", "side"
         ) from None
     shapes = dict(zip(output.list_arguments(), arguments))
     shapes.update(zip(output.list_auxiliary_states(), auxiliary))
@@ -135,7 +135,7 @@ def _infer(layer, output, shape):
 
 
 def _multiply_adds(layer, output_shape, shapes):
-    """Each weight of a dense layer is used once an image, each of a convolution once an output pixel."""
+    """A dense layer uses each weight once per image, a convolution once per output pixel."""
     weight = getattr(layer, "weight", None)
     if weight is None:
         return 0

@@ -1,11 +1,14 @@
 """VGG (book, section 5.7 of the first edition and 7.2 of the English one; Simonyan and Zisserman, 2014)."""
 
+import functools
+
 from mxnet.gluon import nn
 
 from gluon_cnn.errors import ModelError
-from gluon_cnn.models.sequential import network, sequential
+from gluon_cnn.models.network import Network
+from gluon_cnn.models.sequential import named_sequential, sequential
 
-__all__ = ["vgg", "vgg11", "vgg_block"]
+__all__ = ["NETWORK", "vgg", "vgg11", "vgg_block"]
 
 # VGG-11: (number of convolutions, number of channels) of each block
 _VGG11 = ((1, 64), (1, 128), (2, 256), (2, 512), (2, 512))
@@ -52,7 +55,7 @@ def vgg(conv_arch, *, num_classes=10, hybrid=False):
     nn.Sequential or nn.HybridSequential
         Takes N×C×H×W (1×224×224 in the book), gives N×num_classes logits.
     """
-    net = network("VGG", hybrid)
+    net = named_sequential("VGG", hybrid)
     for num_convs, num_channels in conv_arch:
         net.add(vgg_block(num_convs, num_channels, hybrid=hybrid))
     net.add(
@@ -65,15 +68,20 @@ def vgg(conv_arch, *, num_classes=10, hybrid=False):
     return net
 
 
-def vgg11(*, ratio=1, num_classes=10, hybrid=False):
-    """VGG-11, with the channels of each block divided by ``ratio`` (4 in the book's training runs).
+def vgg11(*, ratio=4, num_classes=10, hybrid=False):
+    """The VGG-11 that the book trains, with a quarter of the channels.
 
     Parameters
     ----------
-    ratio : int, default 1
-        Divides 64, 128, 256, 512 and 512 channels.
+    ratio : int, default 4
+        Divides 64, 128, 256, 512 and 512 channels; 1 gives the VGG-11 of the paper.
     num_classes, hybrid
         As in :func:`vgg`.
+
+    Returns
+    -------
+    nn.Sequential or nn.HybridSequential
+        As :func:`vgg`.
 
     Raises
     ------
@@ -81,6 +89,19 @@ def vgg11(*, ratio=1, num_classes=10, hybrid=False):
         If ``ratio`` is not from 1 to 64.
     """
     if not 1 <= ratio <= 64:
-        raise ModelError(f"VGG-11's ratio is {ratio}; it divides 64 channels or more, so use 1 to 64.")
+        raise ModelError(f"VGG-11's ratio is {ratio}; it divides 64 channels or more, so use 1 to 64.", "ratio")
     conv_arch = [(num_convs, num_channels // ratio) for num_convs, num_channels in _VGG11]
     return vgg(conv_arch, num_classes=num_classes, hybrid=hybrid)
+
+
+NETWORK = Network(
+    "VGG",
+    vgg11,
+    lr=0.05,
+    quick_side=96,
+    published_as="vgg",
+    # The notebooks show the example to the whole VGG-11, and then train one with a quarter of the channels.
+    shown=functools.partial(vgg11, ratio=1),
+    rearranged=True,
+    optimized=True,
+)

@@ -10,12 +10,13 @@ from mxnet.gluon import nn
 from mxnet.gluon.model_zoo import vision
 
 from gluon_cnn.errors import ModelError
+from gluon_cnn.models.network import Network
 
-__all__ = ["canonical_name", "import_gluoncv", "network", "side_of"]
+__all__ = ["import_gluoncv", "zoo_name", "zoo_network"]
 
 # Modules of gluoncv.model_zoo whose networks take a batch of images and give a logit for each class. Of the others that
-# classify images, hrnet and pruned_resnet have 1,000 classes whatever one asks for, nasnet gives two outputs, and a
-# compiled resnest goes on dropping blocks after the training.
+# classify images, hrnet and pruned_resnet always have 1,000 classes, nasnet gives two outputs, and a compiled resnest
+# still drops blocks after the training.
 _CLASSIFIERS = (
     "alexnet", "cifarresnet", "cifarresnext", "cifarwideresnet", "densenet", "dla", "googlenet", "inception",
     "mobilenet", "mobilenetv3", "residual_attentionnet", "resnet", "resnetv1b", "resnext", "senet", "shufflenet",
@@ -49,8 +50,8 @@ def import_gluoncv():
     return gluoncv
 
 
-def canonical_name(name):
-    """``gluoncv:cifar_resnet20_v1`` for that name in any case.
+def zoo_name(name):
+    """A zoo network's name, such as ``gluoncv:cifar_resnet20_v1``, from that name in upper or lower case.
 
     Raises
     ------
@@ -59,24 +60,27 @@ def canonical_name(name):
     """
     zoo, _, wanted = str(name).lower().partition(":")
     if zoo not in _ZOOS:
-        raise ModelError(f"There is no model zoo {zoo!r}; write {' or '.join(f'{zoo}:NAME' for zoo in _ZOOS)}.")
+        raise ModelError(
+            f"There is no model zoo {zoo!r}; write {' or '.join(f'{zoo}:NAME' for zoo in _ZOOS)}.", "model"
+        )
     whose, names_of = _ZOOS[zoo]
     classifiers, others = names_of()
     if wanted not in classifiers:
         nearest = ", ".join(difflib.get_close_matches(wanted, classifiers, cutoff=0))
         if wanted in others:
             raise ModelError(
-                f"{wanted} of {whose} cannot be trained here, for it does not take a batch of images and give one "
-                f"logit a class in MXNet 1.9.1; the nearest that do are {nearest}."
+                f"{wanted} of {whose} cannot be trained here, because in MXNet 1.9.1 it does not give one logit "
+                f"per class for a batch of images; the nearest that do are {nearest}.",
+                "model",
             )
-        raise ModelError(f"There is no network {wanted!r} in {whose}; the nearest are {nearest}.")
+        raise ModelError(f"There is no network {wanted!r} in {whose}; the nearest are {nearest}.", "model")
     return f"{zoo}:{wanted}"
 
 
 @functools.lru_cache(maxsize=None)
 def _gluoncv_names():
     import_gluoncv()
-    from gluoncv.model_zoo.model_zoo import _models  # the public list has names alone
+    from gluoncv.model_zoo.model_zoo import _models  # the public list has only the names
 
     root = "gluoncv.model_zoo."
     # GluonCV's GroupNorm cannot be compiled in MXNet 1.9.1.
@@ -92,7 +96,7 @@ def _gluoncv_names():
 def _gluon_names():
     try:
         vision.get_model("")
-    except ValueError as error:  # the only place where Gluon tells them
+    except ValueError as error:  # the only place where Gluon lists them
         return str(error).split("\n\t")[1:], ()
 
 
@@ -100,34 +104,29 @@ def _gluon_names():
 _ZOOS = {"gluoncv": ("GluonCV's model zoo", _gluoncv_names), "gluon": ("Gluon's model zoo", _gluon_names)}
 
 
-def side_of(name):
-    """Height and width in pixels of the images that a network was made for, by its canonical name."""
-    name = name.partition(":")[2]
-    return 32 if name.startswith("cifar_") else 299 if name.startswith("inception") else 224
+def zoo_network(name):
+    """The record of a zoo's network, by its name from :func:`zoo_name`.
+
+    It is built behind a layer that makes three equal channels of a grey image's one.
+    """
+    own_name = name.partition(":")[2]
+    side = 32 if own_name.startswith("cifar_") else 299 if own_name.startswith("inception") else 224
+
+    def build(*, num_classes=10, hybrid=True):
+        return _build(name, num_classes)
+
+    return Network(name, build, side=side)
 
 
-def network(name, *, num_classes=10, hybrid=True):
-    """A network of a zoo behind a layer that makes three equal channels of a grey image's one.
+def _build(name, num_classes):
+    """The network: an ``nn.HybridSequential`` that takes N×1×H×W ``mx.nd`` arrays and gives N×num_classes logits.
 
-    Parameters
-    ----------
-    name : str
-        Canonical, see :func:`canonical_name`.
-    num_classes : int, default 10
-        Number of logits.
-    hybrid : bool
-        For the book's networks' sake; these are hybrid blocks always.
-
-    Returns
-    -------
-    nn.HybridSequential
-        Takes N×1×H×W ``mx.nd`` arrays, gives N×num_classes logits. Its second child is the zoo's own network, for
-        images of three channels, whose parameter files are the zoo's.
+    Its second child is the zoo's own network, for images of three channels, whose parameter files are the zoo's.
 
     Raises
     ------
     ModelError
-        Under ``npx.set_np()``, for whose arrays these networks were not written.
+        Under ``npx.set_np()``: these networks were not written for its arrays.
     """
     if mx.util.is_np_array():
         raise ModelError(f"{name} takes mx.nd arrays only: call npx.reset_np() first, and use MXNet 1.9.1.")

@@ -1,55 +1,94 @@
-"""Checkpoints: a directory each, which is whole and verified or not there.
+"""A checkpoint: a directory that is whole and verified, or not there.
 
-    checkpoint/epoch-003                three epochs are complete
-    checkpoint/epoch-003-step-00120     and 120 steps of the fourth
-
-Each holds the parameters, the trainer's states and ``manifest.json`` with their SHA-256 and where the run
-stood. The trainer's states are MXNet's pickle, so they are read only where the manifest's hashes hold.
+It holds the parameters, the trainer's states and ``manifest.json`` with their SHA-256 and the run's :class:`State`.
+The trainer's states are MXNet's pickle, so they are read only where the manifest's hashes hold.
 """
 
 import copy
+import dataclasses
 import hashlib
 import json
-import logging
 import math
-import re
 import shutil
 import tempfile
 import warnings
 from pathlib import Path
-from typing import Dict, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional
 
 import mxnet as mx
 import numpy as np
 
-from gluon_cnn.array_mode import array_mode
 from gluon_cnn.errors import CheckpointError, ModelError, TrainingDiverged
 from gluon_cnn.files import flush_to_disk, sha256_of
 from gluon_cnn.models.parameters import copied_parameters, load_parameters, write_parameters
+from gluon_cnn.runtime.array_mode import array_mode
+from gluon_cnn.training.history import EpochResult
 from gluon_cnn.training.mixed_precision import scaler_state
 
 __all__ = [
+    "OtherVersion",
     "Snapshot",
-    "best_checkpoint",
-    "last_checkpoint",
-    "load_checkpoint",
-    "load_last_checkpoint",
+    "State",
     "load_network",
     "load_states",
+    "read_state",
     "take_snapshot",
-    "tidy",
+    "verified_state",
     "write_checkpoint",
 ]
 
-log = logging.getLogger(__name__)
-
 PARAMETERS, STATES, MANIFEST = "net.params", "trainer.states", "manifest.json"
-FORMAT = 1
-KEPT = 2  # newest checkpoints of each kind, besides the best
+FORMAT = 2
 
 
-class _OtherVersion(CheckpointError):
+class OtherVersion(CheckpointError):
     """A checkpoint that is whole, and in a form that this version does not know."""
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """Where a run stands.
+
+    Attributes
+    ----------
+    recipe : dict
+        What has to be the same when the run is resumed.
+    epoch, step : int
+        Complete epochs, and steps of the next one.
+    sums : list of dict
+        For each worker ``loss``, ``correct`` and ``images`` of these steps.
+    seconds, train_seconds : float
+        Of these steps, with and without the test pass.
+    history : list of EpochResult
+    dead_classes : list of int
+        After the last complete epoch.
+    loss_scaler : dict, optional
+        In mixed precision.
+    """
+
+    recipe: dict
+    epoch: int = 0
+    step: int = 0
+    sums: List[dict] = dataclasses.field(default_factory=list)
+    seconds: float = 0.0
+    train_seconds: float = 0.0
+    history: List[EpochResult] = dataclasses.field(default_factory=list)
+    dead_classes: List[int] = dataclasses.field(default_factory=list)
+    loss_scaler: Optional[dict] = None
+
+    def to_json(self):
+        """A dictionary that JSON can hold."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, content):
+        """The state that :meth:`to_json` gave; TypeError or KeyError if it is not one."""
+        return cls(**{**content, "history": [EpochResult(**row) for row in content["history"]]})
+
+    @property
+    def name(self):
+        """What a checkpoint of this state is called."""
+        return f"epoch-{self.epoch:03d}" + (f"-step-{self.step:05d}" if self.step else "")
 
 
 class Snapshot(NamedTuple):
@@ -59,24 +98,21 @@ class Snapshot(NamedTuple):
     parameters: Dict[str, mx.nd.NDArray]
     squares: mx.nd.NDArray
     updater: Optional[mx.optimizer.Updater]
-    state: dict
+    state: State
 
 
 def take_snapshot(net, trainer, state):
-    """Copy a training, so that it can go on while the copy is written.
+    """Copy a training, so that it can continue while the copy is written.
 
     Parameters
     ----------
     net : Block
     trainer : gluon.Trainer
-    state : dict
-        Where the run stands, for JSON: ``epoch`` complete epochs, ``step`` steps of the next, ``history``,
-        and whatever else the run needs to go on.
+    state : State
     """
     parameters = copied_parameters(net)
     squares = mx.nd.multi_sum_sq(*parameters.values(), num_arrays=len(parameters))
-    if scaler_state(trainer):
-        state = {**state, "loss_scaler": scaler_state(trainer)}
+    state = dataclasses.replace(state, loss_scaler=scaler_state(trainer))
     return Snapshot(parameters, squares, _copy_of_states(trainer), state)
 
 
@@ -86,7 +122,7 @@ def _copy_of_states(trainer):
         return None
     # With several devices it is the kvstore that updates.
     updater = trainer._kvstore._updater if trainer._update_on_kvstore else trainer._updaters[0]
-    # Of the optimizer without the parameters, which it leaves out of copies by itself.
+    # A copy of the optimizer, which leaves the parameters out of copies by itself.
     snapshot = mx.optimizer.Updater(copy.deepcopy(updater.optimizer))
     snapshot.states = {index: _copied(state) for index, state in updater.states.items()}
     return snapshot
@@ -99,8 +135,7 @@ def _copied(state):
 
 
 def write_checkpoint(directory, snapshot):
-    """Write a checkpoint; of the complete epochs the two newest and the best one stay, and of the steps after them the
-    two newest.
+    """Write a checkpoint.
 
     Parameters
     ----------
@@ -119,9 +154,8 @@ def write_checkpoint(directory, snapshot):
         If a parameter is not a finite number. Nothing is written then.
     """
     _refuse_non_finite(snapshot)
-    state = snapshot.state
-    final = directory / _name(state)
-    if final.is_dir():  # stopped once more before the next step: it holds just this
+    final = directory / snapshot.state.name
+    if final.is_dir():  # stopped again before the next step: it already holds this state
         return final
     temporary = directory / f".{final.name}.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
@@ -133,7 +167,7 @@ def write_checkpoint(directory, snapshot):
             (temporary / STATES).write_bytes(updater.get_states(dump_optimizer=True) if updater else b"")
         content = {
             "format": FORMAT,
-            "state": state,
+            "state": snapshot.state.to_json(),
             "files": {
                 name: {"sha256": sha256_of(temporary / name), "bytes": (temporary / name).stat().st_size}
                 for name in (PARAMETERS, STATES)
@@ -147,60 +181,11 @@ def write_checkpoint(directory, snapshot):
         flush_to_disk(directory)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    tidy(directory)
     return final
 
 
-def load_last_checkpoint(directory, net, devices, recipe=None):
-    """Put the parameters of the last checkpoint that is whole in place; returns its directory and its state, or
-    (None, None) if there is none at all. The bytes of its trainer's states are for :func:`load_states`.
-
-    A damaged one after it, or one whose state names another ``recipe``, is reported and moved aside, to a name that
-    ends with ``.damaged``.
-
-    Raises
-    ------
-    CheckpointError
-        If there are checkpoints and none of them is whole, or the whole one is of another network. Nothing has been
-        changed then.
-    """
-    damaged = []
-    for checkpoint in sorted(_checkpoints(directory), key=_position, reverse=True):
-        try:
-            _refuse_other_recipe(checkpoint, _verified_state(checkpoint), recipe)
-        except _OtherVersion:
-            raise
-        except CheckpointError as error:
-            damaged.append((checkpoint, error))
-            continue
-        state = load_network(checkpoint, net, devices)
-        for other, error in damaged:
-            aside = other.with_name(f"{other.name}.damaged")
-            shutil.rmtree(aside, ignore_errors=True)
-            other.rename(aside)
-            log.warning(f"{str(error).rsplit(': ', 1)[0]}; it is {aside.name} now, and {checkpoint.name} is used")
-        return checkpoint, state
-    if damaged:
-        names = ", ".join(checkpoint.name for checkpoint, _ in damaged)
-        raise CheckpointError(f"No checkpoint in {directory} is whole ({names}): restore one, or begin another run.")
-    return None, None
-
-
-def load_checkpoint(checkpoint, net, trainer, devices):
-    """Put a checkpoint's parameters and trainer states in place; returns its state.
-
-    Raises
-    ------
-    CheckpointError
-        If a byte of the checkpoint is not as it was written, or it is of another network.
-    """
-    state = load_network(checkpoint, net, devices)
-    load_states(trainer, (checkpoint / STATES).read_bytes())
-    return state
-
-
 def load_states(trainer, states):
-    """Put a checkpoint's trainer states, its bytes, in place; none where a parameter server had them."""
+    """Load a checkpoint's trainer states, given as bytes; there are none where a parameter server had them."""
     if states:
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory) / STATES
@@ -212,69 +197,24 @@ def load_states(trainer, states):
                         trainer.load_states(str(path))
                 except (ImportError, AttributeError):  # a pickle that names classes where they are not
                     raise CheckpointError(
-                        "The trainer's states were written by another MXNet, which the run's config.json names: go on "
-                        "with that one."
+                        "The trainer's states were written by another MXNet", "use the one that config.json names"
                     ) from None
 
 
 def load_network(checkpoint, net, devices):
-    """Put a checkpoint's parameters in place; returns its state. Raises what :func:`load_checkpoint` does."""
-    state = _verified_state(checkpoint)
+    """Load a checkpoint's parameters into a network, and return its State.
+
+    Raises
+    ------
+    CheckpointError
+        If a byte of the checkpoint is not as it was written, or it is of another network.
+    """
+    state = verified_state(checkpoint)
     try:
         load_parameters(net, checkpoint / PARAMETERS, ctx=devices)
     except ModelError as error:
-        raise CheckpointError(str(error)) from None
+        raise CheckpointError(str(error).rstrip("."), "restore the checkpoint that was here") from None
     return state
-
-
-def last_checkpoint(directory):
-    """The checkpoint that is furthest on, or None."""
-    return max(_checkpoints(directory), default=None, key=_position)
-
-
-def best_checkpoint(directory):
-    """The complete epoch with the highest test accuracy, the first of equals, or None."""
-    last = last_checkpoint(directory)
-    if last is None:
-        return None
-    history = _manifest(last)["state"]["history"]
-    there = [row for row in history if (directory / _name({"epoch": row["epoch"], "step": 0})).is_dir()]
-    if not there:
-        return None
-    best = max(there, key=lambda row: row["test_acc"])
-    return directory / _name({"epoch": best["epoch"], "step": 0})
-
-
-def _checkpoints(directory):
-    return [path for path in directory.glob("epoch-*") if path.is_dir() and _position(path)]
-
-
-def _position(path):
-    """(epoch, step) in a checkpoint's name; None if the name is no checkpoint's."""
-    match = re.fullmatch(r"epoch-(\d+)(?:-step-(\d+))?", path.name)
-    return match and (int(match[1]), int(match[2] or 0))
-
-
-def _name(state):
-    step = f"-step-{state['step']:05d}" if state["step"] else ""
-    return f"epoch-{state['epoch']:03d}{step}"
-
-
-def tidy(directory):
-    """Remove what a killed process left half-written or half-removed, and all but the newest and the best: where a run
-    was stopped makes no difference to what it leaves at its end."""
-    if not directory.is_dir():
-        return
-    for path in directory.glob(".epoch-*.tmp"):
-        shutil.rmtree(path)
-    checkpoints = sorted(_checkpoints(directory), key=_position)
-    epochs = [path for path in checkpoints if _position(path)[1] == 0]
-    after = [path for path in checkpoints if not epochs or _position(path) > _position(epochs[-1])]
-    for path in set(checkpoints) - {*epochs[-KEPT:], *after[-KEPT:], best_checkpoint(directory)}:
-        # Renamed first, so that a stop in the middle leaves nothing that looks like a checkpoint.
-        doomed = directory / f".{path.name}.tmp"
-        path.rename(doomed)
-        shutil.rmtree(doomed)
 
 
 def _hash_of(content):
@@ -286,45 +226,55 @@ def _manifest(checkpoint):
         manifest = json.loads((checkpoint / MANIFEST).read_text(encoding="utf-8"))
         stated = manifest.pop("sha256")
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
-        raise CheckpointError(_damaged(checkpoint, MANIFEST)) from None
+        raise _damaged(checkpoint, MANIFEST) from None
     if stated != _hash_of(manifest):
-        raise CheckpointError(_damaged(checkpoint, MANIFEST))
+        raise _damaged(checkpoint, MANIFEST)
     if manifest["format"] != FORMAT:
-        raise _OtherVersion(f"{checkpoint} was written by another version of gluon-cnn: use that version to read it.")
+        raise _other_version(checkpoint)
     return manifest
 
 
-def _verified_state(checkpoint):
+def read_state(checkpoint):
+    """The State of a checkpoint, whose other files are not looked at."""
+    return _state_of(checkpoint, _manifest(checkpoint))
+
+
+def verified_state(checkpoint):
+    """The State of a checkpoint; CheckpointError if a byte of it is not as it was written."""
     manifest = _manifest(checkpoint)
     for name, stated in manifest["files"].items():
         path = checkpoint / name
         if not path.is_file() or path.stat().st_size != stated["bytes"] or sha256_of(path) != stated["sha256"]:
-            raise CheckpointError(_damaged(checkpoint, name))
-    return manifest["state"]
+            raise _damaged(checkpoint, name)
+    return _state_of(checkpoint, manifest)
 
 
-def _refuse_other_recipe(checkpoint, state, recipe):
-    found = state.get("recipe")
-    for name in found or {}:
-        if recipe is not None and found[name] != recipe.get(name):
-            raise CheckpointError(
-                f"The checkpoint {checkpoint} is another run's, with {name} {found[name]!r}, not {recipe.get(name)!r}: "
-                "restore the one that was here."
-            )
+def _state_of(checkpoint, manifest):
+    try:
+        return State.from_json(manifest["state"])
+    except (TypeError, KeyError):  # it has other fields
+        raise _other_version(checkpoint) from None
+
+
+def _other_version(checkpoint):
+    return OtherVersion(f"{checkpoint} was written by another version of gluon-cnn", "use that version to read it")
 
 
 def _damaged(checkpoint, name):
-    return (
-        f"The checkpoint {checkpoint} is damaged, for {name} is not as it was written: restore it, or go on with the "
-        "run's training by --resume, which takes the one before."
+    return CheckpointError(
+        f"The checkpoint {checkpoint} is damaged: {name} is not as it was written",
+        "restore it, or resume the run, which takes the one before",
+        "resume",
     )
 
 
 def _refuse_non_finite(snapshot):
+    state = snapshot.state
     for (name, array), squares in zip(snapshot.parameters.items(), snapshot.squares.asnumpy()):
         # One number of each parameter tells, unless it is the square that is too large.
         if not math.isfinite(squares) and not np.isfinite(array.asnumpy()).all():
             raise TrainingDiverged(
-                f"The parameter {name} is no longer finite after epoch {snapshot.state['epoch']}, "
-                f"step {snapshot.state['step']}; try a smaller --lr."
+                f"The parameter {name} is no longer finite after epoch {state.epoch}, step {state.step}",
+                "try a smaller learning rate",
+                "lr",
             )

@@ -3,42 +3,27 @@
 import mxnet as mx
 from mxnet import gluon
 
-from gluon_cnn.array_mode import array_mode
 from gluon_cnn.checks import choice
-from gluon_cnn.models import summary, vgg11
+from gluon_cnn.models import find_network, list_models
 from gluon_cnn.models.sequential import smallest_image
+from gluon_cnn.recipe import EDITIONS, PUBLISHED_EDITIONS
+from gluon_cnn.runtime.array_mode import array_mode
 from gluon_cnn.seeding import WEIGHTS, seed_mxnet
 
-__all__ = ["initialize", "initialize_as_published", "initialize_from_seed"]
-
-# edition: whether its notebooks call npx.set_np(), under which MXNet draws by other operators
-_NUMPY_ARRAYS = {"zh-v1": False, "en": True}
-
-
-def initialize(net, recipe, devices):
-    """Give the network of a recipe the weights that the recipe begins from."""
-    if recipe.init == "book":
-        initialize_as_published(net, recipe.edition, ctx=devices)
-    else:
-        side = recipe.resize or 28
-        if recipe.edition is None:
-            summary(net, (1, 1, side, side))  # says whether a zoo's network takes images of this size, as ours do
-        initialize_from_seed(net, recipe.seed, (1, 1, side, side), ctx=devices)
+__all__ = ["initialize_as_published", "initialize_from_seed"]
 
 
 def initialize_as_published(net, edition="zh-v1", *, ctx=None):
     """Give a book network the weights that every published run of it began from.
 
-    No notebook sets a seed, but MXNet's generator begins at 0 in each process and the initialisers
-    draw on the CPU. So the weights are those that come after what a notebook draws before it trains:
-    an example image, the default weights of the network that the example is shown to, then Xavier's. That
-    network is the one that is trained, but for VGG: its notebooks show the example to the whole VGG-11 and
-    train one with a quarter of the channels.
+    No notebook sets a seed, but MXNet's generator begins at 0 in each process and the initialisers draw on the CPU. So
+    the weights are those that come after what a notebook draws before it trains: an example image, the default weights
+    of the network that the example is shown to, then Xavier's.
 
     Parameters
     ----------
     net : nn.Sequential or nn.HybridSequential
-        LeNet of that edition, AlexNet, VGG-11 or NiN, for one input channel. Initialised anew.
+        LeNet of that edition, AlexNet, VGG-11 or NiN, for one input channel. Initialised again.
     edition : {"zh-v1", "en"}
     ctx : mx.Context or list of mx.Context, optional
         Where the parameters are put; MXNet's current context by default.
@@ -48,19 +33,19 @@ def initialize_as_published(net, edition="zh-v1", *, ctx=None):
     SettingError
         For another edition.
     """
-    with_numpy = _NUMPY_ARRAYS[choice("edition", edition, _NUMPY_ARRAYS)]
-    side = 28 if smallest_image(net) <= 28 else 224  # LeNet's example, and that of all others
-    shape = (1, 1, side, side)
+    with_numpy = EDITIONS[choice("edition", edition, PUBLISHED_EDITIONS)].numpy_arrays
+    network = _record_of(net)
+    shape = (1, 1, network.side, network.side)
     net.initialize(force_reinit=True, ctx=ctx, init=mx.init.Zero())
     _forward_zeros(net, shape, ctx)  # the layers learn their shapes, and all weights below are drawn at once
-    shown = _whole_vgg11(shape) if getattr(net, "network_name", None) == "VGG" else net
+    shown = _shown(network, shape) if network.shown else net
     with mx.cpu(), array_mode(with_numpy):
         mx.random.seed(0)
         if with_numpy:
             mx.np.random.uniform(size=shape)
         else:
             mx.nd.random.uniform(shape=shape)
-        # Block's own, for that of MXNet 2's HybridSequential goes back to NumPy's arrays.
+        # Block's own, because that of MXNet 2's HybridSequential goes back to NumPy's arrays.
         gluon.Block.initialize(shown, force_reinit=True)
         gluon.Block.initialize(net, force_reinit=True, init=mx.init.Xavier())
         weights = {name: parameter.data().asnumpy() for name, parameter in net.collect_params().items()}
@@ -71,8 +56,17 @@ def initialize_as_published(net, edition="zh-v1", *, ctx=None):
         parameter.set_data(array(weights[name]))
 
 
-def _whole_vgg11(shape):
-    net = vgg11(hybrid=True)
+def _record_of(net):
+    """The record of a book network. One that was built by hand is known by the smallest image that it takes."""
+    records = [record for record in map(find_network, list_models()) if record.published_as]
+    title = getattr(net, "network_name", None)
+    found = [record for record in records if record.title == title]
+    return (found or [record for record in records if (record.side <= 28) == (smallest_image(net) <= 28)])[0]
+
+
+def _shown(network, shape):
+    """The network to which the notebooks show the example, with weights of 0."""
+    net = network.shown(hybrid=True)
     for parameter in net.collect_params().values():
         parameter.grad_req = "null"  # nobody trains it
     net.initialize(mx.init.Zero())
@@ -86,7 +80,7 @@ def initialize_from_seed(net, seed, shape, *, ctx=None):
     Parameters
     ----------
     net : Block
-        Initialised anew.
+        Initialised again.
     seed : int
     shape : tuple of int
         N×C×H×W of an input, from which the layers learn how many weights they have.

@@ -1,8 +1,8 @@
 """The workers that train one network together, on MXNet's parameter server.
 
 Every process of a job is told by ``DMLC_*`` variables what it is: a worker, a server, which adds up the workers'
-gradients, or the scheduler, which brings them together. :mod:`gluon_cnn.launch` sets them, or whatever else started the
-processes. Servers and the scheduler do their work within ``import mxnet`` and end there.
+gradients, or the scheduler, which brings them together. :mod:`gluon_cnn.training.launch` sets them, or whatever else
+started the processes. Servers and the scheduler do their work within ``import mxnet`` and end there.
 """
 
 import atexit
@@ -21,14 +21,13 @@ import numpy as np
 
 from gluon_cnn.checks import choice, positive
 from gluon_cnn.errors import JobFailed, RunStopped, SettingError
+from gluon_cnn.training.settings import DIST_TIMEOUT, KVSTORES
 
-__all__ = ["DIST_TIMEOUT", "KVSTORES", "Job"]
+__all__ = ["Job"]
 
-KVSTORES = ("local", "device", "dist_sync", "dist_async")
-#: Seconds without a finished step after which a worker gives up.
-DIST_TIMEOUT = 60.0
-# And where the workers wait for each other without steps: before the first, after an epoch of dist_async, at the end.
-PATIENCE = 1800.0
+# Seconds for which the workers wait for each other without steps: before the first, after an epoch of dist_async, at
+# the end.
+WITHOUT_STEPS = 1800.0
 
 # Keys in the parameter server: the trainer's are its parameters' numbers, from 0.
 _VOTE = 1 << 20
@@ -38,13 +37,12 @@ _keys = itertools.count(_VOTE + 1)
 class Job:
     """This process's part in a training: alone, or one of several workers.
 
-    What is said here of all workers is called by all of them, at the same place of their work.
+    Every method that speaks of all workers is called by all of them, at the same point of their work.
 
     Parameters
     ----------
-    kvstore : {"device", "local", "dist_sync", "dist_async"}
-        Where gradients are added up: on the devices or the CPU of this process, or on parameter servers, after each
-        step of all workers, or whenever a worker has one.
+    kvstore : str
+        As in :class:`gluon_cnn.training.settings.Settings`.
     timeout : float
         Seconds without a finished step after which the watchdog ends this process, see :meth:`beat`.
 
@@ -70,18 +68,17 @@ class Job:
         is_worker = os.environ.get("DMLC_ROLE") == "worker"
         if self.distributed and not is_worker:
             raise SettingError(
-                f"kvstore is {kvstore!r}, but this process is not a worker of a job: start it by "
-                "python -m gluon_cnn.launch -n WORKERS -- COMMAND."
+                f"kvstore is {kvstore!r}, but this process is not a worker of a job: start it with gluon-cnn launch."
             )
         if is_worker and not self.distributed:
             raise SettingError(
-                f"kvstore is {kvstore!r}, but this process was started as a worker of a job: add --kvstore dist_sync."
+                f"kvstore is {kvstore!r}, but this process was started as a worker of a job: use dist_sync.", "kvstore"
             )
         if self.distributed:
             _require_environment()
             self.store = mx.kv.create(kvstore)
             self.rank, self.workers = self.store.rank, self.store.num_workers
-            self.beat(PATIENCE)
+            self.beat(WITHOUT_STEPS)
             threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
             atexit.register(self._leave)
 
@@ -136,7 +133,7 @@ class Job:
 
         The trainer would do so at its first step, without the wait; then a server has sometimes taken in the first
         gradients before it is asked for the parameters, and answers with those. Servers that update by themselves are
-        told here, for good, to divide gradients by ``batch_size``.
+        told here, once and for all, to divide gradients by ``batch_size``.
         """
         if self.distributed:
             for parameter in trainer._params:  # in the plain layout: MXNet cannot send oneDNN's
@@ -175,14 +172,14 @@ class Job:
         return tuple(votes > 0 for votes in ballot.asnumpy().tolist())
 
     def beat(self, at_least=0.0):
-        """Tell the watchdog that work goes on. If it hears nothing for ``timeout`` seconds, or ``at_least`` as many, it
-        ends this process: MXNet itself would wait for ever for a worker or a server that is gone."""
+        """Tell the watchdog that work continues. If it hears nothing for ``timeout`` seconds, or ``at_least`` as many,
+        it ends this process: MXNet itself would wait forever for a worker or a server that is gone."""
         self._deadline = time.monotonic() + max(self.timeout, at_least)
 
     def settle(self, trainer):
         """Before a test: wait for all workers, and take over the parameters as the servers have them then.
 
-        In step with each other the workers have the same ones anyway, but for the running statistics of batch
+        In step with each other the workers have the same ones anyway, except for the running statistics of batch
         normalisation, which every device gathers from its own images: all get those of the first worker's first
         device, which are what a checkpoint has. With ``dist_async`` only the devices of a worker do.
         """
@@ -195,7 +192,7 @@ class Job:
                     for other in others:  # not by set_data, with which a trainer forgets the optimizer's state
                         first.copyto(other)
         if self.distributed and not self.synchronous and trainer._kv_initialized:
-            self.beat(PATIENCE)
+            self.beat(WITHOUT_STEPS)
             mx.nd.waitall()  # this worker's last gradients are there
             self.store._barrier()
             for number, parameter in enumerate(trainer._params):
@@ -209,7 +206,7 @@ class Job:
         return self
 
     def __exit__(self, kind, error, _):
-        self.beat(PATIENCE)  # no more steps, and the first worker writes its figures
+        self.beat(WITHOUT_STEPS)  # no more steps, and the first worker writes its figures
         if isinstance(error, RunStopped):
             # All stop together, or each by itself; then the others are not to be waited for.
             self._exit_code = 0 if self.synchronous else 128 + error.signal
@@ -226,8 +223,8 @@ class Job:
             time.sleep(min(1.0, self.timeout / 4))
         with contextlib.suppress(OSError):
             print(
-                f"gluon-cnn: rank {self.rank}: no step was finished for {self.timeout:g} s, so a worker or a server is "
-                "gone (or --dist-timeout is too short): go on with --resume.",
+                f"gluon-cnn: rank {self.rank}: no step was finished for {self.timeout:g} s (dist_timeout), so a worker "
+                "or a server is gone: resume the run.",
                 file=sys.stderr,
                 flush=True,
             )
@@ -241,7 +238,7 @@ class Job:
                 sys.stdout.flush()
                 sys.stderr.flush()
             os._exit(self._exit_code)
-        # Here, for once Python's objects are gone MXNet cannot do it any more, and aborts.
+        # Here, because once Python's objects are gone MXNet cannot do it any more, and aborts.
         mx.nd.waitall()
         mx.base.check_call(mx.base._LIB.MXKVStoreFree(self.store.handle))
         self.store.handle = ctypes.c_void_p()

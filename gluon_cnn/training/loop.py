@@ -1,23 +1,18 @@
-"""The book's training functions, over one loop."""
+"""One epoch: the loop over the steps that every training here takes, and the one over the test batches."""
 
-import time
-
-import mxnet as mx
 from mxnet import autograd, gluon
 
-from gluon_cnn.device import try_gpu
-from gluon_cnn.training.metrics import EpochResult, Pace, Sums
+from gluon_cnn.training.metrics import Pace, Sums
 from gluon_cnn.training.mixed_precision import backward
 
-__all__ = ["evaluate_accuracy", "evaluate_accuracy_gpu", "test_steps", "train", "train_ch5", "train_ch6", "train_steps"]
+__all__ = ["count_correct", "test_epoch", "train_epoch"]
 
 
-def train_steps(net, batches, trainer, devices, sums, *, batch_size=None, loss=None, before_step=None):
-    """Train on batches, one step each: the core of every training here.
+def train_epoch(net, batches, trainer, devices, sums, *, after_step, before_step=None, batch_size=None, loss=None):
+    """Train on batches, one step each.
 
-    A generator: it goes on when asked for the next step, so its caller decides what happens between
-    two steps. Nothing in it waits for the devices, but for MXNet itself in mixed precision, and the next batch is asked
-    for before anybody waits for a step.
+    Nothing in it waits for the devices, except for MXNet itself in mixed precision, and the next batch is made before
+    ``after_step`` can wait for a step.
 
     Parameters
     ----------
@@ -26,21 +21,18 @@ def train_steps(net, batches, trainer, devices, sums, *, batch_size=None, loss=N
     batches : iterable of (X, y)
     trainer : gluon.Trainer
     devices : list of mx.Context
-        A batch is split over them as evenly as it goes.
+        A batch is split over them as evenly as possible.
     sums : Sums
         Takes each step's loss and correct answers.
+    after_step : callable
+        Called without arguments after each step; the epoch ends early where it returns True.
+    before_step : callable, optional
+        Called with the number of each step, from 0, before it.
     batch_size : int or callable, optional
         What a step's gradient is divided by, or what gives it for the number of a step, from 0; each batch's real size
         by default.
     loss : callable, optional
         Of logits and labels, a number for each image; Gluon's softmax and cross-entropy by default.
-    before_step : callable, optional
-        Called with the number of each step, from 0, before it.
-
-    Yields
-    ------
-    Sums
-        ``sums``, after each step.
     """
     if loss is None:
         loss = gluon.loss.SoftmaxCrossEntropyLoss()
@@ -60,164 +52,26 @@ def train_steps(net, batches, trainer, devices, sums, *, batch_size=None, loss=N
         backward(losses, unused, trainer)
         trainer.step(batch_size(step) if callable(batch_size) else batch_size or len(y))
         sums.add(losses, outputs, [label for _, label in parts])
-        batch = next(batches, None)  # before the caller waits for this step
-        yield sums
+        batch = next(batches, None)
+        if after_step():
+            return
 
 
-def test_steps(net, batches, devices, sums):
-    """Count correct answers batch by batch: a generator like :func:`train_steps`, without the training."""
+def test_epoch(net, batches, devices, sums, *, after_step):
+    """Count the correct answers batch by batch; all else as in :func:`train_epoch`."""
     for X, y in batches:
         parts, _ = _split(X, y, devices)
         outputs = [net(part) for part, _ in parts]
         sums.add([None] * len(parts), outputs, [label for _, label in parts])
-        yield sums
+        if after_step():
+            return
 
 
-def train_ch5(net, train_iter, test_iter, batch_size, trainer, ctx, num_epochs):
-    """Train and evaluate a network as the first edition does (section 5.5), printing a line each epoch.
-
-    Within an epoch Python waits for the device after the first step, and then after about half a second of work
-    each, so that Ctrl-C is heard.
-
-    Parameters
-    ----------
-    net : Block
-        Initialised on ``ctx``.
-    train_iter, test_iter : iterable of (X, y)
-        As from :func:`gluon_cnn.load_data_fashion_mnist`.
-    batch_size : int
-        By which every step's gradient is divided, that of a last, shorter batch as well.
-    trainer : gluon.Trainer
-    ctx : mx.Context or list of mx.Context
-    num_epochs : int
-
-    Returns
-    -------
-    list of EpochResult
-    """
-    print("training on", ctx)
-    return _printed(_epochs(num_epochs, net, train_iter, test_iter, trainer, _as_list(ctx), batch_size))
-
-
-def train(train_iter, test_iter, net, loss, trainer, ctx, num_epochs):
-    """Train and evaluate on one device or several as the first edition does (section 9.1), printing a line each epoch.
-
-    Parameters
-    ----------
-    train_iter, test_iter : iterable of (X, y)
-    net : Block
-        Initialised on ``ctx``.
-    loss : callable
-        Of logits and labels, a number for each image.
-    trainer : gluon.Trainer
-        Its step is divided by each batch's real size.
-    ctx : mx.Context or list of mx.Context
-        Every batch is split over them.
-    num_epochs : int
-
-    Returns
-    -------
-    list of EpochResult
-    """
-    print("training on", ctx)
-    return _printed(_epochs(num_epochs, net, train_iter, test_iter, trainer, _as_list(ctx), None, loss))
-
-
-def _printed(results):
-    history = []
-    for r in results:
-        history.append(r)
-        print(
-            f"epoch {r.epoch}, loss {r.train_loss:.4f}, train acc {r.train_acc:.3f}, "
-            f"test acc {r.test_acc:.3f}, time {r.seconds:.1f} sec"
-        )
-    return history
-
-
-def train_ch6(net, train_iter, test_iter, num_epochs, lr, device=None):
-    """Train a network from Xavier's weights as the English edition does (section 6.6).
-
-    Parameters
-    ----------
-    net : Block
-        Initialised anew.
-    train_iter, test_iter : iterable of (X, y)
-        As from :func:`gluon_cnn.load_data_fashion_mnist`.
-    num_epochs : int
-    lr : float
-        Learning rate of plain SGD.
-    device : mx.Context or list of mx.Context, optional
-        :func:`gluon_cnn.try_gpu` by default.
-
-    Returns
-    -------
-    list of EpochResult
-        Whose last entry is printed.
-    """
-    device = device or try_gpu()
-    net.initialize(force_reinit=True, ctx=_as_list(device), init=mx.init.Xavier())
-    trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": lr})
-    history = list(_epochs(num_epochs, net, train_iter, test_iter, trainer, _as_list(device), None))
-    r = history[-1]
-    print(f"loss {r.train_loss:.3f}, train acc {r.train_acc:.3f}, test acc {r.test_acc:.3f}")
-    speed = len(history) / sum(1 / result.examples_per_sec for result in history)
-    print(f"{speed:.1f} examples/sec on {device}")
-    return history
-
-
-def evaluate_accuracy(data_iter, net, ctx=None):
-    """Top-1 accuracy of a network on a data set, as a fraction (book, section 5.5 of the first edition).
-
-    Parameters
-    ----------
-    data_iter : iterable of (X, y)
-    net : Block
-        These two also in the other order, which is the English edition's.
-    ctx : mx.Context or list of mx.Context, optional
-        Where the network's parameters are, by default.
-
-    Returns
-    -------
-    float
-    """
-    if isinstance(data_iter, gluon.Block):
-        data_iter, net = net, data_iter
-    devices = _as_list(ctx or next(iter(net.collect_params().values())).list_ctx())
-    return _run(test_steps, net, data_iter, devices=devices, pace=Pace()).accuracy
-
-
-def evaluate_accuracy_gpu(net, data_iter, device=None):
-    """:func:`evaluate_accuracy` in the English edition's order (section 6.6)."""
-    return evaluate_accuracy(data_iter, net, device)
-
-
-def _epochs(num_epochs, net, train_iter, test_iter, trainer, devices, batch_size, loss=None):
-    """Train and evaluate; yields each epoch's result."""
-    train_pace, test_pace = Pace(), Pace()
-    for epoch in range(1, num_epochs + 1):
-        start = time.perf_counter()
-        options = {"pace": train_pace, "batch_size": batch_size, "loss": loss}
-        trained_on = _run(train_steps, net, train_iter, trainer, devices=devices, **options)
-        trained = time.perf_counter() - start
-        test = _run(test_steps, net, test_iter, devices=devices, pace=test_pace)
-        seconds = time.perf_counter() - start
-        speed, dead = trained_on.images / trained, len(test.dead_classes)
-        yield EpochResult(epoch, trained_on.mean_loss, trained_on.accuracy, test.accuracy, seconds, speed, dead)
-
-
-def _run(steps, net, data_iter, *args, devices, pace, **options):
-    """Take all of some steps, waiting for the devices only as often as ``pace`` asks; their sums, read."""
+def count_correct(net, batches, devices):
+    """The :class:`Sums` of a whole test pass, read."""
     sums = Sums()
-    pace.start()
-    for _ in steps(net, data_iter, *args, devices, sums, **options):
-        if pace.due():
-            sums.read()
-            pace.waited()
+    test_epoch(net, batches, devices, sums, after_step=Pace().reader(sums))
     return sums.read()
-
-
-def _as_list(ctx):
-    return list(ctx) if isinstance(ctx, (list, tuple)) else [ctx]
 
 
 def _split(X, y, devices):

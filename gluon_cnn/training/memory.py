@@ -1,13 +1,13 @@
-"""A device without memory left: what MXNet says then, and what to do."""
+"""A device that is out of memory: MXNet's error, and what to do."""
 
 import contextlib
 import re
 
 import mxnet as mx
 
-from gluon_cnn.device import number_of_gpus
 from gluon_cnn.errors import DeviceError
-from gluon_cnn.training.recipe import get_recipe
+from gluon_cnn.runtime.devices import number_of_gpus
+from gluon_cnn.training.recipes import get_recipe
 
 __all__ = ["advice_on_memory", "is_out_of_memory"]
 
@@ -28,18 +28,23 @@ def advice_on_memory(recipe, devices):
     except mx.MXNetError as error:
         if not is_out_of_memory(error):
             raise
-        size, side = recipe.batch_size, recipe.resize or 28
+        size, side = recipe.batch_size, recipe.side
         on = ", ".join(map(str, devices))
+        settings = ["resume"]
         if size == 1:
-            smaller = "begin a run with a smaller --resize"
+            smaller = "begin a run with smaller images"
+            settings.append("side")
         else:
-            smaller = f"begin a run with --batch-size {size // 2}, which changes the result"
+            smaller = f"begin a run with batches of {size // 2}, which changes the result"
+            settings.append("batch_size")
         if recipe.edition and size == get_recipe(recipe.model, recipe.edition).batch_size:
-            smaller += " (it is not the book's recipe then, and is compared with nothing)"
+            smaller += " (it is not the book's recipe then, and is not compared)"
         if devices[0].device_type == "gpu" and number_of_gpus() > len(devices):
             more = ",".join(map(str, range(len(devices) + 1)))
-            smaller += f", or split each batch over more GPUs, such as --ctx gpu:{more}, which keeps the recipe"
+            smaller += f", or split each batch over more GPUs, such as gpu:{more}, which keeps the recipe"
+            settings.append("ctx")
         raise DeviceError(
-            f"{on} ran out of memory with batches of {size} images of {side}×{side}: {smaller}; or make room there and "
-            "go on with --resume."
+            f"{on} ran out of memory with batches of {size} images of {side}×{side}: make room there and resume the "
+            f"run; or {smaller}.",
+            *settings,
         ) from error

@@ -1,32 +1,12 @@
-"""What is measured while a network trains: sums that stay on the device, and the book's small tools."""
+"""What is measured while a network trains: sums that stay on the device, and when to fetch them."""
 
 import math
 import time
-from typing import NamedTuple, Optional
 
 import mxnet as mx
 import numpy as np
 
-__all__ = ["Accumulator", "EpochResult", "Pace", "Sums", "Timer", "accuracy", "is_a_guess"]
-
-
-class EpochResult(NamedTuple):
-    """One epoch: number from 1, mean loss per image, top-1 accuracies as fractions, wall seconds with the
-    test pass, images a second of the training pass alone, and how many classes have a logit of 0 for every
-    test image (None where nobody looked)."""
-
-    epoch: int
-    train_loss: float
-    train_acc: float
-    test_acc: float
-    seconds: float
-    examples_per_sec: float
-    dead_classes: Optional[int] = None
-
-
-def is_a_guess(loss, classes):
-    """Whether a mean loss is within 0.01 of ln(classes) nats, that of a network which cannot tell the classes apart."""
-    return abs(loss - math.log(classes)) < 0.01
+__all__ = ["Pace", "Sums"]
 
 
 class Sums:
@@ -86,7 +66,7 @@ class Sums:
         return self
 
     def of_all(self, job, classes):
-        """The sums of all workers of a job, for this worker's, which have been read."""
+        """The sums of all workers of a job; this worker's must have been read."""
         largest = np.zeros(classes) if self._largest is None else self._largest
         bad_step = math.inf if self.bad_step is None else self.bad_step
         rows = np.array(job.gather([self.loss, self.correct, self.images, bad_step, *largest]))
@@ -104,7 +84,7 @@ class Sums:
     def dead_classes(self):
         """Classes whose logit was 0 for every image that this object has read.
 
-        Where a ReLU is a network's last layer but for an average, as in NiN, such a class gets no gradient any more.
+        Where only an average follows a network's last ReLU, as in NiN, such a class no longer gets a gradient.
         """
         return [] if self._largest is None else np.flatnonzero(np.equal(self._largest, 0)).tolist()
 
@@ -156,69 +136,13 @@ class Pace:
         self._allowed = max(1, int(self.seconds / seconds_per_step))
         self.start()
 
-
-class Timer:
-    """Seconds of several stretches of time (book, section 9.2 of the English edition)."""
-
-    def __init__(self):
-        self.times = []
+    def reader(self, sums):
+        """A function to call after each step: it reads ``sums`` when it is time to wait."""
         self.start()
 
-    def start(self):
-        """Begin a stretch."""
-        self._began = time.perf_counter()
+        def after_step():
+            if self.due():
+                sums.read()
+                self.waited()
 
-    def stop(self):
-        """End the stretch and return its seconds."""
-        self.times.append(time.perf_counter() - self._began)
-        return self.times[-1]
-
-    def avg(self):
-        """Mean seconds of a stretch."""
-        return sum(self.times) / len(self.times)
-
-    def sum(self):
-        """Seconds of all stretches."""
-        return sum(self.times)
-
-    def cumsum(self):
-        """For each stretch the seconds up to its end, as a list."""
-        return [sum(self.times[: i + 1]) for i in range(len(self.times))]
-
-
-class Accumulator:
-    """``n`` sums side by side (book, section 3.6 of the English edition)."""
-
-    def __init__(self, n):
-        self.data = [0.0] * n
-
-    def add(self, *args):
-        """Add one number to each sum."""
-        self.data = [total + float(value) for total, value in zip(self.data, args)]
-
-    def reset(self):
-        """Set every sum to 0."""
-        self.data = [0.0] * len(self.data)
-
-    def __getitem__(self, index):
-        return self.data[index]
-
-
-def accuracy(y_hat, y):
-    """How many predictions are right (book, section 3.6 of the English edition).
-
-    Parameters
-    ----------
-    y_hat : array
-        N×classes scores, or N predicted classes.
-    y : array
-        N labels.
-
-    Returns
-    -------
-    float
-        A number of predictions, not a share.
-    """
-    if y_hat.ndim > 1 and y_hat.shape[1] > 1:
-        y_hat = y_hat.argmax(axis=1)
-    return float((y_hat.astype(y.dtype) == y).sum().asnumpy().item())
+        return after_step

@@ -1,4 +1,4 @@
-"""Mixed precision, ``--amp``: convolutions and dense layers in half precision, by MXNet's ``mx.contrib.amp``.
+"""Mixed precision: convolutions and dense layers in half precision, by MXNet's ``mx.contrib.amp``.
 
 The parameters stay in float32. The loss is multiplied by a scale, so that small gradients are not lost in half
 precision; a step whose gradients are not finite is left out and the scale halved, and after 2,000 steps it is doubled.
@@ -21,30 +21,33 @@ __all__ = ["backward", "begin", "load_scaler", "scaler_state"]
 _STATE = ("_loss_scale", "_next_loss_scale", "_unskipped")
 
 
-def begin(wanted, devices, kvstore):
+def begin(wanted, devices, synchronous=True):
     """Let MXNet compute in mixed precision from now on, if that is ``wanted``; before the network is made.
 
     Raises
     ------
     SettingError
-        If it cannot be: on the CPU, with servers that update by themselves, or, where it is not wanted, after another
-        training of this process has begun it, for MXNet cannot end it.
+        If it cannot: on the CPU, with servers that update by themselves (not ``synchronous``), or, where it is not
+        wanted, after another training of this process has begun it, because MXNet cannot end it.
     """
     if not wanted:
         if amp.amp._amp_initialized:
             raise SettingError(
                 "amp is off, but this process has begun to compute in mixed precision, which MXNet cannot end: train "
-                "in a process of its own."
+                "in a process of its own.",
+                "amp",
             )
         return
     on_cpu = next((device for device in devices if device.device_type == "cpu"), None)
     if on_cpu is not None:
         raise SettingError(
-            f"amp is for GPUs, and this run would be on {on_cpu}: leave --amp out, or name a GPU, such as --ctx gpu."
+            f"amp is for GPUs, and this run would be on {on_cpu}: leave it out, or name a GPU.", "amp", "ctx"
         )
-    if kvstore == "dist_async":
+    if not synchronous:
         raise SettingError(
-            "amp leaves out steps whose gradients overflow, but the servers of dist_async take in all: use dist_sync."
+            "amp leaves out steps whose gradients overflow, but the servers of dist_async take in all: use dist_sync.",
+            "amp",
+            "kvstore",
         )
     if not logging.getLogger().handlers:  # else the first line that MXNet logs would set up a handler for all lines
         logging.getLogger().addHandler(logging.NullHandler())

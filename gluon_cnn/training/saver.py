@@ -1,4 +1,4 @@
-"""Checkpoints written while the training goes on."""
+"""Write checkpoints while the training continues."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -7,6 +7,7 @@ import mxnet as mx
 
 from gluon_cnn.errors import RunError
 from gluon_cnn.training.checkpoint import take_snapshot, write_checkpoint
+from gluon_cnn.training.checkpoints import tidy
 from gluon_cnn.training.memory import is_out_of_memory
 
 __all__ = ["Saver"]
@@ -21,7 +22,7 @@ class Saver:
     Attributes
     ----------
     seconds : float
-        What the last checkpoint took, most of it beside the training.
+        How long the last checkpoint took, mostly beside the training.
     """
 
     def __init__(self, directory, meanwhile=lambda: None):
@@ -65,14 +66,16 @@ class Saver:
     def _write(self, snapshot, then, began):
         try:
             write_checkpoint(self.directory, snapshot)
+            tidy(self.directory)
             self.seconds = time.monotonic() - began
             if then is not None:
                 then()
         except (OSError, mx.MXNetError) as error:
-            if is_out_of_memory(error):  # of the steps before, which MXNet reports to whoever waits first
+            if is_out_of_memory(error):  # an error of earlier steps, which MXNet reports to the first thread that waits
                 raise
             reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[-1]
             raise RunError(
-                f"No checkpoint can be written to {self.directory} ({reason}): the earlier ones are whole; "
-                "make room and go on with --resume."
+                f"No checkpoint can be written to {self.directory} ({reason}), and the earlier ones are whole: make "
+                "room and resume the run.",
+                "resume",
             ) from None

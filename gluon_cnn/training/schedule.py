@@ -1,54 +1,74 @@
-"""How the learning rate changes in the course of a run: GluonCV's schedules."""
+"""How the learning rate changes in the course of a run: the schedules of GluonCV's training scripts."""
 
 import math
 
 from gluon_cnn.errors import SettingError
-from gluon_cnn.models.zoo import import_gluoncv
 
-__all__ = ["SCHEDULES", "STEPS_AT", "learning_rates"]
+__all__ = ["learning_rates"]
 
-SCHEDULES = ("step", "cosine", "poly")
-#: Shares of a run's steps after each of which ``step`` takes a tenth of the learning rate.
-STEPS_AT = (0.5, 0.75)
+# Shares of a run's steps after each of which ``step`` takes a tenth of the learning rate.
+_STEPS_AT = (0.5, 0.75)
+_POWER = 2  # of ``poly``
 
 
-def learning_rates(schedule, lr, epochs, warmup_epochs, steps_per_epoch):
-    """GluonCV's scheduler for a whole run: called with the number of a step, from 1, it gives its learning rate.
+def learning_rates(recipe, steps_per_epoch):
+    """The learning rate of every step of a recipe's run.
 
-    GluonCV counts from 0, but in its own scripts a ``gluon.Trainer`` asks it, and asks from 1. So here as there the
-    first step has the second value, and the last one that of the step before.
+    GluonCV counts steps from 0, but in its scripts a ``gluon.Trainer`` asks it, and asks from 1. So here, as there, the
+    first step has the second value, and the last step that of the step before.
 
     Parameters
     ----------
-    schedule : {"step", "cosine", "poly", None}
-        ``step`` multiplies by 0.1 after a half and three quarters of the run's steps; ``cosine`` and ``poly`` (of the
-        power 2) fall to 0 at the run's end; None stays at ``lr``.
-    lr : float
-        The learning rate at the end of the warmup.
-    epochs, warmup_epochs : int
-        Of the whole run, and those of them in which the rate grows from 0 to ``lr``, by the same amount each step.
+    recipe : Recipe
+        Its ``lr_schedule`` multiplies by 0.1 after a half and three quarters of the run's steps (``step``), or falls
+        to 0 at the run's end (``cosine``, ``poly``). In its ``warmup_epochs`` the rate grows from 0 to ``lr``, by the
+        same amount each step.
     steps_per_epoch : int
 
     Returns
     -------
-    gluoncv.utils.LRSequential
+    callable or None
+        Gives a float for the number of a step, from 1; None if the rate is always ``lr``.
 
     Raises
     ------
     SettingError
-        If the warmup, or what is left for the schedule, is a single step, for which GluonCV has no value.
+        If the warmup, or what is left for the schedule, is a single step.
     """
-    utils = import_gluoncv().utils
-    warmup, total = warmup_epochs * steps_per_epoch, epochs * steps_per_epoch
-    if 1 in (warmup, schedule and total - warmup):
-        raise SettingError(
-            f"{'The warmup' if warmup == 1 else f'The schedule {schedule}'} has a single step in this run, and needs "
-            "two or more: train for more epochs, or leave it out."
-        )
-    parts = [utils.LRScheduler("linear", 0, lr, niters=warmup)] if warmup else []
+    schedule, lr = recipe.lr_schedule, recipe.lr
+    if schedule is None and not recipe.warmup_epochs:
+        return None
+    warmup, total = recipe.warmup_epochs * steps_per_epoch, recipe.epochs * steps_per_epoch
+    for name, steps in (("warmup_epochs", warmup), ("lr_schedule", schedule and total - warmup)):
+        if steps == 1:
+            raise SettingError(
+                f"{name} has a single step in this run, and needs two or more: train for more epochs, or leave it out.",
+                name,
+                "epochs",
+            )
+    drops = [math.ceil(share * total) - warmup for share in _STEPS_AT]
+
+    def rate(step):
+        step = min(step, total - 1) if schedule else step
+        if step < warmup:
+            return lr + (0 - lr) * (1 - step / (warmup - 1))
+        return lr * _share(schedule, step - warmup, total - warmup - 1, drops)
+
+    return rate
+
+
+def _share(schedule, step, last, drops):
+    """The share of the full learning rate at a step of the schedule, whose last step has the number ``last``."""
     if schedule is None:
-        parts.append(utils.LRScheduler("constant", lr, niters=1))  # its last value stays
-    else:
-        at = [math.ceil(share * total) - warmup for share in STEPS_AT]
-        parts.append(utils.LRScheduler(schedule, lr, niters=total - warmup, step_iter=at))
-    return utils.LRSequential(parts)
+        return 1
+    if schedule == "step":
+        return 0.1 ** sum(drop <= step for drop in drops)
+    return {"cosine": _cosine, "poly": _poly}[schedule](step, last)
+
+
+def _cosine(step, last):
+    return (1 + math.cos(math.pi * step / last)) / 2
+
+
+def _poly(step, last):
+    return (1 - step / last) ** _POWER

@@ -9,7 +9,7 @@ from gluon_cnn.seeding import AUGMENTATION, numpy_stream
 
 @pytest.fixture
 def garments():
-    return read_fashion_mnist(SAMPLE)[1].images
+    return read_fashion_mnist(SAMPLE).test.images
 
 
 def test_crops_and_mirrors_are_the_papers(garments, monkeypatch):
@@ -31,7 +31,7 @@ def test_crops_and_mirrors_are_the_papers(garments, monkeypatch):
     assert len(seen) == 50
 
 
-def test_light_keeps_black_dark_and_stays_a_grey_value(garments):
+def test_light_stays_within_the_grey_values(garments):
     result = augment.augment(garments, np.random.RandomState(0))
     assert result.dtype == np.uint8
     assert result.shape == garments.shape

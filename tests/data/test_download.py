@@ -163,7 +163,7 @@ def test_part_that_is_longer_than_the_file(server, get, tmp_path):
 
 
 def test_server_that_drips(server, get, monkeypatch):
-    monkeypatch.setattr(download, "PATIENCE", 0.3)
+    monkeypatch.setattr(download, "SLOW_AFTER", 0.3)
     stop = threading.Event()
 
     def drip(request):
@@ -190,7 +190,7 @@ def test_server_that_says_nothing(server, get, monkeypatch):
         stop.set()
 
 
-def test_all_that_was_tried_is_said_and_nothing_is_left(server, get, tmp_path):
+def test_failure_names_every_place_and_leaves_nothing(server, get, tmp_path):
     with pytest.raises(GluonCNNError, match=r"HTTP status 404.*not a Debian system.*connect to the network"):
         get(server.mirror("a", status(404)), server.mirror("b", other))
     assert left_in(tmp_path) == []

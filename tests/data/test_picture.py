@@ -13,7 +13,7 @@ from gluon_cnn.data.picture import read_picture
 
 @pytest.fixture
 def shoe():
-    return read_fashion_mnist(SAMPLE)[1].images[9]
+    return read_fashion_mnist(SAMPLE).test.images[9]
 
 
 @pytest.fixture

@@ -1,41 +1,83 @@
-"""gluon-cnn export: what is asked for wrongly, and where files go."""
+"""Exporting a run: what is refused, and where the files go."""
 
 import shutil
+import sys
+import types
 
 import pytest
+from runs import command
 
-from gluon_cnn.cli import main
+from gluon_cnn.errors import CheckpointError, RunError, SettingError
+from gluon_cnn.interop.export import export_run
+from gluon_cnn.interop.formats import FORMATS, Format
+from gluon_cnn.training.run import load_run
 
 
-def test_files_are_called_after_the_network_and_lie_in_the_run(lenet_run, tmp_path, capsys):
-    run = tmp_path / "run"
-    shutil.copytree(lenet_run, run)
-    before = {path.name for path in run.iterdir()}
-    for flags in ([], ["--preprocess"], ["--format", "symbol"], ["--format", "safetensors"]):
-        assert main(["export", str(run), *flags]) == 0
-    written = {path.name for path in run.iterdir()} - before
+def test_files_are_named_after_network_in_run(lenet_run, tmp_path):
+    directory = tmp_path / "run"
+    shutil.copytree(lenet_run, directory)
+    before = {path.name for path in directory.iterdir()}
+    paths = []
+    for options in ({}, {"preprocess": True}, {"format": "symbol"}, {"format": "safetensors"}):
+        paths += export_run(load_run(directory), **options).paths
+    written = {path.name for path in directory.iterdir()} - before
     symbol = {"lenet-symbol.json", "lenet-0000.params", "lenet-metadata.json"}
     assert written == {"lenet.onnx", "lenet-preprocess.onnx", "lenet.safetensors", *symbol}
-    assert str(run / "lenet-metadata.json") in capsys.readouterr().out
-    assert {(run / name).stat().st_mode & 0o777 for name in written} == {0o644}
+    assert {path.name for path in paths} == written
+    assert {path.stat().st_mode & 0o777 for path in paths} == {0o644}
 
 
-@pytest.mark.parametrize("format", ["onnx", "symbol", "safetensors"])
-def test_run_that_cannot_be_exported(format, lenet_run, tmp_path, fails):
-    out, run = tmp_path / f"net.{format}", tmp_path / "run"
-    shutil.copytree(lenet_run, run)
-    (run / "checkpoint" / "epoch-002" / "net.params").write_bytes(b"damaged")
-    assert "epoch-002 is damaged" in fails("export", run, "--format", format, "--out", out)
-    shutil.rmtree(run / "checkpoint")
-    assert "has no checkpoint yet" in fails("export", run, "--format", format, "--out", out)
-    assert "holds no run" in fails("export", tmp_path / "none", "--format", format, "--out", out)
+def test_command_prints_files_and_difference(lenet_run, tmp_path, capsys):
+    command("export", lenet_run, "--preprocess", "--out", tmp_path / "net.onnx")
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"{tmp_path / 'net.onnx'}\n")
+    assert "256 test images" in printed
+    command("export", lenet_run, "--format", "symbol", "--out", tmp_path / "net")
+    assert all(f"{tmp_path / 'net'}{ending}" in capsys.readouterr().out for ending in FORMATS["symbol"].endings[:1])
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_run_without_whole_checkpoint_is_not_exported(format, lenet_run, tmp_path):
+    out, directory = tmp_path / f"net{FORMATS[format].endings[0]}", tmp_path / "run"
+    shutil.copytree(lenet_run, directory)
+    run = load_run(directory)
+    (directory / "checkpoint" / "epoch-002" / "net.params").write_bytes(b"damaged")
+    with pytest.raises(CheckpointError, match="epoch-002 is damaged"):
+        export_run(run, format, out)
+    shutil.rmtree(directory / "checkpoint")
+    with pytest.raises(RunError, match="has no checkpoint yet"):
+        export_run(run, format, out)
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
-def test_bad_flags(lenet_run, tmp_path, fails):
+@pytest.mark.parametrize(
+    ("options", "message", "setting"),
+    [
+        ({"out": "there.onnx"}, "is a directory: name a file", "out"),
+        ({"out": "there", "format": "symbol"}, "there-0000.params is a directory", "out"),
+        ({"out": "nowhere/net.onnx"}, "nowhere, which is not a directory", "out"),
+        ({"out": "net.pt"}, "does not end with .onnx", "out"),
+        ({"format": "safetensors", "preprocess": True}, "safetensors files cannot resize and scale", "preprocess"),
+        ({"format": "tflite"}, "format is 'tflite'; it must be one of onnx, symbol, safetensors", "format"),
+    ],
+)
+def test_settings_that_do_not_fit_are_named(options, message, setting, lenet_run, tmp_path):
     (tmp_path / "there.onnx").mkdir()
-    assert "a directory: name a file" in fails("export", lenet_run, "--out", tmp_path / "there.onnx")
-    assert "which is no directory" in fails("export", lenet_run, "--out", tmp_path / "nowhere" / "net.onnx")
-    assert "ends with .onnx" in fails("export", lenet_run, "--out", tmp_path / "net.pt")
-    assert "leave --preprocess out" in fails("export", lenet_run, "--format", "safetensors", "--preprocess")
-    assert "invalid choice: 'tflite'" in fails("export", lenet_run, "--format", "tflite")
+    (tmp_path / "there-0000.params").mkdir()
+    if "out" in options:
+        options = {**options, "out": tmp_path / options["out"]}
+    with pytest.raises(SettingError, match=message) as caught:
+        export_run(load_run(lenet_run), **options)
+    assert caught.value.settings == (setting,)
+
+
+def test_format_is_an_entry_and_a_module(lenet_run, tmp_path, monkeypatch):
+    def write(net, path, inputs, images, *, preprocess=False, metadata=None):
+        path.write_text(f"{inputs.side} {len(images)} {metadata['epoch']}")
+
+    module = types.ModuleType("gluon_cnn.interop.text")
+    module.write = write
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setitem(FORMATS, "text", Format("text", (".txt",)))
+    assert export_run(load_run(lenet_run), "text", tmp_path / "net.txt").difference is None
+    assert (tmp_path / "net.txt").read_text() == "28 256 2"

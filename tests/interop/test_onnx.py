@@ -1,39 +1,46 @@
 """ONNX files: that they answer as MXNet does, whatever the batch, and that nothing else is ever written."""
 
 import json
+import signal
 import subprocess
 import sys
 
+import gluon_cnn  # before mxnet, which it makes ready
+
+# isort: split
 import mxnet as mx
 import numpy as np
 import pytest
-from conftest import KILLED_AT, SMALL_RUN
 from mxnet import autograd
 from mxnet.gluon import nn
 
-import gluon_cnn
-from gluon_cnn.cli import main
-from gluon_cnn.data import CLASSES, SAMPLE, read_fashion_mnist, to_batch
+from gluon_cnn.data import FASHION_MNIST, SAMPLE, read_fashion_mnist
+from gluon_cnn.data.batches import to_batch
 from gluon_cnn.errors import InteropError, ModelError
-from gluon_cnn.interop import check
-from gluon_cnn.interop.onnx import export
+from gluon_cnn.interop import difference
+from gluon_cnn.interop.export import export_run
+from gluon_cnn.interop.inputs import Inputs
+from gluon_cnn.interop.onnx import write
 from gluon_cnn.interop.onnx_network import OnnxNetwork
-from gluon_cnn.interop.resize import preprocessing
-from gluon_cnn.training import Run
+from gluon_cnn.interop.onnx_preprocessing import preprocessing
+from gluon_cnn.training.run import Run, load_run
+from gluon_cnn.training.train_run import train_run
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
-IMAGES = read_fashion_mnist(SAMPLE)[1].images[:256]
-# With the smallest images that each takes, for the parameters of a dense layer grow with them.
-RUNS = [
-    ("lenet", None, []),
-    ("lenet", None, ["--preprocess"]),
-    ("nin", 67, []),
-    ("nin", 67, ["--preprocess"]),
-    ("vgg11", 32, []),
-    ("alexnet", 67, ["--preprocess"]),
-]
+IMAGES = read_fashion_mnist(SAMPLE).test.images[:256]
+#: A command in a process that ends itself, as by SIGKILL, when a file that is complete is to get its name.
+KILLED = """
+import os, pathlib, signal, sys
+pathlib.Path.replace = lambda *arguments: os.kill(os.getpid(), signal.SIGKILL)
+from gluon_cnn.cli import main
+main(sys.argv[1:])
+"""
+
+
+def inputs(side=28):
+    return Inputs(FASHION_MNIST, side)
 
 
 def session(path):
@@ -44,51 +51,60 @@ def answers(path, batch):
     return session(path).run(["logits"], {"images": batch})[0]
 
 
-@pytest.mark.parametrize(("model", "side", "flags"), RUNS)
-def test_a_run_answers_as_mxnet_does_on_256_test_images(model, side, flags, tmp_path, capsys):
-    size = ["--resize", str(side)] if side else []
-    assert main(["train", model, *SMALL_RUN, *size, "--quiet", "--out", str(tmp_path / "run")]) == 0
-    run, path = Run.open(tmp_path / "run"), tmp_path / "net.onnx"
-    assert main(["export", str(run.directory), *flags, "--out", str(path)]) == 0
-    assert "logits differ from MXNet's by at most" in capsys.readouterr().out
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["net.onnx", "run"]
+@pytest.fixture(scope="module")
+def nin_run(tmp_path_factory):
+    """A run of NiN at the smallest size that it takes; not to be changed."""
+    sizes = {"train_size": 256, "test_size": 128, "batch_size": 64, "epochs": 1, "side": 67}
+    run = Run(tmp_path_factory.mktemp("runs") / "nin", gluon_cnn.get_recipe("nin", data="sample", **sizes))
+    train_run(run, command="a test", quiet=True)
+    return run.directory
+
+
+@pytest.mark.parametrize("preprocess", [False, True], ids=["floats", "bytes"])
+@pytest.mark.parametrize("model", ["lenet", "nin"])
+def test_run_answers_as_mxnet_for_any_batch(model, preprocess, request, tmp_path):
+    run, path = load_run(request.getfixturevalue(f"{model}_run")), tmp_path / "net.onnx"
+    exported = export_run(run, out=path, preprocess=preprocess)
+    assert exported.paths == [path] == list(tmp_path.iterdir())
+    assert exported.difference.images == 256
     onnx.checker.check_model(str(path), full_check=True)
-    net, state = run.network([mx.cpu()])
-    floats = to_batch(IMAGES, side)
-    expected = net(floats).asnumpy()
-    batch = IMAGES if flags else floats.asnumpy()
+    floats = inputs(run.recipe.side).batch(IMAGES)
+    expected = run.network(mx.cpu())(floats).asnumpy()
+    batch = IMAGES if preprocess else floats.asnumpy()
     for size in (1, 7, 256):
         assert np.abs(answers(path, batch[:size]) - expected[:size]).max() <= 1e-5
     about = session(path).get_modelmeta().custom_metadata_map
-    assert tuple(json.loads(about["classes"])) == CLASSES
+    assert tuple(json.loads(about["classes"])) == FASHION_MNIST.classes
     assert json.loads(about["recipe"])["model"] == model
-    assert float(about["test_accuracy"]) == state["history"][-1]["test_acc"]
-    assert about["input_size"] == str(side or 28)
-    assert about["epoch"] == "1"
+    assert float(about["test_accuracy"]) == run.state().history[-1].test_acc
+    assert about["input_size"] == str(run.recipe.side)
+    assert about["input"].startswith("uint8 N×28×28" if preprocess else "float32 N×1×")
+    assert about["epoch"] == str(run.recipe.epochs)
     assert float(about["largest_difference"]) <= 1e-5
 
 
-def test_alexnet_at_its_own_size(tmp_path):
-    net = gluon_cnn.alexnet(hybrid=True)
+@pytest.mark.parametrize(("model", "side", "preprocess"), [("vgg11", 32, False), ("alexnet", 67, True)])
+def test_large_networks_answer_as_mxnet(model, side, preprocess, tmp_path):
+    net = gluon_cnn.get_model(model, hybrid=True)
     net.initialize(mx.init.Xavier())
-    difference = export(net, tmp_path / "alexnet.onnx", IMAGES[:8], 224, preprocess=True)
-    assert 0 < difference.largest <= 1e-5
-    assert answers(tmp_path / "alexnet.onnx", IMAGES[:3]).shape == (3, 10)
+    assert 0 < write(net, tmp_path / "net.onnx", inputs(side), IMAGES[:64], preprocess=preprocess).largest <= 1e-5
+    batch = IMAGES if preprocess else inputs(side).batch(IMAGES).asnumpy()
+    assert answers(tmp_path / "net.onnx", batch[:3]).shape == (3, 10)
 
 
 def test_batch_normalisation_keeps_its_running_statistics(images, tmp_path):
     net = gluon_cnn.resnet18(10, hybrid=True)
     net.initialize(mx.init.Xavier())
     with autograd.record():
-        net(images[:16])
+        net(images[:8])
     path = tmp_path / "resnet.onnx"
-    assert export(net, path, IMAGES[:64]).largest <= 1e-5
-    assert np.abs(answers(path, images[:9].asnumpy()) - net(images[:9]).asnumpy()).max() <= 1e-5
+    assert write(net, path, inputs(), IMAGES[:8]).largest <= 1e-5
+    assert np.abs(answers(path, images[:3].asnumpy()) - net(images[:3]).asnumpy()).max() <= 1e-5
 
 
-@pytest.mark.parametrize("side", [None, 14, 20, 27, 28, 32, 56, 67, 96, 100, 224, 225, 299])
-def test_preprocessing_is_mxnets_to_the_bit(side, tmp_path):
-    nodes, constants = preprocessing("images", "batch", side)
+@pytest.mark.parametrize("side", [14, 20, 27, 28, 32, 56, 67, 96, 100, 224, 225, 299])
+def test_preprocessing_gives_mxnets_bits(side, tmp_path):
+    nodes, constants = preprocessing("images", "batch", inputs(side))
     info = onnx.helper.make_tensor_value_info
     ends = (
         info("images", onnx.TensorProto.UINT8, ("n", 28, 28)),
@@ -100,32 +116,31 @@ def test_preprocessing_is_mxnets_to_the_bit(side, tmp_path):
     assert np.array_equal(batch, to_batch(IMAGES[:64], side).asnumpy())
 
 
-def test_the_same_run_gives_the_same_bytes_and_replaces_the_file(lenet_run, tmp_path):
+def test_same_run_gives_same_bytes_and_replaces_file(lenet_run, tmp_path):
     for name in ("a.onnx", "b.onnx", "b.onnx"):
-        assert main(["export", str(lenet_run), "--out", str(tmp_path / name)]) == 0
+        export_run(load_run(lenet_run), out=tmp_path / name)
     assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
 
 
-def test_killed_before_its_name_leaves_the_file_that_was_there(lenet_run, tmp_path):
+def test_killed_export_leaves_the_file_before(lenet_run, tmp_path):
     path = tmp_path / "net.onnx"
     path.write_bytes(b"before")
-    export_run = [sys.executable, "-c", KILLED_AT, "1000", "export", str(lenet_run), "--out", str(path)]
-    # The last three things that last: the file to the disk, its name, the directory to the disk.
-    last = int(subprocess.run(export_run, capture_output=True, text=True, check=True).stdout.split()[-1])
-    path.write_bytes(b"before")
-    export_run[3] = str(last - 2)
-    subprocess.run(export_run, capture_output=True, check=False)
+    export = [sys.executable, "-c", KILLED, "export", str(lenet_run), "--out", str(path)]
+    assert subprocess.run(export, capture_output=True, check=False).returncode == -signal.SIGKILL
     assert path.read_bytes() == b"before"
-    assert main(["export", str(lenet_run), "--out", str(path)]) == 0
-    assert OnnxNetwork(path).state == {"epoch": 2, "step": 0}
+    assert len(list(tmp_path.iterdir())) == 2
+    export_run(load_run(lenet_run), out=path)
+    assert OnnxNetwork(path).state.epoch == 2
     assert [file.name for file in tmp_path.iterdir()] == ["net.onnx"]
 
 
-def test_logits_that_differ_are_not_written(lenet_run, tmp_path, monkeypatch, fails):
+def test_differing_logits_are_not_written(lenet_run, tmp_path, monkeypatch):
     path = tmp_path / "net.onnx"
     path.write_bytes(b"before")
-    monkeypatch.setattr(check, "TOLERANCE", 0)
-    assert "is not written, for its logits would differ" in fails("export", lenet_run, "--out", path)
+    monkeypatch.setattr(difference, "TOLERANCE", 0)
+    with pytest.raises(InteropError, match="is not written, because its logits would differ") as caught:
+        export_run(load_run(lenet_run), out=path)
+    assert caught.value.settings == ("format",)
     assert path.read_bytes() == b"before"
     assert [file.name for file in tmp_path.iterdir()] == ["net.onnx"]
 
@@ -134,19 +149,18 @@ def test_networks_that_cannot_be_exported(tmp_path):
     plain = gluon_cnn.lenet()
     plain.initialize()
     with pytest.raises(ModelError, match="hybrid=True"):
-        export(plain, tmp_path / "net.onnx", IMAGES)
+        write(plain, tmp_path / "net.onnx", inputs(), IMAGES)
     net = nn.HybridSequential()
     net.add(nn.Dense(10), nn.HybridLambda("gammaln"))
     net.initialize()
     with pytest.raises(InteropError, match="gammaln"):
-        export(net, tmp_path / "net.onnx", IMAGES)
+        write(net, tmp_path / "net.onnx", inputs(), IMAGES)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
-def test_a_missing_package_is_named_with_its_command(package, lenet_run, tmp_path, monkeypatch, fails):
+def test_missing_package_is_named_with_its_command(package, lenet_run, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
-    line = fails("export", lenet_run, "--out", tmp_path / "net.onnx")
-    assert f"{package} cannot be imported" in line
-    assert "pip install 'gluon-cnn[onnx]'" in line
+    with pytest.raises(InteropError, match=rf"{package} cannot be imported .* pip install 'gluon-cnn\[onnx\]'"):
+        export_run(load_run(lenet_run), out=tmp_path / "net.onnx")
     assert list(tmp_path.iterdir()) == []

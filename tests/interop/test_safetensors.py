@@ -1,17 +1,19 @@
-"""safetensors: the same numbers under structural names, and a file of another network refused before it changes one."""
+"""safetensors: the same numbers under structural names. A file of another network is refused and changes nothing."""
 
 import json
 import sys
 
+import gluon_cnn  # before mxnet, which it makes ready
+
+# isort: split
 import mxnet as mx
 import numpy as np
 import pytest
 
-import gluon_cnn
-from gluon_cnn.cli import main
 from gluon_cnn.errors import InteropError, ModelError
-from gluon_cnn.interop.safetensors import load_parameters, save_parameters
-from gluon_cnn.training import Run
+from gluon_cnn.interop.export import export_run
+from gluon_cnn.interop.safetensors import load_safetensors, save_safetensors
+from gluon_cnn.training.run import load_run
 
 safetensors = pytest.importorskip("safetensors")
 
@@ -35,39 +37,40 @@ def assert_equal(net, other):
     assert all(np.array_equal(found[name], expected[name]) for name in expected)
 
 
-def test_a_run_comes_back_with_its_metadata(lenet_run, tmp_path):
+def test_run_comes_back_with_its_metadata(lenet_run, tmp_path):
     path = tmp_path / "lenet.safetensors"
-    assert main(["export", str(lenet_run), "--format", "safetensors", "--out", str(path)]) == 0
+    run = load_run(lenet_run)
+    assert export_run(run, "safetensors", path) == ([path], None)
     net = gluon_cnn.lenet()
-    load_parameters(net, path)
-    assert_equal(Run.open(lenet_run).network([mx.cpu()])[0], net)
+    load_safetensors(net, path)
+    assert_equal(run.network(mx.cpu()), net)
     with safetensors.safe_open(str(path), "numpy") as file:
         assert sorted(file.keys()) == sorted(net._collect_params_with_prefix())
         assert json.loads(file.metadata()["recipe"])["model"] == "lenet"
         assert file.metadata()["epoch"] == "2"
 
 
-def test_into_a_network_in_any_state(net, tmp_path, images):
+def test_loads_into_a_network_in_any_state(net, tmp_path, images):
     path = tmp_path / "net.safetensors"
-    save_parameters(net, path, {"note": "text"})
+    save_safetensors(net, path, {"note": "text"})
     fresh, deferred, used = (gluon_cnn.resnet18(10, hybrid=True) for _ in range(3))
     deferred.initialize(ctx=[mx.cpu(0), mx.cpu(1)])
     used.initialize()
     used.hybridize()
-    used(images)
+    used(images[:4])
     for other in (fresh, deferred, used):
-        load_parameters(other, path)
+        load_safetensors(other, path)
         assert_equal(net, other)
         assert np.array_equal(other(images[:4]).asnumpy(), net(images[:4]).asnumpy())
     assert deferred[0].weight.list_ctx() == [mx.cpu(0), mx.cpu(1)]
-    load_parameters(deferred, path, ctx=mx.cpu(1))
+    load_safetensors(deferred, path, ctx=mx.cpu(1))
     assert deferred[0].weight.list_ctx() == [mx.cpu(1)]
 
 
-def test_between_both_kinds_of_arrays(net, tmp_path, np_arrays):
-    save_parameters(net, tmp_path / "net.safetensors")
+def test_both_kinds_of_arrays_share_files(net, tmp_path, np_arrays):
+    save_safetensors(net, tmp_path / "net.safetensors")
     other = gluon_cnn.resnet18(10)
-    load_parameters(other, tmp_path / "net.safetensors")
+    load_safetensors(other, tmp_path / "net.safetensors")
     assert_equal(net, other)
     assert isinstance(other[0].weight.data(), mx.np.ndarray)
 
@@ -79,25 +82,25 @@ def test_file_of_another_network_changes_nothing(tmp_path):
         each.initialize()
         each(mx.nd.zeros((1, 1, 28, 28)))
     before = numbers(net)
-    save_parameters(other, path)
+    save_safetensors(other, path)
     with pytest.raises(ModelError, match=r"6.weight should be of shape \(10, 84\), but is of shape \(7, 84\)"):
-        load_parameters(net, path)
+        load_safetensors(net, path)
     for changed, message in (
-        ({"0.weight": before["0.weight"]}, "0.bias should be of shape .* but is not there"),
-        ({**before, "9.weight": before["0.weight"]}, "it has 9.weight, which this one has not"),
+        ({"0.weight": before["0.weight"]}, "0.bias should be of shape .* but is missing"),
+        ({**before, "9.weight": before["0.weight"]}, "it has 9.weight, which this one does not have"),
     ):
         safetensors.numpy.save_file(changed, str(path))
         with pytest.raises(ModelError, match=message):
-            load_parameters(net, path)
+            load_safetensors(net, path)
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(InteropError, match="cannot be read as a safetensors file"):
-        load_parameters(net, path)
+        load_safetensors(net, path)
     with pytest.raises(InteropError, match="cannot be read as a safetensors file"):
-        load_parameters(net, tmp_path / "none")
+        load_safetensors(net, tmp_path / "none")
     assert all(np.array_equal(values, before[name]) for name, values in numbers(net).items())
 
 
 def test_missing_package_is_named_with_its_command(net, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
     with pytest.raises(InteropError, match=r"pip install 'gluon-cnn\[safetensors\]'"):
-        save_parameters(net, tmp_path / "net.safetensors")
+        save_safetensors(net, tmp_path / "net.safetensors")

@@ -1,4 +1,4 @@
-"""State dicts of PyTorch, from memory and from files: what is read, and what is refused."""
+"""PyTorch's state dicts, from memory and from files: what is read, and what is refused."""
 
 import pickle
 import sys
@@ -18,7 +18,7 @@ safetensors = pytest.importorskip("safetensors.torch")
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
-def test_weights_come_from_a_file(tmp_path, images, suffix):
+def test_weights_are_read_from_a_file(tmp_path, images, suffix):
     state = nin().state_dict()
     path = tmp_path / f"nin{suffix}"
     if suffix == ".pt":
@@ -30,7 +30,7 @@ def test_weights_come_from_a_file(tmp_path, images, suffix):
     assert all(torch.equal(tensor, state[name]) for name, tensor in back.items())
 
 
-def test_names_that_a_file_sorts_as_text_are_put_in_order(tmp_path):
+def test_names_sorted_as_text_are_put_in_order(tmp_path):
     net = tnn.Module()
     for number in range(1, 13):
         net.add_module(f"vgg_block_{number}", tnn.Sequential(tnn.Conv2d(2, 2, 3)))
@@ -44,7 +44,7 @@ def test_names_that_a_file_sorts_as_text_are_put_in_order(tmp_path):
         np.testing.assert_array_equal(parameter.data().asnumpy(), tensor.numpy(), err_msg=name)
 
 
-def test_numbers_of_other_sizes_and_of_numpy(images):
+def test_other_precisions_and_numpy_arrays_are_read(images):
     state = lenet().state_dict()
     halves = {name: tensor.to(torch.bfloat16) for name, tensor in state.items()}
     net = from_torch(gluon_cnn.lenet(), halves)
@@ -54,8 +54,8 @@ def test_numbers_of_other_sizes_and_of_numpy(images):
 
 
 @pytest.mark.parametrize(("given", "kind"), [([1, 2], "a list"), (3, "an int"), ({1: 2}, "a dict"), (None, "a None")])
-def test_what_is_no_state_dict_is_refused(given, kind):
-    with pytest.raises(InteropError, match=rf"What is given as the state dict is {kind}\w*, not a state dict"):
+def test_other_values_are_refused(given, kind):
+    with pytest.raises(InteropError, match=rf"state_dict is {kind}\w*, not a state dict"):
         from_torch(gluon_cnn.lenet(), given)
 
 
@@ -69,12 +69,12 @@ class Trap:
         return open, (self.path, "w")
 
 
-def test_a_pickle_with_code_is_refused_and_does_not_run(tmp_path):
+def test_pickle_with_code_does_not_run(tmp_path):
     sprung = tmp_path / "sprung"
     for number, save in enumerate((torch.save, lambda value, path: path.write_bytes(pickle.dumps(value)))):
         path = tmp_path / f"trap{number}.pt"
         save({"0.weight": Trap(str(sprung))}, path)
-        with pytest.raises(InteropError, match="holds other things than weights") as caught:
+        with pytest.raises(InteropError, match="is damaged, or holds more than weights") as caught:
             from_torch(gluon_cnn.lenet(), path)
         assert "weights_only" not in str(caught.value)  # PyTorch's advice to let the code run
         assert not sprung.exists()
@@ -102,7 +102,7 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize("name", BAD_FILES)
-def test_a_file_that_is_not_one_of_weights_is_refused_in_a_sentence(tmp_path, name):
+def test_file_without_weights_is_refused_in_a_sentence(tmp_path, name):
     path = tmp_path / name
     BAD_FILES[name](path)
     with pytest.raises(InteropError) as caught:
@@ -121,7 +121,7 @@ def test_old_pytorch_reads_no_pickles(tmp_path, monkeypatch):
         from_torch(gluon_cnn.lenet(), tmp_path / "lenet.pt")
 
 
-def test_without_pytorch_the_error_says_how_to_get_it(tmp_path, monkeypatch):
+def test_missing_pytorch_is_named_with_its_command(tmp_path, monkeypatch):
     state = lenet().state_dict()
     safetensors.save_file(state, tmp_path / "lenet.safetensors")
     (tmp_path / "lenet.pt").write_bytes(b"")

@@ -1,4 +1,4 @@
-"""Weights and networks that go to PyTorch and come from it."""
+"""Weights and networks to PyTorch, and weights from it."""
 
 import subprocess
 import sys
@@ -16,13 +16,13 @@ from torch_networks import NETWORKS, ConvFc, lenet, nin, pair, real_batches, tnn
 
 from gluon_cnn.errors import InteropError, ModelError, SettingError
 from gluon_cnn.interop.torch import from_torch, to_torch, torch_network
-from gluon_cnn.training import initialize_from_seed
+from gluon_cnn.training.initial_weights import initialize_from_seed
 
 safetensors = pytest.importorskip("safetensors.torch")
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_translated_network_is_the_one_of_the_notes(name):
+def test_translated_network_is_that_of_the_notes(name):
     side = 28 if "lenet" in name else 96
     net, other = pair(name, side)
     translated = torch_network(net).eval()
@@ -32,11 +32,11 @@ def test_a_translated_network_is_the_one_of_the_notes(name):
 
 
 @pytest.mark.parametrize("padding", [0, 1])
-def test_alexnet_with_its_convolutions_and_dense_layers_apart(padding):
+def test_alexnet_in_two_parts_and_back(padding):
     torch.manual_seed(0)
-    other = ConvFc(padding).eval()
+    other = ConvFc(padding, 96).eval()
     net = from_torch(gluon_cnn.alexnet(padding=padding), other.state_dict())
-    X, _, X_torch, _ = next(real_batches(1, 2, 224))
+    X, _, X_torch, _ = next(real_batches(1, 2, 96))
     with torch.no_grad():
         logits = other(X_torch).numpy()
     np.testing.assert_allclose(net(X).asnumpy(), logits, rtol=0, atol=1e-5)
@@ -48,7 +48,7 @@ def test_alexnet_with_its_convolutions_and_dense_layers_apart(padding):
         np.testing.assert_array_equal(torch_network(net, layout="conv-fc").eval()(X_torch).numpy(), logits)
 
 
-def test_a_translated_network_drops_out_while_it_trains():
+def test_translated_network_drops_out_while_training():
     net = nn.Sequential()
     net.add(nn.Dense(8, in_units=4), nn.Dropout(0.25))
     net.initialize()
@@ -57,7 +57,7 @@ def test_a_translated_network_drops_out_while_it_trains():
     assert translated[2].p == 0.25
 
 
-def test_weights_come_to_a_network_in_any_state(images):
+def test_weights_load_into_network_in_any_state(images):
     state = lenet().state_dict()
     expected = lenet()
     expected.load_state_dict(state)
@@ -84,7 +84,7 @@ def test_weights_come_to_a_network_in_any_state(images):
         np.testing.assert_allclose(net(images).asnumpy(), logits, rtol=0, atol=1e-5)
 
 
-def test_weights_come_to_every_device_and_leave_what_trains(images):
+def test_weights_reach_every_device_and_keep_grad_req(images):
     net = gluon_cnn.lenet()
     net.initialize(ctx=[mx.cpu(0), mx.cpu(1)])
     net[0].collect_params().setattr("grad_req", "null")
@@ -96,14 +96,14 @@ def test_weights_come_to_every_device_and_leave_what_trains(images):
         np.testing.assert_array_equal(array.asnumpy(), state["7.weight"].numpy())
 
 
-def test_weights_come_to_a_network_of_numpy_arrays(np_arrays):
+def test_weights_load_into_network_of_numpy_arrays(np_arrays):
     state = lenet().state_dict()
     net = from_torch(gluon_cnn.lenet(), state)
     assert isinstance(net[0].weight.data(), mx.np.ndarray)
     assert all(torch.equal(tensor, state[name]) for name, tensor in to_torch(net).items())
 
 
-def test_what_comes_and_goes_is_a_copy(images):
+def test_weights_are_copied_in_both_directions(images):
     state = lenet().state_dict()
     net = from_torch(gluon_cnn.lenet(), state)
     logits, away = net(images).asnumpy(), to_torch(net)
@@ -112,7 +112,7 @@ def test_what_comes_and_goes_is_a_copy(images):
     np.testing.assert_array_equal(net(images).asnumpy(), logits)
 
 
-def test_batch_normalisation_goes_and_comes(images):
+def test_batch_normalisation_survives_the_round_trip(images):
     net = nn.HybridSequential()
     net.add(nn.Conv2D(4, 3), nn.BatchNorm(), nn.Activation("relu"), nn.GlobalAvgPool2D(), nn.Dense(8), nn.BatchNorm())
     net.initialize(mx.init.Normal(1))
@@ -145,7 +145,7 @@ class Residual(tnn.Module):
         return torch.relu(y + (self.conv3(x) if self.conv3 else x))
 
 
-def test_weights_come_to_resnet18(images):
+def test_weights_load_into_resnet18(images):
     torch.manual_seed(0)
     layers, channels = [tnn.Conv2d(1, 64, 3, 1, 1), tnn.BatchNorm2d(64), tnn.ReLU()], 64
     for out in (64, 128, 256, 512):
@@ -170,14 +170,23 @@ def changed(state, **changes):
     ("changes", "says"),
     [
         ({"3_weight": None, "3_bias": None}, r"has 2.weight of shape \(16, 6, 5, 5\), .* no convolution left"),
-        ({"0_weight": None}, r"has 0.weight of shape \(6, 1, 5, 5\), but 3.weight .* has \(16, 6, 5, 5\)"),
+        (
+            {"0_weight": None},
+            r"has 0.weight of shape \(6, 1, 5, 5\), but .* 3.weight .* has \(16, 6, 5, 5\)",
+        ),
         ({"3_bias": None}, r"has 2.bias of shape \(16,?\), but the state dict has no bias beside 3.weight"),
         ({"11_weight": None, "11_bias": None}, r"has 6.weight of shape \(10, 84\), .* no dense layer left"),
         ({"12_weight": torch.zeros(10, 10)}, r"state dict has 12.weight, but the network has no layer left"),
-        ({"0_running_mean": torch.zeros(6)}, r"has 0.running_mean, but the network has nothing beside 0.weight"),
+        (
+            {"0_running_mean": torch.zeros(6)},
+            r"has 0.running_mean, but the network has no such .* beside 0.weight",
+        ),
         ({"scale": torch.zeros(1)}, r"state dict has scale, but the network has no layer left"),
-        ({"7_weight": torch.zeros(120, 400)}, r"has 4.weight of shape \(120, 256\), but 7.weight .* has \(120, 400\)"),
-        ({"9_weight": torch.zeros(84, 119)}, r"has 5.weight of shape \(84, 120\), but 9.weight"),
+        (
+            {"7_weight": torch.zeros(120, 400)},
+            r"has 4.weight of shape \(120, 256\), but .* 7.weight .* has \(120, 400\)",
+        ),
+        ({"9_weight": torch.zeros(84, 119)}, r"has 5.weight of shape \(84, 120\), but its counterpart 9.weight"),
         (
             {"7_weight": torch.zeros(120, 256).long()},
             r"7.weight in the state dict is a Tensor, not a tensor of",
@@ -185,7 +194,7 @@ def changed(state, **changes):
         ({"7_weight": "weights"}, r"7.weight in the state dict is a str, not a tensor"),
     ],
 )
-def test_a_state_dict_that_does_not_fit_is_refused_at_its_first_layer(images, changes, says):
+def test_misfit_names_the_first_layer(images, changes, says):
     net = gluon_cnn.lenet()
     initialize_from_seed(net, 0, images.shape)
     before = net(images).asnumpy()
@@ -195,32 +204,34 @@ def test_a_state_dict_that_does_not_fit_is_refused_at_its_first_layer(images, ch
     np.testing.assert_array_equal(net(images).asnumpy(), before)
 
 
-def test_an_unknown_size_is_shown_as_one(images):
+def test_misfit_shows_unknown_sizes(images):
     state = changed(lenet().state_dict(), **{"7_weight": torch.zeros(121, 256)})
-    with pytest.raises(InteropError, match=r"has 4.weight of shape \(120, \?\), but 7.weight .* has \(121, 256\)"):
+    with pytest.raises(InteropError, match=r"has 4.weight of shape \(120, \?\), but .* 7.weight .* has \(121, 256\)"):
         from_torch(gluon_cnn.lenet(), state)
 
 
-def test_another_network_is_refused_at_its_first_layer():
-    with pytest.raises(InteropError, match=r"has 0.weight of shape \(96, \?, 11, 11\), but 0.weight of the state dict"):
+def test_another_network_is_refused():
+    with pytest.raises(
+        InteropError, match=r"has 0.weight of shape \(96, \?, 11, 11\), but its counterpart 0.weight in"
+    ):
         from_torch(gluon_cnn.alexnet(), lenet().state_dict())
 
 
-def test_layers_that_pytorch_has_not_are_refused():
+def test_layers_without_counterpart_are_refused():
     net = nn.Sequential()
     net.add(nn.PReLU())
     net.initialize()
-    with pytest.raises(InteropError, match=r"has 0.alpha, which PyTorch has no counterpart for"):
+    with pytest.raises(InteropError, match=r"has 0.alpha, which has no counterpart in PyTorch"):
         from_torch(net, {})
     with pytest.raises(InteropError, match=r"The layer 0 is a PReLU that has no counterpart"):
         torch_network(net)
     net = nn.Sequential()
     net.add(nn.BatchNorm(scale=False))
-    with pytest.raises(InteropError, match=r"has 0.gamma, which PyTorch has no counterpart for"):
+    with pytest.raises(InteropError, match=r"has 0.gamma, which has no counterpart in PyTorch"):
         from_torch(net, {})
 
 
-def test_a_network_without_weights_is_refused():
+def test_network_without_weights_is_refused():
     with pytest.raises(ModelError, match=r"conv\d+_weight has no values yet"):
         to_torch(gluon_cnn.lenet())
     net = gluon_cnn.lenet()
@@ -233,15 +244,15 @@ def test_a_network_without_weights_is_refused():
             from_torch(net, state_dict)
 
 
-def test_layouts_that_a_network_has_not_are_refused():
+def test_layouts_that_do_not_fit_are_refused():
     net = from_torch(gluon_cnn.nin(), nin().state_dict())
-    with pytest.raises(InteropError, match="no dense layers to keep apart"):
+    with pytest.raises(InteropError, match="no dense layers to put into fc"):
         to_torch(net, layout="conv-fc")
     with pytest.raises(SettingError, match="layout is 'keras'; it must be one of sequential, conv-fc"):
         to_torch(net, layout="keras")
 
 
-def test_the_package_does_not_import_pytorch():
+def test_package_does_not_import_pytorch():
     code = "import sys, gluon_cnn.interop.torch; sys.exit('torch' in sys.modules or 'safetensors' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
@@ -254,7 +265,7 @@ class Doubled(nn.Sequential):
 
 
 @pytest.mark.parametrize("kind", [Doubled, HybridConcurrent])
-def test_a_container_that_is_no_chain_is_refused(kind, images):
+def test_container_that_is_no_chain_is_refused(kind, images):
     net = nn.Sequential()
     net.add(kind())
     net[0].add(nn.Conv2D(2, 1), nn.Conv2D(2, 1))

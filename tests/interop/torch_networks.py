@@ -1,4 +1,4 @@
-"""The networks of the book's PyTorch notes, written by hand, beside ours with the same weights."""
+"""The networks of PyTorch notes on the book, written by hand, beside ours with the same weights."""
 
 import gluon_cnn  # before mxnet, which it makes ready
 
@@ -9,9 +9,9 @@ from mxnet.gluon import nn
 from gluon_cnn.data import SAMPLE
 from gluon_cnn.interop.torch import to_torch
 from gluon_cnn.models.sequential import layers_of
-from gluon_cnn.training import initialize_from_seed
+from gluon_cnn.training.initial_weights import initialize_from_seed
 
-torch = pytest.importorskip("torch")  # whoever imports this module is skipped with it
+torch = pytest.importorskip("torch")  # skips every test module that imports this one
 tnn = torch.nn
 
 
@@ -29,7 +29,7 @@ def lenet(padding=0, pool=tnn.MaxPool2d):
     return tnn.Sequential(*layers, tnn.Flatten(), *dense)
 
 
-def alexnet_parts(padding, side=224):
+def alexnet_parts(padding, side):
     sizes = [(1, 96, 11, 4, padding), (96, 256, 5, 1, 2), (256, 384, 3, 1, 1), (384, 384, 3, 1, 1), (384, 256, 3, 1, 1)]
     conv = []
     for number, size in enumerate(sizes):
@@ -47,9 +47,9 @@ def alexnet(padding, side):
 class ConvFc(tnn.Module):
     """The other layout of the notes: the convolutions in one Sequential, the dense layers in another."""
 
-    def __init__(self, padding):
+    def __init__(self, padding, side):
         super().__init__()
-        self.conv, self.fc = alexnet_parts(padding)
+        self.conv, self.fc = alexnet_parts(padding, side)
 
     def forward(self, x):
         return self.fc(self.conv(x).view(len(x), -1))
@@ -79,7 +79,7 @@ def nin():
     return tnn.Sequential(*layers, tnn.Dropout(0.5), block(384, 10, 3, 1, 1), tnn.AdaptiveAvgPool2d(1), tnn.Flatten())
 
 
-# name: ours, and the one written by hand from the book's PyTorch notes for images of some size
+# name: functions that build ours, and the one from the notes for images of a size
 NETWORKS = {
     "lenet zh-v1": (lambda: gluon_cnn.lenet(hybrid=True), lambda side: lenet()),
     "lenet en": (lambda: gluon_cnn.lenet(edition="en", hybrid=True), lambda side: lenet(2, tnn.AvgPool2d)),
@@ -91,21 +91,21 @@ NETWORKS = {
 
 
 def pair(name, side, dtype="float32"):
-    """Ours with the recipe's Xavier weights, and the one by hand with the same; no dropout, which draws at random."""
+    """Our network with the recipe's Xavier weights, the notes' with the same, and no dropout, which is random."""
     build, build_torch = NETWORKS[name]
     net, other = build(), build_torch(side)
     for layer in layers_of(net):
         if isinstance(layer, nn.Dropout):
             layer._rate = 0.0
     initialize_from_seed(net, 0, (1, 1, side, side))
-    other.load_state_dict(to_torch(net))  # which refuses other names
+    other.load_state_dict(to_torch(net))  # it refuses other names
     net.cast(dtype)
     net.hybridize(static_alloc=True, static_shape=True)
     return net, other.to(getattr(torch, dtype)).eval()
 
 
 def real_batches(number, size, side, dtype="float32"):
-    """Batches of real images for both: (X, y, X of PyTorch, y of PyTorch)."""
+    """Batches of real images for both networks: (X, y, X for PyTorch, y for PyTorch)."""
     resize = None if side == 28 else side
     train_iter, _ = gluon_cnn.load_data_fashion_mnist(size, resize, root=SAMPLE, train_size=number * size, seed=0)
     for X, y in train_iter:

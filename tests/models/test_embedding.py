@@ -1,4 +1,4 @@
-"""Blocks and networks in other people's Gluon code: in their networks, and through all that Gluon does to a block."""
+"""Blocks and networks in other people's Gluon code: inside their networks, and in all that Gluon does to a block."""
 
 import re
 
@@ -13,18 +13,18 @@ from gluon_cnn import GluonCNNError, get_model, nin_block, vgg_block
 from gluon_cnn.models.parameters import copied_parameters, put_parameters
 from gluon_cnn.models.zoo import import_gluoncv
 
-#: MXNet says this of every network that it imports.
+#: MXNet warns so about every network that it imports.
 IMPORT_WARNS = pytest.mark.filterwarnings("ignore:Cannot decide type:UserWarning")
 NETWORKS = ["lenet", "alexnet", "vgg11", "nin"]
 
 
 def network(name, **options):
-    """One of our networks, compiled or not as one likes; VGG small enough for a test."""
+    """One of our networks, which can be compiled; VGG is small enough for a test."""
     return get_model(name, hybrid=True, **({"ratio": 16} if name == "vgg11" else {}), **options)
 
 
 def of_size(name, images):
-    """Four images as large as a network needs them."""
+    """Four images of the size that a network needs."""
     if name == "lenet":
         return images[:4]
     return mx.nd.contrib.BilinearResize2D(images[:4], height=67, width=67)
@@ -37,7 +37,7 @@ def initialized(net, X):
 
 
 def own_head(body):
-    """Somebody's network: ours, and layers of their own before and after it."""
+    """Somebody's network: ours with layers of theirs before and after it."""
     net = nn.HybridSequential(prefix="theirs_")
     with net.name_scope():
         net.add(nn.BatchNorm(), body, nn.Dense(3))
@@ -53,7 +53,7 @@ def own_head(body):
     ],
     ids=["nin_block", "vgg_block", "lenet"],
 )
-def test_inside_somebodys_network_it_compiles_and_trains_to_the_same_parameters(body, images):
+def test_compiled_inside_another_network_trains_the_same(body, images):
     X, y = images, mx.nd.arange(64) % 3
     net = own_head(body())
     # Parameters are numbered through the whole process, so one network takes the other's values by their order.
@@ -79,8 +79,8 @@ def test_inside_somebodys_network_it_compiles_and_trains_to_the_same_parameters(
         assert (ours.data().asnumpy() != was).any()
 
 
-def test_nin_block_as_the_head_of_a_gluoncv_network(images):
-    """GluonCV's features, held fixed, and a head of ours that learns."""
+def test_nin_block_as_head_of_gluoncv_network(images):
+    """GluonCV's features stay as they are, and our head learns."""
     zoo = import_gluoncv().model_zoo
     features = zoo.get_model("cifar_resnet20_v1", classes=10, pretrained=False).features[:-1]  # before its pooling
     features.collect_params().setattr("grad_req", "null")
@@ -105,12 +105,12 @@ def test_nin_block_as_the_head_of_a_gluoncv_network(images):
 
 
 @IMPORT_WARNS
-def test_gluoncv_takes_features_out_of_a_network_of_ours(images):
+def test_gluoncv_extracts_features_from_our_network(images):
     import_gluoncv()
     from gluoncv.nn.feature import FeatureExtractor
 
     net = initialized(network("lenet"), images)
-    # It puts the prefix of a network before the names of its layers, which have none of ours.
+    # It puts the network's prefix before the names of its layers, and ours have no prefix.
     whole = nn.HybridSequential(prefix="")
     whole.add(net)
     layers = [net[1], net[3]]
@@ -131,7 +131,7 @@ def test_collect_params_by_pattern():
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_cast_to_float16_and_back(name, images):
-    """MXNet's CPU has no convolution in float16, so what is left of the weights and outputs is looked at in float32."""
+    """MXNet has no float16 convolution on the CPU, so rounded weights and their outputs are compared in float32."""
     X = of_size(name, images)
     net, rounded = initialized(network(name), X), network(name)
     before = net(X).asnumpy()
@@ -161,7 +161,7 @@ def test_gluons_summary_counts_what_ours_counts(name, images, capsys):
 
 @IMPORT_WARNS
 @pytest.mark.parametrize("name", NETWORKS)
-def test_exported_network_gives_the_same_outputs_without_this_package(name, images, tmp_path):
+def test_exported_network_gives_same_outputs_in_gluon(name, images, tmp_path):
     X = of_size(name, images)
     net = initialized(network(name), X)
     net.hybridize()
@@ -189,13 +189,13 @@ def test_parameters_load_into_a_network_with_other_names(name, images, tmp_path)
 
 
 @pytest.mark.parametrize(("name", "last"), [("lenet", ["6"]), ("nin", ["7.0", "7.1", "7.2"])])
-def test_fine_tuning_for_other_classes_names_the_layers_that_are_new(name, last, images, tmp_path):
+def test_fine_tuning_for_other_classes_names_new_layers(name, last, images, tmp_path):
     X = of_size(name, images)
     net = initialized(network(name), X)
     net.save_parameters(str(tmp_path / "net.params"))
     new = network(name, num_classes=3)
-    new.initialize(mx.init.Xavier())  # and its layers have yet to learn their sizes
-    with pytest.raises(AssertionError, match="shape incompatible"):  # all that Gluon offers
+    new.initialize(mx.init.Xavier())  # its shapes are still unknown
+    with pytest.raises(AssertionError, match="shape incompatible"):  # Gluon can do no more
         new.load_parameters(str(tmp_path / "net.params"), allow_missing=True, ignore_extra=True)
     new.initialize(mx.init.Xavier(), force_reinit=True)
     match = gluon_cnn.load_matching(new, tmp_path / "net.params")
@@ -207,7 +207,7 @@ def test_fine_tuning_for_other_classes_names_the_layers_that_are_new(name, last,
     assert all((ours[loaded].data() == theirs[loaded].data()).asnumpy().all() for loaded in match.loaded)
 
 
-def test_matching_names_what_is_missing_and_what_is_extra(images, tmp_path):
+def test_matching_names_missing_and_extra_parameters(images, tmp_path):
     net = initialized(network("lenet"), images)
     net.save_parameters(str(tmp_path / "net.params"))
     body = nn.HybridSequential()
@@ -220,7 +220,7 @@ def test_matching_names_what_is_missing_and_what_is_extra(images, tmp_path):
     np.testing.assert_allclose(body[:5](images).asnumpy(), net[:5](images).asnumpy(), rtol=1e-6)
 
 
-def test_matching_keeps_the_networks_type_of_number_and_all_its_devices(images, tmp_path):
+def test_matching_keeps_precision_and_devices(images, tmp_path):
     net = initialized(network("lenet"), images)
     net.save_parameters(str(tmp_path / "net.params"))
     other = network("lenet")

@@ -1,38 +1,56 @@
 """The networks: parameter counts, the shapes that the book prints, and their variants."""
 
-import math
+import gluon_cnn  # before mxnet, which it makes ready
 
+# isort: split
 import mxnet as mx
 import numpy as np
 import pytest
 from mxnet.gluon import nn
 
-import gluon_cnn
-from gluon_cnn import GluonCNNError, get_model, list_models, nin_block, vgg_block
+from gluon_cnn import GluonCNNError, get_model, get_recipe, list_models, nin_block, summary, vgg_block
+from gluon_cnn.data import FASHION_MNIST
+from gluon_cnn.models.parameters import named_parameters
+from gluon_cnn.training.run import load_run
+from gluon_cnn.training.setup import build_network
 
 PARAMETERS = [
     ("lenet", {}, 28, 44_426),
     ("lenet", {"edition": "en"}, 28, 61_706),
     ("alexnet", {}, 224, 46_764_746),
     ("alexnet", {"padding": 1}, 224, 46_764_746),
-    ("vgg11", {}, 224, 128_806_154),
-    ("vgg11", {"ratio": 4}, 224, 43_093_322),
+    ("vgg11", {}, 224, 43_093_322),
+    ("vgg11", {"ratio": 1}, 224, 128_806_154),
     ("nin", {}, 224, 1_992_166),
     ("nin", {"num_mlp_layers": 1}, 224, 1_769_112),
     ("nin", {"final_relu": False}, 224, 1_992_166),
 ]
 
 
-def count_parameters(net):
-    return sum(math.prod(parameter.shape) for parameter in net.collect_params().values())
-
-
 @pytest.mark.parametrize(("name", "options", "side", "expected"), PARAMETERS)
 def test_parameter_count(name, options, side, expected):
-    net = get_model(name, **options)
-    net.initialize()
-    net(mx.nd.zeros((1, 1, side, side)))
-    assert count_parameters(net) == expected
+    assert summary(get_model(name, **options), (1, 1, side, side)).parameters == expected
+
+
+def shapes_of(net, side):
+    """The shape of each parameter, for images of a size, without memory for its values."""
+    net.infer_shape(mx.nd.zeros((1, 1, side, side)))
+    return {name: parameter.shape for name, parameter in named_parameters(net).items()}
+
+
+@pytest.mark.parametrize("edition", ["zh-v1", "en", "adam"])
+@pytest.mark.parametrize("name", list_models())
+def test_get_model_builds_the_network_recipes_train(name, edition):
+    recipe = get_recipe(name, edition)
+    options = {"edition": edition} if name == "lenet" else {}
+    trained = shapes_of(build_network(recipe, FASHION_MNIST, hybrid=True), recipe.side)
+    assert shapes_of(get_model(name, hybrid=True, **options), recipe.side) == trained
+
+
+def test_get_model_loads_what_a_run_trained(lenet_run, images):
+    run, net = load_run(lenet_run), get_model("lenet")
+    net.load_parameters(str(run.checkpoint() / "net.params"))
+    np.testing.assert_allclose(net(images).asnumpy(), run.network(mx.cpu())(images).asnumpy(), rtol=1e-5, atol=1e-6)
 
 
 SHAPES = {
@@ -54,8 +72,8 @@ SHAPES = {
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_books_loop_prints_the_books_shapes(name, capsys):
-    net = get_model(name)
-    net.initialize()
+    net = get_model(name, **({"ratio": 1} if name == "vgg11" else {}))  # the book prints the paper's VGG-11
+    net.initialize(mx.init.Zero())  # to draw 128 million random numbers takes a while
     side = 28 if name == "lenet" else 224
     X = mx.nd.random.uniform(shape=(1, 1, side, side))
     for layer in net:
@@ -73,7 +91,7 @@ def test_english_lenet_keeps_the_size_and_averages(images):
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_hybrid_network_takes_the_same_parameter_file_and_gives_the_same_logits(name, images, tmp_path):
+def test_hybrid_network_loads_the_file_and_agrees(name, images, tmp_path):
     X = images[:4] if name == "lenet" else mx.nd.contrib.BilinearResize2D(images[:4], height=96, width=96)
     net, hybrid = get_model(name), get_model(name, hybrid=True)
     assert isinstance(net, nn.Sequential)
@@ -88,10 +106,10 @@ def test_hybrid_network_takes_the_same_parameter_file_and_gives_the_same_logits(
 
 @pytest.mark.parametrize("hybrid", [False, True])
 @pytest.mark.parametrize("name", SHAPES)
-def test_too_small_an_image_is_refused_with_the_smallest_size_which_works(name, hybrid):
+def test_too_small_images_are_refused_with_smallest_size(name, hybrid):
     smallest = {"lenet": 16, "alexnet": 67, "vgg11": 32, "nin": 67}[name]
     net = get_model(name, hybrid=hybrid)
-    net.initialize()
+    net.initialize(mx.init.Zero())
     if hybrid:
         net.hybridize()
     with pytest.raises(GluonCNNError, match=f"{smallest}×{smallest} pixels or more, not {smallest}×{smallest - 1}"):
@@ -99,7 +117,7 @@ def test_too_small_an_image_is_refused_with_the_smallest_size_which_works(name, 
     assert net(mx.nd.zeros((1, 1, smallest, smallest))).shape == (1, 10)
 
 
-def test_input_that_is_no_batch_of_images_is_refused():
+def test_input_that_is_no_batch_is_refused():
     net = gluon_cnn.nin()
     net.initialize()
     with pytest.raises(GluonCNNError, match="N×C×H×W"):
@@ -110,11 +128,10 @@ def test_input_that_is_no_batch_of_images_is_refused():
 def test_any_number_of_channels_and_classes(channels):
     for name in list_models():
         net = get_model(name, num_classes=3)
-        net.initialize()
-        assert net(mx.nd.zeros((2, channels, 80, 72))).shape == (2, 3)
+        assert summary(net, (2, channels, 80, 72)).rows[-1].output_shape == (2, 3)
 
 
-def test_nin_block_inside_someone_elses_hybrid_network_compiles_and_exports(images, tmp_path):
+def test_blocks_in_another_network_compile_and_export(images, tmp_path):
     net = nn.HybridSequential()
     net.add(nin_block(8, 5, strides=2, padding=2, hybrid=True), vgg_block(1, 4, hybrid=True), nn.Dense(3))
     net.initialize()
@@ -151,7 +168,7 @@ def test_networks_run_on_numpy_arrays(np_arrays):
         assert logits.shape == (2, 10)
 
 
-def test_get_model_knows_names_in_any_case_and_the_books_vgg():
+def test_names_in_any_case_and_the_books_vgg():
     assert list_models() == ["alexnet", "lenet", "nin", "vgg11"]
     assert len(get_model("NiN")) == len(get_model("nin"))
     assert len(get_model("vgg")) == len(get_model("vgg11"))
@@ -161,7 +178,10 @@ def test_get_model_knows_names_in_any_case_and_the_books_vgg():
     ("call", "message"),
     [
         (lambda: get_model("resnet"), "'resnet'; use one of alexnet, lenet, nin, vgg11"),
-        (lambda: get_model("nin", ratio=4), "nin has no argument ratio"),
+        (
+            lambda: get_model("nin", ratio=4),
+            "nin has no option ratio; it has num_classes, num_mlp_layers, final_relu",
+        ),
         (lambda: gluon_cnn.lenet(edition="fr"), "use one of zh-v1, en"),
         (lambda: gluon_cnn.vgg11(ratio=0), "use 1 to 64"),
     ],

@@ -1,106 +1,120 @@
-"""Runs that are killed, and disks that fail: a run goes on to the same bits, or stops with one line and what it had."""
+"""Runs that are killed, and disks that fail: they resume to the same bits, or stop with a line and what they had."""
 
 import errno
 import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
+import statistics
 import time
 
 import pytest
-from conftest import KILLED_AT, SMALL_RUN
-from test_train import RANDOM_RUN, result_of, train
+from runs import (
+    KILLED_AT,
+    RANDOM,
+    SMALL,
+    SMALL_NETWORK,
+    command,
+    flags,
+    result_of,
+    resume,
+    run_process,
+    start,
+    train,
+)
 
-from gluon_cnn.training.checkpoint import last_checkpoint
+from gluon_cnn.errors import RunError
+from gluon_cnn.training import saver as saver_module
+from gluon_cnn.training.checkpoints import last_checkpoint
 
 
-def test_killed_at_twenty_moments_a_run_ends_in_the_same_bits(tmp_path):
+def test_killed_ten_times_ends_in_the_same_bits(tmp_path):
     """During steps, saves, the test pass, the first epoch, between any two writes."""
-    run = [*RANDOM_RUN, "--epochs", "10", "--checkpoint-every", "2", "--quiet"]
-    train(*run, "--out", tmp_path / "whole")
+    recipe = {**RANDOM, "side": 28, "epochs": 10}
+    run = ["train", SMALL_NETWORK, *flags(**recipe), "--checkpoint-every", "2", "--quiet"]
+    train(tmp_path / "whole", SMALL_NETWORK, **recipe)
     out, log = tmp_path / "killed", tmp_path / "killed" / "train.log"
-    generator, kills = random.Random(0), 0
-    while kills < 20:
+    generator = random.Random(0)
+    for kill in range(10):
         begun = (out / "config.json").exists()
-        arguments = ["train", "nin", "--resume", "--quiet"] if begun else run
-        if kills % 2:
+        arguments = ["train", SMALL_NETWORK, "--resume", "--quiet"] if begun else run
+        if kill % 2:
             number, wait = generator.randint(1, 12), None
         else:
-            number, wait = 0, generator.uniform(0, 0.6)
+            number, wait = 0, generator.uniform(0, 0.2)
         lines = log.read_text().count("\n") if log.exists() else 0
-        process = subprocess.Popen([sys.executable, "-c", KILLED_AT, str(number), *arguments, "--out", str(out)])
+        process = start(KILLED_AT, number, *arguments, "--out", out)
         if wait is not None:
-            while process.poll() is None and not (log.exists() and log.read_text().count("\n") > lines):
+            while process.is_alive() and not (log.exists() and log.read_text().count("\n") > lines):
                 time.sleep(0.005)
             time.sleep(wait)
             process.kill()
-        process.wait()
-        assert process.returncode == -signal.SIGKILL
-        kills += 1
-    train("train", "nin", "--resume", "--out", out, "--quiet")
+        process.join(120)
+        assert process.exitcode == -signal.SIGKILL
+    command("train", SMALL_NETWORK, "--resume", "--out", out, "--quiet")
     assert result_of(out) == result_of(tmp_path / "whole")
 
 
 @pytest.fixture
 def one_epoch(tmp_path):
-    """A run of one epoch, and what goes on with it to a second."""
-    train("train", "lenet", *SMALL_RUN, "--out", tmp_path / "run", "--quiet")
-    return tmp_path / "run", ["train", "lenet", "--epochs", "2", "--out", tmp_path / "run", "--resume"]
+    """A run of one epoch, and a command that resumes it to a second one."""
+    train(tmp_path / "run", **SMALL)
+    return tmp_path / "run", ["train", "lenet", "--epochs", "2", "--out", tmp_path / "run", "--resume", "--quiet"]
 
 
-#: Goes on with a run while no file can grow beyond what 100 kB hold, as on a disk that is full.
+#: Resumes a run while no file can grow beyond some sizes, one after another, as on a disk that is full.
 FULL_DISK = """
 import resource, sys
 from gluon_cnn.cli import main
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
-sys.exit(main(sys.argv[2:]))
+for size in sys.argv[1].split(","):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(size), resource.RLIM_INFINITY))
+    print(main(sys.argv[2:]), flush=True)
 """
 
 
-@pytest.mark.parametrize("size", [20_000, 100_000, 177_500])
-def test_a_disk_that_fills_up_stops_the_run_with_a_line_and_leaves_what_was_saved(one_epoch, size):
+def test_full_disk_stops_the_run_with_a_line(one_epoch):
+    """And leaves what was saved."""
     run, again = one_epoch
     before = result_of(run)
     assert (run / "checkpoint" / "epoch-001" / "net.params").stat().st_size > 177_500
-    command = [sys.executable, "-c", FULL_DISK, str(size), *map(str, again)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
-    assert done.returncode == 1
-    assert done.stderr.count("\n") == 1
-    assert "No checkpoint can be written" in done.stderr
-    assert "the earlier ones are whole; make room and go on with --resume" in done.stderr
+    done = run_process(FULL_DISK, "20000,100000,177500", *again)
+    assert done.out.split() == ["1", "1", "1"]
+    lines = done.error.splitlines()
+    assert len(lines) == 3
+    for line in lines:
+        assert "No checkpoint can be written" in line
+        assert "the earlier ones are whole: make room and resume the run (--resume)" in line
     assert [path.name for path in (run / "checkpoint").iterdir()] == ["epoch-001"]
     assert result_of(run) == before
-    train(*again, "--quiet")
+    command(*again)
 
 
 @pytest.mark.parametrize(
     ("where", "number"),
     [("os.fsync", errno.EIO), ("pathlib.Path.mkdir", errno.EROFS), ("pathlib.Path.rename", errno.EIO)],
 )
-def test_a_disk_that_fails_stops_the_run_with_a_line_and_leaves_what_was_saved(
-    one_epoch, fails, monkeypatch, where, number
-):
-    run, again = one_epoch
+def test_failing_disk_stops_the_run_with_a_line(one_epoch, monkeypatch, where, number):
+    """And leaves what was saved."""
+    run, _ = one_epoch
     before = result_of(run)
+    take = saver_module.take_snapshot
 
     def fail(path, *_, **__):
         raise OSError(number, os.strerror(number))
 
     with monkeypatch.context() as patch:
-        # From the first checkpoint on: the process has begun.
-        take = sys.modules["gluon_cnn.training.saver"].take_snapshot
 
         def take_and_fail(*args):
+            """From the first checkpoint on: the process has begun."""
             patch.setattr(where, fail)
             return take(*args)
 
-        patch.setattr("gluon_cnn.training.saver.take_snapshot", take_and_fail)
-        assert os.strerror(number) in fails(*again)
+        patch.setattr(saver_module, "take_snapshot", take_and_fail)
+        with pytest.raises(RunError, match=os.strerror(number)):
+            resume(run, epochs=2)
     assert last_checkpoint(run / "checkpoint").name == "epoch-001"
     assert result_of(run) == before
-    train(*again, "--quiet")
+    resume(run)
 
 
 @pytest.fixture(scope="module")
@@ -108,8 +122,7 @@ def two_runs(tmp_path_factory):
     """Two finished runs of three epochs, of another seed each, and the end of the first."""
     directory = tmp_path_factory.mktemp("two")
     for seed in (1, 2):
-        out = directory / str(seed)
-        train("train", "lenet", *SMALL_RUN, "--epochs", "3", "--momentum", "0.5", "--seed", seed, "--out", out)
+        train(directory / str(seed), **{**SMALL, "epochs": 3, "momentum": 0.5, "seed": seed})
     return directory / "1", directory / "2", result_of(directory / "1")
 
 
@@ -129,7 +142,7 @@ DAMAGES = {
 
 @pytest.mark.parametrize("name", ["net.params", "trainer.states", "manifest.json"])
 @pytest.mark.parametrize("damage", [*DAMAGES, "another run's"])
-def test_a_damaged_file_of_the_last_checkpoint_costs_an_epoch_and_no_bit(tmp_path, two_runs, name, damage):
+def test_damaged_checkpoint_costs_an_epoch_and_no_bit(tmp_path, two_runs, caplog, name, damage):
     run, other, end = two_runs
     out = shutil.copytree(run, tmp_path / "run")
     path = out / "checkpoint" / "epoch-003" / name
@@ -137,17 +150,20 @@ def test_a_damaged_file_of_the_last_checkpoint_costs_an_epoch_and_no_bit(tmp_pat
         path.write_bytes(DAMAGES[damage](path.read_bytes()))
     else:
         shutil.copy(other / path.relative_to(out), path)
-    train("train", "lenet", "--out", out, "--resume")
+    resume(out)
     assert result_of(out) == end
     assert (out / "checkpoint" / "epoch-003.damaged").is_dir()
+    assert (damage == "another run's" and name == "manifest.json") or (
+        f"epoch-003 is damaged: {name} is not as it was written; it is epoch-003.damaged now" in caplog.text
+    )
 
 
-def test_a_whole_checkpoint_of_another_run_is_not_gone_on_from(tmp_path, two_runs, caplog):
+def test_whole_checkpoint_of_another_run_is_not_used(tmp_path, two_runs, caplog):
     run, other, end = two_runs
     out = shutil.copytree(run, tmp_path / "run")
     shutil.rmtree(out / "checkpoint" / "epoch-003")
     shutil.copytree(other / "checkpoint" / "epoch-003", out / "checkpoint" / "epoch-003")
-    train("train", "lenet", "--out", out, "--resume")
+    resume(out)
     assert "epoch-003 is another run's, with seed 2, not 1; it is epoch-003.damaged now" in caplog.text
     assert result_of(out) == end
 
@@ -157,22 +173,23 @@ WATCHED = """
 import sys
 import psutil
 from gluon_cnn.cli import main
-from gluon_cnn.training import Run
-write = Run.write_history
+from gluon_cnn.training.directory import RunDirectory
+write = RunDirectory.write_history
 def write_and_print(run, history):
     write(run, history)
-    print(psutil.Process().memory_info().rss, file=sys.stderr)
-Run.write_history = write_and_print
+    print(psutil.Process().memory_info().rss, file=sys.stderr, flush=True)
+RunDirectory.write_history = write_and_print
 sys.exit(main(sys.argv[1:]))
 """
 
 
-def test_ten_thousand_steps_need_no_more_memory_than_one_thousand(tmp_path):
-    # 250 steps an epoch, a checkpoint after each.
-    run = ["train", "lenet", "--data", "sample", "--batch-size", "8", "--test-size", "8", "--epochs", "40", "--quiet"]
-    command = [sys.executable, "-c", WATCHED, *run, "--out", tmp_path / "run"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
-    assert done.returncode == 0
-    resident = [int(line) for line in done.stderr.splitlines()]
-    assert len(resident) == 41  # and once more at the end
-    assert max(resident[-3:]) < 1.05 * resident[3]
+def test_memory_does_not_grow_with_the_steps(tmp_path):
+    # 100 steps an epoch, a checkpoint after each.
+    sizes = flags(data="sample", train_size=800, test_size=8, batch_size=8, epochs=20)
+    done = run_process(WATCHED, "train", "lenet", *sizes, "--threads", "1", "--quiet", "--out", tmp_path / "run")
+    assert done.code == 0, done.error
+    resident = [int(line) for line in done.error.splitlines()]
+    assert len(resident) == 21  # and once more at the end
+    grown = [after - before for before, after in zip(resident[4:], resident[5:])]
+    assert statistics.median(grown) < 100_000  # bytes an epoch: a thousand a step
+    assert max(resident) < 1.05 * resident[4]

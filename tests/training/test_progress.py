@@ -5,11 +5,10 @@ import os
 import pty
 import struct
 import subprocess
-import sys
 import termios
 
 import pytest
-from conftest import SMALL_RUN
+from runs import CLI, SMALL_RUN
 
 from gluon_cnn.training import progress as module
 from gluon_cnn.training.metrics import Sums
@@ -40,7 +39,7 @@ def test_lines_without_a_terminal(caplog, now):
     assert caplog.messages == ["epoch 2/5: 2,000 of 6,000 images, loss 2.5000, 50.0 images/s, 07:20 left"]
 
 
-def test_test_pass_has_no_loss_and_its_own_time(caplog, now):
+def test_pass_over_test_images_shows_no_loss(caplog, now):
     with caplog.at_level("INFO", logger="gluon_cnn"):
         progress = Progress("testing", 1000)
         now[0] += 50
@@ -60,7 +59,7 @@ def test_bar_on_a_terminal(tmp_path):
     """In a process with a real pseudo-terminal."""
     main_end, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))  # rows and columns
-    command = [sys.executable, "-m", "gluon_cnn.cli", "train", "lenet", *SMALL_RUN, "--out", str(tmp_path / "run")]
+    command = [*CLI, "train", "lenet", *SMALL_RUN, "--out", str(tmp_path / "run")]
     with subprocess.Popen(command, stdout=terminal, stderr=terminal) as process:
         os.close(terminal)
         shown = b""

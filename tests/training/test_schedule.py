@@ -1,28 +1,30 @@
 """Learning rates that change: GluonCV's values at every step, wherever a run was stopped and whoever works at it."""
 
-import os
 import signal
 import subprocess
 import time
 
+import mxnet as mx
 import numpy as np
 import pytest
+from jobs import ENVIRONMENT, LAUNCH
 from mxnet import gluon
-from test_job import CLI, ENVIRONMENT, LAUNCH, LENET, largest_difference, run_job
-from test_train import result_of, train
+from runs import MAIN, SMALL, flags, history_of, interrupted_after, result_of, resume, start, train
 
-from gluon_cnn import GluonCNNError, get_recipe
-from gluon_cnn.cli import main
+from gluon_cnn import GluonCNNError, get_recipe, load_run
+from gluon_cnn.errors import RunStopped, SettingError
 from gluon_cnn.models.zoo import import_gluoncv
-from gluon_cnn.training import Run, read_history
+from gluon_cnn.training.recipes import book_recipe
+from gluon_cnn.training.schedule import learning_rates
+from gluon_cnn.training.setup import load_data, set_up
 
 EPOCHS, STEPS, LR = 4, 6, 0.4
 #: Batch normalisation, dropout, momentum, a warmup and a schedule.
-ZOO_RUN = [
-    "train", "gluoncv:mobilenetv3_small", "--data", "sample", "--train-size", "64", "--test-size", "32",
-    "--batch-size", "16", "--resize", "32", "--epochs", "2", "--momentum", "0.9", "--lr-schedule", "cosine",
-    "--warmup-epochs", "1", "--quiet",
-]  # fmt: skip
+ZOO = "gluoncv:mobilenetv3_small"
+ZOO_RECIPE = {
+    "data": "sample", "train_size": 64, "test_size": 32, "batch_size": 16, "side": 32, "epochs": 2, "momentum": 0.9,
+    "lr_schedule": "cosine", "warmup_epochs": 1,
+}  # fmt: skip
 
 
 def gluoncvs(schedule, warmup):
@@ -36,9 +38,9 @@ def gluoncvs(schedule, warmup):
     return [rates(step) for step in range(1, EPOCHS * STEPS + 1)]
 
 
-def applied(recipe):
+def rates_of(recipe):
     """The learning rate of each step of a whole run."""
-    rates = recipe.learning_rates(STEPS)
+    rates = learning_rates(recipe, STEPS)
     return [rates(step) for step in range(1, EPOCHS * STEPS + 1)]
 
 
@@ -46,8 +48,8 @@ def applied(recipe):
 @pytest.mark.parametrize("schedule", ["step", "cosine", "poly"])
 def test_every_steps_learning_rate_is_gluoncvs(schedule, warmup):
     changes = {"epochs": EPOCHS, "lr": LR, "lr_schedule": schedule, "warmup_epochs": warmup}
-    rates = applied(get_recipe("lenet", **changes))
-    np.testing.assert_allclose(rates, gluoncvs(schedule, warmup), rtol=1e-6)
+    rates = rates_of(get_recipe("lenet", **changes))
+    assert rates == pytest.approx(gluoncvs(schedule, warmup), rel=1e-12)
     if warmup:
         np.testing.assert_allclose(rates[:STEPS], LR * np.minimum(np.arange(1, STEPS + 1) / (STEPS - 1), 1), rtol=1e-6)
     if schedule == "step":
@@ -55,112 +57,107 @@ def test_every_steps_learning_rate_is_gluoncvs(schedule, warmup):
         np.testing.assert_allclose(thirds, [LR, LR / 10, LR / 100], rtol=1e-6)
 
 
-def test_a_warmup_alone_ends_at_the_learning_rate_and_stays_there():
-    rates = applied(get_recipe("lenet", epochs=EPOCHS, lr=LR, warmup_epochs=2))
+def test_without_a_schedule_the_rate_stays():
+    assert learning_rates(get_recipe("lenet"), STEPS) is None
+
+
+def test_warmup_ends_at_the_rate_that_stays():
+    rates = rates_of(get_recipe("lenet", epochs=EPOCHS, lr=LR, warmup_epochs=2))
     assert np.diff(rates[: 2 * STEPS - 1]) == pytest.approx(LR / (2 * STEPS - 1), rel=1e-5)
     assert rates[2 * STEPS :] == pytest.approx([LR] * (EPOCHS - 2) * STEPS, rel=1e-6)
 
 
-def rates_of(monkeypatch, stop_at, *arguments):
-    """The learning rate of each step of a training, which is stopped after one of them or not."""
+@pytest.fixture
+def applied(monkeypatch):
+    """The learning rate of each training step that was taken."""
     step, rates = gluon.Trainer.step, []
 
     def noting(trainer, *args):
         step(trainer, *args)
         rates.append(trainer.learning_rate)
-        if len(rates) == stop_at:
-            os.kill(os.getpid(), signal.SIGINT)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(gluon.Trainer, "step", noting)
-        assert main(list(map(str, arguments))) == (130 if stop_at else 0)
+    monkeypatch.setattr(gluon.Trainer, "step", noting)
     return rates
 
 
 @pytest.mark.parametrize("schedule", ["step", "cosine", "poly"])
-def test_the_learning_rate_does_not_depend_on_where_a_run_was_stopped_or_on_what(tmp_path, monkeypatch, schedule):
-    sizes = ["--data", "sample", "--train-size", "384", "--test-size", "64", "--batch-size", "64", "--epochs", "4"]
-    run = ["train", "lenet", *sizes, "--lr", LR, "--quiet"]
-    scheduled = [*run, "--lr-schedule", schedule, "--warmup-epochs", "1"]
-    whole = rates_of(monkeypatch, None, *scheduled, "--ctx", "cpu:0,1", "--out", tmp_path / "whole")
+def test_stops_and_devices_change_no_learning_rate(tmp_path, applied, schedule):
+    recipe = {"data": "sample", "train_size": 384, "test_size": 64, "batch_size": 64, "epochs": EPOCHS, "lr": LR}
+    scheduled, devices = {**recipe, "lr_schedule": schedule, "warmup_epochs": 1}, {"ctx": "cpu:0,1"}
+    train(tmp_path / "whole", "lenet", devices, **scheduled)
+    whole = applied.copy()
     assert whole == pytest.approx(gluoncvs(schedule, 1), rel=1e-12)
-    first = rates_of(monkeypatch, 10, *scheduled, "--ctx", "cpu:0,1", "--out", tmp_path / "parts")
-    second = rates_of(monkeypatch, None, "train", "lenet", "--quiet", "--out", tmp_path / "parts", "--resume")
-    assert first + second == whole
+    applied.clear()
+    with pytest.raises(RunStopped), interrupted_after(10):
+        train(tmp_path / "parts", "lenet", devices, **scheduled)
+    resume(tmp_path / "parts")
+    assert applied == whole
     assert result_of(tmp_path / "parts") == result_of(tmp_path / "whole")
-    train(*scheduled, "--out", tmp_path / "one")
-    train(*run, "--out", tmp_path / "constant")
-    losses = {name: [r.train_loss for r in read_history(tmp_path / name)] for name in ("whole", "one", "constant")}
+    train(tmp_path / "one", **scheduled)
+    train(tmp_path / "constant", **recipe)
+    losses = {name: [r.train_loss for r in history_of(tmp_path / name)] for name in ("whole", "one", "constant")}
     assert losses["one"] == pytest.approx(losses["whole"], abs=2e-5)
     assert losses["constant"] != pytest.approx(losses["whole"], abs=1e-3)
 
 
-def test_a_zoos_network_that_is_killed_goes_on_to_the_same_bits(tmp_path):
-    train(*ZOO_RUN, "--out", tmp_path / "whole")
+def test_zoos_network_is_killed_and_resumed(tmp_path):
+    """To the same bits."""
+    train(tmp_path / "whole", ZOO, **ZOO_RECIPE)
     out = tmp_path / "killed"
-    process = subprocess.Popen([*CLI, *ZOO_RUN, "--checkpoint-every", "1", "--out", str(out)])
-    while process.poll() is None and not list(out.glob("checkpoint/*-step-*")):
+    process = start(MAIN, "train", ZOO, *flags(**ZOO_RECIPE), "--checkpoint-every", "1", "--quiet", "--out", out)
+    while process.is_alive() and not list(out.glob("checkpoint/*-step-*")):
         time.sleep(0.005)
     process.kill()
-    assert process.wait() == -signal.SIGKILL
-    train("train", ZOO_RUN[1], "--quiet", "--out", out, "--resume")
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+    resume(out)
     assert result_of(out) == result_of(tmp_path / "whole")
 
 
-def test_a_zoos_network_on_two_devices_goes_on_to_the_same_bits(tmp_path, monkeypatch):
-    """Each device has running statistics of its own, of which the first one's are saved."""
-    run = [*ZOO_RUN, "--ctx", "cpu:0,1"]
-    train(*run, "--out", tmp_path / "whole")
-    for stop in (3, 2):
-        rates_of(monkeypatch, stop, *run, "--out", tmp_path / "parts")
-        run = ["train", ZOO_RUN[1], "--quiet", "--out", tmp_path / "parts", "--resume"]
-    train(*run)
+def test_zoos_network_on_two_devices_is_resumed(tmp_path):
+    """To the same bits. Each device has running statistics of its own, of which the first one's are saved."""
+    train(tmp_path / "whole", ZOO, {"ctx": "cpu:0,1"}, **ZOO_RECIPE)
+    with pytest.raises(RunStopped), interrupted_after(3):
+        train(tmp_path / "parts", ZOO, {"ctx": "cpu:0,1"}, **ZOO_RECIPE)
+    with pytest.raises(RunStopped), interrupted_after(2):
+        resume(tmp_path / "parts")
+    resume(tmp_path / "parts")
     assert result_of(tmp_path / "parts") == result_of(tmp_path / "whole")
 
 
-def test_two_workers_take_the_steps_of_one_process_by_the_same_schedule(tmp_path):
-    run = ["--train-size", "321", "--lr", "0.5", "--edition", "en", "--init", "seed", "--epochs", "2"]
-    run += ["--lr-schedule", "poly", "--warmup-epochs", "1"]
-    train(*LENET, *run, "--batch-size", "64", "--out", tmp_path / "one")
-    assert run_job(*run, "--batch-size", "32", "--out", tmp_path / "two") == (0, "")
-    assert largest_difference(tmp_path / "one", tmp_path / "two") < 1e-5
-
-
-def test_workers_of_a_network_with_running_statistics_test_what_they_save(tmp_path, capsys):
-    """A job, and another one that goes on with it."""
-    run = ["--data", "sample", "--train-size", "64", "--test-size", "32", "--batch-size", "16", "--quiet"]
-    command = [*LAUNCH, "-n", "2", "--", *CLI, "train", "gluoncv:cifar_resnet20_v1", "--kvstore", "dist_sync", *run]
-    out = tmp_path / "run"
-    for epochs, resume in (("1", []), ("2", ["--resume"])):
-        job = [*command, "--epochs", epochs, "--out", str(out), *resume]
-        result = subprocess.run(job, env=ENVIRONMENT, capture_output=True, check=False)
+def test_workers_test_the_running_statistics_they_save(tmp_path):
+    """A job, and another one that resumes it."""
+    run = ["train", "gluoncv:cifar_resnet20_v1", "--kvstore", "dist_sync", "--quiet", "--out", str(tmp_path / "run")]
+    sizes = flags(data="sample", train_size=64, test_size=32, batch_size=16)
+    for epochs, more in (("1", sizes), ("2", ["--resume"])):
+        job = [*LAUNCH, "-n", "2", "-s", "1", "--", *run, "--epochs", epochs, *more]
+        result = subprocess.run(job, env=ENVIRONMENT, capture_output=True, timeout=120)
         assert (result.returncode, result.stderr) == (0, b"")
-        assert main(["evaluate", str(out)]) == 0
-        assert f"test accuracy {read_history(out)[-1].test_acc:.4f} on 32" in capsys.readouterr().out
+        evaluated = load_run(tmp_path / "run").evaluate("cpu")
+        assert evaluated.images == 32
+        assert evaluated.accuracy == pytest.approx(history_of(tmp_path / "run")[-1].test_acc, abs=1e-6)
 
 
-def test_a_schedule_is_no_recipe_of_the_books_and_is_written_down(tmp_path, capsys):
-    small = ["--data", "sample", "--train-size", "256", "--batch-size", "64", "--epochs", "2"]
-    train("train", "lenet", *small, "--lr-schedule", "step", "--warmup-epochs", 1, "--out", tmp_path / "run")
-    printed = capsys.readouterr().out
-    assert "seed 0, schedule step, warmup 1 of 2 epochs; in" in printed
-    assert "lr_schedule step, not None; warmup_epochs 1, not 0" in printed
-    recipe = Run.open(tmp_path / "run").recipe
-    assert (recipe.lr_schedule, recipe.warmup_epochs) == ("step", 1)
+def test_schedule_is_said_and_not_the_books(tmp_path, caplog):
+    changes = {**SMALL, "epochs": 2, "lr_schedule": "step", "warmup_epochs": 1}
+    run = train(tmp_path / "run", **changes)
+    assert "seed 0, lr_schedule step, 1 warmup epoch; in" in caplog.text
+    assert (load_run(run.directory).recipe.lr_schedule, run.recipe.warmup_epochs) == ("step", 1)
+    differences = book_recipe(run.recipe).differences
+    assert (differences["lr_schedule"], differences["warmup_epochs"]) == (["step", None], [1, 0])
 
 
-def test_epochs_grow_after_a_warmup_but_not_under_a_schedule(tmp_path, fails):
-    small = ["--data", "sample", "--train-size", "256", "--test-size", "64", "--batch-size", "64", "--quiet"]
+def test_epochs_grow_except_under_a_schedule(tmp_path):
     for name, epochs in (("whole", 3), ("parts", 2)):
-        train("train", "lenet", *small, "--warmup-epochs", 1, "--epochs", epochs, "--out", tmp_path / name)
-    train("train", "lenet", "--epochs", 3, "--quiet", "--out", tmp_path / "parts", "--resume")
+        train(tmp_path / name, **{**SMALL, "epochs": epochs, "warmup_epochs": 1})
+    resume(tmp_path / "parts", epochs=3)
     assert result_of(tmp_path / "parts") == result_of(tmp_path / "whole")
-    train("train", "lenet", *small, "--lr-schedule", "poly", "--epochs", 2, "--out", tmp_path / "poly")
-    error = fails("train", "lenet", "--epochs", 3, "--out", tmp_path / "poly", "--resume")
-    assert "was begun with the schedule poly over 2 epochs, which with more of them would have been another" in error
-    assert "lr_schedule 'poly', not 'step'" in fails(
-        "train", "lenet", "--lr-schedule", "step", "--out", tmp_path / "poly", "--resume"
-    )
+    train(tmp_path / "poly", **{**SMALL, "epochs": 2, "lr_schedule": "poly"})
+    with pytest.raises(GluonCNNError, match="was begun with the schedule poly over 2 epochs, which more epochs would"):
+        resume(tmp_path / "poly", epochs=3)
+    run = load_run(tmp_path / "poly")
+    with pytest.raises(GluonCNNError, match="lr_schedule"):
+        run.prepare_resume({"lr_schedule": "step"}, run.settings)
 
 
 @pytest.mark.parametrize(
@@ -168,8 +165,8 @@ def test_epochs_grow_after_a_warmup_but_not_under_a_schedule(tmp_path, fails):
     [
         ({"lr_schedule": "sometimes"}, "lr_schedule is 'sometimes'; it must be one of step, cosine, poly"),
         ({"warmup_epochs": -1}, "warmup_epochs is -1"),
-        ({"warmup_epochs": 5}, "warmup_epochs is 5; it must be less than the 5 epochs of the run"),
-        ({"warmup_epochs": 0.5}, "warmup_epochs is 0.5"),
+        ({"warmup_epochs": 5}, "warmup_epochs is 5; it must be less than the epochs of the run, 5"),
+        ({"warmup_epochs": 0.5}, r"warmup_epochs is 0\.5"),
     ],
 )
 def test_schedules_that_are_refused(changes, message):
@@ -177,12 +174,20 @@ def test_schedules_that_are_refused(changes, message):
         get_recipe("lenet", **changes)
 
 
-def test_a_schedule_of_a_single_step_and_one_that_servers_would_count(fails, tmp_path):
-    one = ["train", "lenet", "--data", "sample", "--train-size", "64", "--batch-size", "64", "--out", tmp_path / "run"]
-    assert "The schedule cosine has a single step" in fails(*one, "--epochs", 1, "--lr-schedule", "cosine")
-    assert "The warmup has a single step" in fails(*one, "--warmup-epochs", 1)
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [({"epochs": 1, "lr_schedule": "cosine"}, "lr_schedule"), ({"warmup_epochs": 1}, "warmup_epochs")],
+)
+def test_schedule_of_a_single_step_is_refused(tmp_path, changes, name):
+    recipe = {"data": "sample", "train_size": 64, "batch_size": 64, **changes}
+    with pytest.raises(SettingError, match=f"{name} has a single step in this run") as error:
+        train(tmp_path / "run", **recipe)
+    assert error.value.settings == (name, "epochs")
     assert not (tmp_path / "run").exists()
-    job = [*LAUNCH, "-n", "1", "--", *CLI, *map(str, one), "--kvstore", "dist_async", "--warmup-epochs", "2"]
-    result = subprocess.run(job, env=ENVIRONMENT, capture_output=True, text=True, check=False)
-    assert result.returncode == 1
-    assert "use --kvstore dist_sync" in result.stderr
+
+
+def test_servers_cannot_follow_a_schedule():
+    recipe = get_recipe("lenet", data="sample", warmup_epochs=2)
+    with pytest.raises(SettingError, match="leave them out, or use dist_sync") as error:
+        set_up(recipe, [mx.cpu()], load_data(recipe, None, mx.cpu()), kvstore="dist_async")
+    assert error.value.settings == ("lr_schedule", "kvstore")

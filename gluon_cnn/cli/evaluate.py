@@ -1,0 +1,58 @@
+"""``gluon-cnn evaluate``."""
+
+from gluon_cnn.cli import parser as shared
+from gluon_cnn.cli.onnx import RUN_OR_ONNX, open_onnx
+
+__all__ = ["add"]
+
+
+def add(commands):
+    """Add the command to argparse's collection of them."""
+    command = shared.add_command(
+        commands,
+        "evaluate",
+        _evaluate,
+        "Measure the test accuracy of a run, or of an ONNX file.",
+        "evaluate runs/nin-zh-v1-seed0",
+        "evaluate runs/nin-zh-v1-seed0 --checkpoint best",
+        "evaluate runs/nin-zh-v1-seed0/nin.onnx",
+    )
+    shared.add_run(command, RUN_OR_ONNX)
+    shared.add_device(command)
+    shared.add_data(command)
+    shared.add_threads(command, auto=False)
+
+
+def _evaluate(args):
+    from gluon_cnn.interop.onnx_network import is_onnx
+    from gluon_cnn.runtime import set_threads
+    from gluon_cnn.runtime.devices import parse_context
+    from gluon_cnn.training.run import load_run
+    from gluon_cnn.training.settings import check_threads
+
+    onnx = is_onnx(args.directory)
+    devices = parse_context("cpu" if onnx else args.ctx or "auto")
+    if args.threads is not None:
+        check_threads(args.threads)
+        set_threads(args.threads, devices)
+    if onnx:
+        _evaluate_onnx(args, devices)
+    else:
+        run = load_run(args.directory)
+        found = run.evaluate(devices, args.which, data_dir=args.data_dir)
+        _print(found.accuracy, found.images, run.recipe.data, run.state(args.which))
+
+
+def _evaluate_onnx(args, devices):
+    from gluon_cnn.training.loop import count_correct
+
+    net = open_onnx(args)
+    images = net.test_images(args.data_dir)
+    _print(count_correct(net, images, devices).accuracy, len(images.labels), net.data, net.state)
+
+
+def _print(accuracy, images, data, state):
+    whose = " of the sample" if data == "sample" else ""
+    after = f", after epoch {state.epoch}" if state else ""
+    after += f" and {state.step} steps" if state and state.step else ""
+    print(f"test accuracy {accuracy:.4f} on {images:,} test images{whose}{after}")

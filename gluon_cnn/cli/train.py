@@ -1,0 +1,218 @@
+"""``gluon-cnn train``, and the examples that train one network."""
+
+import dataclasses
+import logging
+import sys
+from pathlib import Path
+
+from gluon_cnn.cli import parser as shared
+from gluon_cnn.cli.changes import FIELDS, add_recipe_flags, add_set, asked_changes, options_of, set_in_words
+from gluon_cnn.cli.command import resume_command
+from gluon_cnn.cli.terminal import log_to_terminal
+from gluon_cnn.cli.values import typed
+from gluon_cnn.errors import RunStopped, SettingError, TrainingDiverged
+from gluon_cnn.recipe import Recipe
+from gluon_cnn.training.settings import DIST_TIMEOUT, KVSTORES, Settings
+
+__all__ = ["add", "asked_settings", "make_example_parser", "make_train_parser", "recipe_of"]
+
+log = logging.getLogger(__name__)
+
+_DESCRIPTION = "Train a network by the book's recipe."
+_FLAGS = ("epochs", "lr", "batch_size", "side", "seed", "init", "data", "amp")
+_EXAMPLES = (
+    "--quick",
+    "--ctx gpu --seed 3",
+    "--data sample --epochs 1",
+    "--epochs 20 --set lr_schedule=cosine --set warmup_epochs=1",
+    "--out runs/mine --resume",
+)
+_OWN_NETWORK = """\
+A network of your own is a function that returns a Gluon block, here in mynet.py:
+
+  from mxnet.gluon import nn
+
+  def net(channels=32):
+      net = nn.HybridSequential()
+      net.add(nn.Conv2D(channels, kernel_size=3, activation="relu"))
+      net.add(nn.GlobalAvgPool2D(), nn.Dense(10))
+      return net
+
+  gluon-cnn train mynet.py:net --epochs 3 --set channels=64"""
+
+
+def add(commands):
+    """Add the command to argparse's collection of them."""
+    shown = [f"nin {words}" for words in _EXAMPLES] + ["gluoncv:cifar_resnet20_v1 --epochs 3"]
+    command = shared.add_command(commands, "train", _train, _DESCRIPTION, *[f"train {words}" for words in shown])
+    command.epilog = "\n\n".join([command.epilog, set_in_words(_FLAGS), _OWN_NETWORK])
+    shared.add_model(command)
+    _add_flags(command)
+    return command
+
+
+def make_train_parser():
+    """The parser of ``gluon-cnn train``, alone."""
+    return add(shared.Parser(prog="gluon-cnn").add_subparsers())
+
+
+def make_example_parser(model):
+    """The parser of an example, which trains one network."""
+    command = shared.Parser(
+        prog=Path(sys.argv[0]).name,
+        description=f"Train {model} by the book's recipe.",
+        epilog=f"{shared.examples(f'python {sys.argv[0]}', _EXAMPLES)}\n\n{set_in_words(_FLAGS)}",
+    )
+    command.set_defaults(handler=_train, model=model, example=True)
+    shared.add_edition(command)
+    _add_flags(command)
+    return command
+
+
+def _add_flags(command):
+    command.add_argument(
+        "--quick",
+        action="store_true",
+        help="for a machine without a GPU: smaller images, one epoch; the numbers are not the book's",
+    )
+    shared.add_device(command)
+    shared.add_data(command)
+    shared.add_threads(command)
+    add_recipe_flags(command.add_argument_group("changes to the recipe"), _FLAGS)
+    add_set(command)
+    command.add_argument("--out", metavar="DIR", help="the run's directory (default: a new one in runs/)")
+    command.add_argument("--resume", action="store_true", help="resume the run in --out")
+    shared.add_checkpoint_every(command)
+    command.add_argument(
+        "--no-hybrid", dest="hybrid", action="store_const", const=False, help="do not compile the network"
+    )
+    job = command.add_argument_group("several processes, see gluon-cnn launch --help")
+    job.add_argument(
+        "--kvstore",
+        metavar="NAME",
+        help=f"where gradients are added up, one of {', '.join(KVSTORES)}: on the CPU, on the devices (default), or on "
+        "servers",
+    )
+    job.add_argument(
+        "--dist-timeout",
+        type=typed("dist_timeout", float),
+        metavar="SECONDS",
+        default=DIST_TIMEOUT,
+        help=f"a worker gives up after so long without a finished step (default {DIST_TIMEOUT:g})",
+    )
+    command.add_argument("--quiet", action="store_true", help="print errors only")
+
+
+def recipe_of(args, workers=1):
+    """The recipe that a train command asks for."""
+    from gluon_cnn.training.recipes import get_recipe, quick_changes
+
+    quick = quick_changes(args.model) if args.quick else {}
+    return get_recipe(args.model, args.edition, **{**quick, **asked_changes(args), "workers": workers})
+
+
+def _train(args):
+    from gluon_cnn.training.job import Job
+    from gluon_cnn.training.train_run import train_run
+
+    job = Job(args.kvstore or Settings().kvstore, args.dist_timeout)
+    quiet = args.quiet or not job.first  # only the first worker prints
+    log_to_terminal(quiet)
+    with job:
+        run = _run_of(job.from_first(lambda: _plan(args, job.workers)))
+        if args.quick:
+            log.info("quick: smaller images or fewer epochs than the book's, so the numbers are not the book's")
+        try:
+            train_run(run, command=args.command_line, resume=args.resume, quiet=quiet, job=job)
+        except (RunStopped, TrainingDiverged) as ended:
+            _end_early(run, args, job, ended)
+    if job.first:
+        _finish(run)
+
+
+def _plan(args, workers):
+    """What is to be trained, for :func:`_run_of`, after everything that the command asks for has been checked."""
+    from gluon_cnn.data import SAMPLE
+
+    run = _resumed_run(args, workers) if args.resume else _new_run(args, workers)
+    run.settings.check()
+    if run.recipe.data == "full" and run.settings.data_dir == str(SAMPLE):
+        raise SettingError(f"data_dir is the sample in this package, {SAMPLE}: set data to sample.", "data")
+    recipe, settings = dataclasses.asdict(run.recipe), dataclasses.asdict(run.settings)
+    return {"directory": str(run.directory), "recipe": recipe, "settings": settings}
+
+
+def _run_of(plan):
+    from gluon_cnn.training.run import Run
+
+    return Run(plan["directory"], Recipe(**plan["recipe"]), Settings(**plan["settings"]))
+
+
+def _new_run(args, workers):
+    from gluon_cnn.training.run import Run
+
+    recipe = recipe_of(args, workers)
+    return Run(args.out or _new_directory(recipe, args.quick), recipe, Settings(**asked_settings(args)))
+
+
+def _new_directory(recipe, quick):
+    """runs/nin-zh-v1-seed0, or with -2, -3, ... after it, whichever is free."""
+    from gluon_cnn.training.recipes import default_name
+
+    name = default_name(recipe, quick)
+    path, number = Path("runs") / name, 1
+    while path.exists():
+        number += 1
+        path = Path("runs") / f"{name}-{number}"
+    return path
+
+
+def _resumed_run(args, workers):
+    """The run in --out, with what may change on resume as the command asks for it."""
+    from gluon_cnn.training.recipes import get_recipe, quick_changes
+    from gluon_cnn.training.run import load_run
+
+    if args.out is None:
+        raise SettingError("To resume a run, name its directory.", "out")
+    run = load_run(args.out)
+    network = get_recipe(args.model, args.edition)
+    changes = {**(quick_changes(args.model) if args.quick else {}), **asked_changes(args)}
+    defaults = options_of(args.model)
+    options = {**run.recipe.options, **{name: changes.pop(name) for name in list(changes) if name not in FIELDS}}
+    wanted = {"model": network.name, "workers": workers, **changes}
+    wanted["options"] = {name: value for name, value in options.items() if value != defaults.get(name)}
+    if args.edition:
+        wanted["edition"] = args.edition
+    if network.source:
+        wanted["source"] = network.source
+    settings = {"kvstore": Settings().kvstore, **asked_settings(args)}
+    run.prepare_resume(wanted, dataclasses.replace(run.settings, **settings))
+    return run
+
+
+def asked_settings(args):
+    """The settings that a command asks for, by their names in :class:`gluon_cnn.training.settings.Settings`."""
+    asked = {field.name: getattr(args, field.name, None) for field in dataclasses.fields(Settings)}
+    return {name: value for name, value in asked.items() if value is not None}
+
+
+def _end_early(run, args, job, ended):
+    """Draw what there is of a run that was stopped or diverged, and raise the error again, with what to do."""
+    from gluon_cnn.comparison.results import write_curves
+
+    if job.first:
+        write_curves(run)
+    if isinstance(ended, TrainingDiverged):
+        raise ended
+    if not job.first:
+        raise RunStopped(f"worker {job.rank} stopped with the others", ended.signal) from None
+    raise RunStopped(f"{ended}; resume it with: {resume_command(run, args)}", ended.signal) from None
+
+
+def _finish(run):
+    from gluon_cnn.comparison.results import write_results
+    from gluon_cnn.comparison.words import run_in_words
+
+    comparison = write_results(run)
+    log.info(run_in_words(comparison) if comparison else f"not compared: {'; '.join(run.reasons_not_compared)}")
+    log.info(f"the run is in {run.directory}")

@@ -1,0 +1,135 @@
+"""The report of a directory of runs: what was run, on what, and how it compares; as a page and as Markdown."""
+
+import logging
+import time
+from importlib import metadata
+from pathlib import Path
+
+from gluon_cnn.comparison import figures
+from gluon_cnn.comparison.compare import compare_run, published_sample
+from gluon_cnn.comparison.results import kinds, samples_of, write_sample_comparisons
+from gluon_cnn.comparison.words import throughput_in_words
+from gluon_cnn.errors import RunError
+from gluon_cnn.files import write_atomically
+from gluon_cnn.training.directory import RunDirectory
+from gluon_cnn.training.history import MEASURES
+
+__all__ = ["write_report"]
+
+log = logging.getLogger(__name__)
+
+
+def write_report(directory):
+    """Write ``report.html`` and ``report.md`` about all runs anywhere below a directory, and the comparisons of
+    :func:`gluon_cnn.comparison.results.write_sample_comparisons`, whose figures the Markdown shows.
+
+    Returns
+    -------
+    list of Path
+        The two files.
+
+    Raises
+    ------
+    RunError
+        If there is no run with an epoch, or one whose files cannot be read.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+    directory = Path(directory)
+    if not directory.is_dir():
+        raise RunError(f"{directory} is not a directory: name one that holds runs.")
+    content = _content(directory)
+    for network in content["networks"]:
+        for sample in network["samples"]:
+            log.info(f"{network['title']}, from {sample['initial_weights']} initial weights: {sample['verdict']}")
+    environment = Environment(
+        loader=PackageLoader("gluon_cnn.comparison", "templates"),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["cell"] = _cell
+    written = []
+    for name in ("report.html", "report.md"):
+        with write_atomically(directory / name) as temporary:
+            temporary.write_text(environment.get_template(name).render(content), encoding="utf-8")
+        written.append(directory / name)
+    return written
+
+
+def _content(directory):
+    """What the templates show."""
+    runs = [RunDirectory.open(path.parent) for path in sorted(directory.rglob("config.json"))]
+    runs = [run for run in runs if run.epochs_done]  # one that another process has just begun has none
+    if not runs:
+        raise RunError(f"{directory} holds no run that has finished an epoch: name a directory with runs.")
+    networks, others = [], []
+    for of_kind in kinds(runs).values():
+        comparable = [run for run in of_kind if not run.reasons_not_compared]
+        if comparable:
+            networks.append(_network(directory, comparable))
+        others += [_row(directory, run) for run in of_kind if run.reasons_not_compared]
+    return {
+        "networks": networks,
+        "others": others,
+        "measures": MEASURES,
+        "machines": _distinct(_machine(run.config) for run in runs),
+        "versions": _distinct(_versions(run.config) for run in runs),
+        "runs": len(runs),
+        "hours": sum(result.seconds for run in runs for result in run.history) / 3600,
+        "written": time.strftime("%Y-%m-%d"),
+        "version": metadata.version("gluon-cnn"),
+    }
+
+
+def _network(directory, runs):
+    """One network in one edition: its samples, figures and runs."""
+    published = [run.history for run in published_sample(runs[0])]
+    histories = {init: [run.history for run in sample] for init, sample in samples_of(runs).items()}
+    model, edition = runs[0].recipe.model, runs[0].recipe.edition
+    name = f"{model}-{edition}"
+    return {
+        "title": f"{model}, {edition}",
+        "name": name,
+        "samples": [
+            {**comparison, "speed": throughput_in_words(comparison)}
+            for comparison in write_sample_comparisons(runs, directory)
+        ],
+        "figures": figures.comparison_svgs(published, histories, name),
+        "rows": [_row(directory, run) for run in runs],
+    }
+
+
+def _row(directory, run):
+    history = run.history
+    verdict = "; ".join(run.reasons_not_compared) or compare_run(run)["verdict"]
+    return {
+        "run": run.directory.relative_to(directory).as_posix(),
+        "seed": run.recipe.seed,
+        "epochs": f"{len(history)} of {run.recipe.epochs}",
+        "last": history[-1],
+        "minutes": sum(result.seconds for result in history) / 60,
+        "verdict": run.config.get("diverged", verdict),
+        "command": run.config.get("command", ""),
+    }
+
+
+def _cell(text):
+    """Text in a cell of a Markdown table."""
+    return " ".join(str(text).replace("|", "\\|").replace("`", "'").split())
+
+
+def _machine(config):
+    machine = config.get("machine", {})
+    processor, cores = machine.get("processor", "unknown processor"), machine.get("cores", "?")
+    return f"{processor}, {cores} cores, {machine.get('system', '')}"
+
+
+def _versions(config):
+    return ", ".join(f"{name} {version}" for name, version in config.get("versions", {}).items())
+
+
+def _distinct(values):
+    return list(dict.fromkeys(values))

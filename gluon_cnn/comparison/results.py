@@ -1,0 +1,135 @@
+"""What is written beside a run, or beside several: curves, and comparisons with the published runs."""
+
+import json
+from pathlib import Path
+
+from gluon_cnn.comparison import figures
+from gluon_cnn.comparison.compare import compare_run, compare_runs, published_sample
+from gluon_cnn.errors import ComparisonError
+from gluon_cnn.files import write_atomically
+from gluon_cnn.recipe import INITS
+
+__all__ = [
+    "has_results",
+    "kinds",
+    "remove_results",
+    "samples_of",
+    "write_comparison",
+    "write_curves",
+    "write_results",
+    "write_sample_comparisons",
+]
+
+COMPARISON = "comparison"
+
+
+def write_curves(run):
+    """Draw the epochs of a run so far to ``curves.png``; nothing if none is done."""
+    if run.epochs_done:
+        recipe = run.recipe
+        edition = f", {recipe.edition}" if recipe.edition else ""
+        title = f"{recipe.name}{edition}, {recipe.side}×{recipe.side}, seed {recipe.seed}"
+        figures.save_curves(run.history, run.curves_path, title)
+
+
+def write_results(run):
+    """Write a finished run's ``curves.png`` and, if its recipe is the book's, its comparison.
+
+    Returns
+    -------
+    dict or None
+        See :func:`gluon_cnn.comparison.compare.compare_run`; None if the run is not compared.
+    """
+    remove_results(run)
+    write_curves(run)
+    return None if run.reasons_not_compared else write_comparison(run)
+
+
+def has_results(run):
+    """Whether a run has all epochs and what :func:`write_results` makes of them."""
+    if run.epochs_done < run.recipe.epochs:
+        return False
+    return all(path.exists() for path in _results(run) if not (run.reasons_not_compared and COMPARISON in path.name))
+
+
+def remove_results(run):
+    """Remove what :func:`write_results` makes, before the run has more epochs than these show."""
+    for path in _results(run):
+        path.unlink(missing_ok=True)
+
+
+def write_comparison(run):
+    """Write ``comparison.json`` and ``comparison.png`` into a run's directory, and return the comparison.
+
+    Returns
+    -------
+    dict
+        See :func:`gluon_cnn.comparison.compare.compare_run`.
+
+    Raises
+    ------
+    ComparisonError
+        If the run cannot be compared.
+    """
+    try:
+        comparison = compare_run(run)
+    except ComparisonError as error:
+        raise ComparisonError(f"{run.directory}: {error}", *error.settings) from None
+    title = f"{run.recipe.model}, {run.recipe.edition}, seed {run.recipe.seed}"
+    _write(run.directory / COMPARISON, comparison, [run], title)
+    return comparison
+
+
+def write_sample_comparisons(runs, directory):
+    """Write a comparison of several runs of one network and edition into a directory, and return the comparisons.
+
+    ``comparison-<model>-<edition>.json`` holds a list with one comparison for each kind of initial weights; the figure
+    of the same name shows all of them.
+
+    Returns
+    -------
+    list of dict
+        See :func:`gluon_cnn.comparison.compare.compare_runs`.
+    """
+    recipe, directory = runs[0].recipe, Path(directory)
+    comparisons = [compare_runs(sample) for sample in samples_of(runs).values()]
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / f"{COMPARISON}-{recipe.model}-{recipe.edition}"
+    _write(path, comparisons, runs, f"{recipe.model}, {recipe.edition}")
+    return comparisons
+
+
+def samples_of(runs):
+    """Runs of one network and edition by their initial weights, such as ``{"published": list of runs}``, by seed."""
+    samples = {}
+    for run in sorted(runs, key=_order):
+        samples.setdefault(run.recipe.init, []).append(run)
+    return samples
+
+
+def kinds(runs):
+    """``{(model, edition): list of runs}``, sorted, the runs of each by initial weights and seed."""
+    found = {}
+    for run in sorted(runs, key=_order):
+        found.setdefault((run.recipe.name, run.recipe.edition), []).append(run)
+    return found
+
+
+def _order(run):
+    recipe = run.recipe
+    return recipe.name, recipe.edition or "", INITS.index(recipe.init), recipe.seed
+
+
+def _results(run):
+    return [run.curves_path, run.directory / f"{COMPARISON}.json", run.directory / f"{COMPARISON}.png"]
+
+
+def _write(path, comparison, runs, title):
+    """Write a comparison as ``path`` with the endings .json and .png."""
+    published = [run.history for run in published_sample(runs[0])]
+    samples = {init: [run.history for run in sample] for init, sample in samples_of(runs).items()}
+    # Not with_suffix, which would cut the name of a directory's file at its last dot.
+    json_path, figure_path = (path.with_name(f"{path.name}.{ending}") for ending in ("json", "png"))
+    figures.save_comparison(published, samples, figure_path, f"{title}: beside {len(published)} published runs")
+    with write_atomically(json_path) as temporary:
+        temporary.write_text(json.dumps(comparison, indent=1) + "\n", encoding="utf-8")

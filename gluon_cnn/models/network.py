@@ -1,0 +1,56 @@
+"""All that the program knows of a network, in one record beside the network's own code."""
+
+import dataclasses
+from typing import Callable, Optional, Tuple
+
+__all__ = ["Network"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """A network and its recipe.
+
+    Attributes
+    ----------
+    title : str
+        What its errors call it.
+    build : callable
+        Builds the network, uninitialised. Its keyword-only arguments are the network's options; ``hybrid`` is one.
+    batch_size, lr : int, float
+        Those of its recipe, unless the edition has its own.
+    side : int
+        Height and width in pixels of the images that its recipe trains on, which are also those of the example that its
+        notebooks show to it.
+    quick_side : int, optional
+        In place of ``side``, for a machine without a GPU.
+    same_weights : tuple of str
+        Options that change neither the number of weights nor their shapes.
+    published_as : str, optional
+        Its name in ``published_runs.csv``, if it is one of the book's.
+    shown : callable, optional
+        Builds the network that its notebooks show the example to, if that is not the one that they train.
+    rearranged, optimized : bool
+        Whether oneDNN trains it faster with rearranged layers, and predicts faster with its own optimised network; see
+        :mod:`gluon_cnn.training.onednn`.
+    source : str, optional
+        The SHA-256 of the file of a network of your own.
+    """
+
+    title: str
+    build: Callable
+    batch_size: int = 128
+    lr: float = 0.1
+    side: int = 224
+    quick_side: Optional[int] = None
+    same_weights: Tuple[str, ...] = ()
+    published_as: Optional[str] = None
+    shown: Optional[Callable] = None
+    rearranged: bool = False
+    optimized: bool = False
+    source: Optional[str] = None
+
+    @property
+    def defaults(self):
+        """The network's options and their defaults; not ``hybrid`` and ``edition``, of which a run has its own."""
+        known = self.build.__kwdefaults__ or {}
+        return {name: value for name, value in known.items() if name not in ("hybrid", "edition")}

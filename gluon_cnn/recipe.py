@@ -1,0 +1,200 @@
+"""What a run computes, as values: the recipe, and what the editions of the book change in it.
+
+Nothing here builds anything. :func:`gluon_cnn.get_recipe` gives the book's recipe of a network.
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Optional
+
+from gluon_cnn.checks import choice, positive, whole_number
+from gluon_cnn.errors import SettingError
+
+__all__ = [
+    "CHANGEABLE",
+    "EDITIONS",
+    "INITS",
+    "PUBLISHED_EDITIONS",
+    "SCHEDULES",
+    "Edition",
+    "Recipe",
+    "difference_in_words",
+    "in_words",
+    "shown",
+]
+
+#: Where the initial weights come from: those of the published runs, or own ones drawn from the seed.
+INITS = ("published", "own")
+SCHEDULES = ("step", "cosine", "poly")
+
+
+@dataclasses.dataclass(frozen=True)
+class Edition:
+    """What an edition of the book decides for all of its networks.
+
+    Attributes
+    ----------
+    epochs : int
+    lenet_padding, lenet_pooling : int, {"max", "avg"}
+        Pixels around LeNet's first convolution, and how LeNet pools.
+    published : bool
+        Whether its notebooks' results were published, so that runs can be compared with them, from the same weights.
+    numpy_arrays : bool
+        Whether its notebooks call ``npx.set_np()``, with which MXNet draws random numbers by other operators.
+    nominal_step : bool
+        Whether the last, shorter batch of an epoch is stepped by the nominal batch size.
+    publishes_seconds : bool
+        Whether its notebooks print the seconds of an epoch; otherwise they print images a second.
+    optimizer : str
+    batch_size, lr : int, float, optional
+        In place of those of the network.
+    """
+
+    epochs: int
+    lenet_padding: int
+    lenet_pooling: str
+    published: bool = True
+    numpy_arrays: bool = False
+    nominal_step: bool = False
+    publishes_seconds: bool = False
+    optimizer: str = "sgd"
+    batch_size: Optional[int] = None
+    lr: Optional[float] = None
+
+
+#: The editions by name: the first Chinese one, the English one, and the recipe of the notes that train by Adam.
+EDITIONS = {
+    "zh-v1": Edition(5, lenet_padding=0, lenet_pooling="max", nominal_step=True, publishes_seconds=True),
+    "en": Edition(10, lenet_padding=2, lenet_pooling="avg", numpy_arrays=True),
+    "adam": Edition(
+        5, lenet_padding=2, lenet_pooling="avg", published=False, optimizer="adam", batch_size=128, lr=0.001
+    ),
+}
+#: Those whose published runs began from weights that can be drawn again.
+PUBLISHED_EDITIONS = tuple(name for name, edition in EDITIONS.items() if edition.published)
+
+
+def _setting(default=dataclasses.MISSING, *, help, words=None):
+    return dataclasses.field(default=default, metadata={"help": help, "words": words})
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """What a run computes. Two runs of the same recipe on one device, or on two workers with one device each, end in
+    the same bits. With three workers or more, the servers add the gradients in the order in which they arrive.
+
+    Raises
+    ------
+    SettingError
+        If a value is not one that the setting can have.
+    """
+
+    model: str = _setting(help="name of the network, as for gluon_cnn.get_model")
+    edition: Optional[str] = _setting(help=f"{', '.join(EDITIONS)}; none for networks that are not the book's")
+    epochs: int = _setting(help="number of epochs", words="{} epochs")
+    batch_size: int = _setting(help="images in a batch, on each worker", words="batches of {}")
+    lr: float = _setting(help="learning rate")
+    side: int = _setting(help="height and width of the images in pixels", words="{} pixels")
+    optimizer: str = _setting("sgd", help="any that MXNet knows, such as sgd, nag, adam")
+    init: str = _setting("published", help="initial weights: those of the published runs, or own ones from the seed")
+    seed: int = _setting(0, help="decides the order of the images, dropout, augmentation and own initial weights")
+    data: str = _setting("full", help="the data set, a name in gluon_cnn.data.DATA_SETS", words="{} data")
+    train_size: Optional[int] = _setting(None, help="use only the first training images", words="{} training images")
+    test_size: Optional[int] = _setting(None, help="use only the first test images", words="{} test images")
+    augment: bool = _setting(False, help="crop, mirror and re-light the training images at random")
+    momentum: float = _setting(0.0, help="momentum of sgd, nag and others that have one, from 0 to below 1")
+    clip_gradient: Optional[float] = _setting(None, help="clip each number of the mean gradient to ±X")
+    workers: int = _setting(1, help="processes that train together", words="{} workers")
+    lr_schedule: Optional[str] = _setting(
+        None, help="step (a tenth after 1/2 and again after 3/4 of the run), cosine or poly (down to 0)"
+    )
+    warmup_epochs: int = _setting(0, help="epochs in which the learning rate grows from 0", words="{} warmup epochs")
+    amp: bool = _setting(False, help="mixed precision, on GPUs only")
+    options: dict = dataclasses.field(default_factory=dict, metadata={"help": "the network's own options"})
+    source: Optional[str] = _setting(None, help="SHA-256 of the file that defines a network of your own")
+
+    def __post_init__(self):
+        for name in ("epochs", "batch_size", "side", "workers"):
+            whole_number(name, getattr(self, name))
+        for name in ("train_size", "test_size"):
+            if getattr(self, name) is not None:
+                whole_number(name, getattr(self, name))
+        for name in ("augment", "amp"):
+            choice(name, getattr(self, name), (True, False))
+        whole_number("seed", self.seed, smallest=0)
+        positive("lr", self.lr)
+        if self.clip_gradient is not None:
+            positive("clip_gradient", self.clip_gradient)
+        if self.momentum != 0 and not positive("momentum", self.momentum) < 1:
+            raise SettingError(f"momentum is {self.momentum}; it must be below 1.", "momentum")
+        if self.workers > 1 and self.optimizer == "sgld":
+            raise SettingError(
+                "optimizer is sgld, which adds noise of its own on each worker: use one worker.", "optimizer"
+            )
+        if self.edition is not None:
+            choice("edition", self.edition, EDITIONS)
+        choice("init", self.init, INITS)
+        if self.init == "published" and self.edition not in PUBLISHED_EDITIONS:
+            whose = f"edition {self.edition}" if self.edition else self.model
+            raise SettingError(f"init is 'published', but no run of {whose} was published: use 'own'.", "init")
+        if self.lr_schedule is not None:
+            choice("lr_schedule", self.lr_schedule, SCHEDULES)
+        if whole_number("warmup_epochs", self.warmup_epochs, smallest=0) >= self.epochs:
+            raise SettingError(
+                f"warmup_epochs is {self.warmup_epochs}; it must be less than the epochs of the run, {self.epochs}.",
+                "warmup_epochs",
+            )
+
+    @property
+    def nominal_step(self):
+        """Whether the last, shorter batch is stepped by the nominal batch size."""
+        return self.edition is not None and EDITIONS[self.edition].nominal_step
+
+    @property
+    def name(self):
+        """The network's name; of a network of your own without the folder of its file, which may move."""
+        return Path(self.model).name if self.source else self.model
+
+    def values(self):
+        """Every setting by its name, for JSON."""
+        return {**dataclasses.asdict(self), "model": self.name}
+
+    def differences(self, other):
+        """``{setting: (own value, the other recipe's value)}`` of the settings in which two recipes differ."""
+        mine, others = self.values(), other.values()
+        return {name: (value, others[name]) for name, value in mine.items() if value != others[name]}
+
+
+#: The settings that a user changes by their names. The others follow from the network, its options and the job.
+CHANGEABLE = tuple(
+    field.name
+    for field in dataclasses.fields(Recipe)
+    if field.name not in ("model", "edition", "workers", "options", "source")
+)
+
+
+_WORDS = {field.name: field.metadata.get("words") for field in dataclasses.fields(Recipe)}
+
+
+def in_words(setting, value):
+    """A setting's value in words, such as ``momentum 0.9``, ``1 epoch`` or, of options, ``padding 1, ratio 2``."""
+    if isinstance(value, dict):
+        return shown(value) if value else f"no {setting}"
+    words = (_WORDS.get(setting) or f"{setting} {{}}").format(shown(value))
+    return words[:-1] if value == 1 and words.endswith("s") else words
+
+
+def difference_in_words(setting, value, other):
+    """How a setting differs from another value of it, in words such as ``1 epoch instead of 5``."""
+    if other is None or other is False or isinstance(other, dict):
+        return in_words(setting, value)
+    return f"{in_words(setting, value)} instead of {shown(other)}"
+
+
+def shown(value):
+    """A setting's value as text to read."""
+    if isinstance(value, dict):
+        return ", ".join(in_words(*item) for item in value.items()) or "none"
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "on", False: "off"}[value]
+    return f"{value:g}" if isinstance(value, float) else str(value)

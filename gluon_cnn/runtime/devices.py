@@ -1,0 +1,117 @@
+"""Which devices there are, and what is wrong with one that cannot be used."""
+
+import ctypes
+import logging
+import re
+
+import mxnet as mx
+
+from gluon_cnn.errors import DeviceError
+from gluon_cnn.runtime.cuda import CPU_BUILD, NO_KERNELS, has_kernels
+
+__all__ = ["gpu_problem", "number_of_gpus", "parse_context", "try_all_gpus", "try_gpu"]
+
+log = logging.getLogger(__name__)
+
+
+def try_gpu(i=0):
+    """``mx.gpu(i)`` if it computes, else ``mx.cpu()`` (book, section 5.5 of the first edition)."""
+    return mx.cpu() if gpu_problem(i) else mx.gpu(i)
+
+
+def try_all_gpus():
+    """Every GPU that computes, or ``[mx.cpu()]`` if there is none."""
+    gpus = [mx.gpu(i) for i in range(number_of_gpus()) if not gpu_problem(i)]
+    return gpus or [mx.cpu()]
+
+
+def parse_context(text):
+    """The devices that ``auto``, ``cpu``, ``gpu``, ``gpu:0,1`` or ``cpu:0,1`` stands for.
+
+    Returns
+    -------
+    list of mx.Context
+        For ``auto`` the first GPU if it computes, else the CPU.
+
+    Raises
+    ------
+    DeviceError
+        If the text is none of these, or names a GPU that cannot be used, saying what is missing.
+    """
+    if text == "auto":
+        problem = gpu_problem()
+        if problem and _has_cuda():
+            log.info(f"no GPU is used, because {problem}")
+        return [mx.cpu() if problem else mx.gpu()]
+    match = re.fullmatch(r"(cpu|gpu)(?::(\d{1,4}(?:,\d{1,4})*))?", text)
+    if not match:
+        raise DeviceError(f"There is no context {text!r}; use auto, cpu, gpu, or a list such as gpu:0,1.", "ctx")
+    kind, numbers = match.groups()
+    indices = [int(number) for number in numbers.split(",")] if numbers else [0]
+    if len(set(indices)) < len(indices):
+        raise DeviceError(f"The context {text!r} names a device twice; name each once.", "ctx")
+    if kind == "gpu":
+        for index in indices:
+            problem = gpu_problem(index)
+            if problem:
+                raise DeviceError(f"gpu:{index} cannot be used, because {problem}.", "ctx")
+    return [mx.Context(kind, index) for index in indices]
+
+
+def gpu_problem(index=0):
+    """Why ``mx.gpu(index)`` cannot be used, and what to do, as half a sentence; None if it can.
+
+    A GPU can be used when an operation on it has succeeded, because MXNet finds out only then that
+    its wheel has no machine code for a GPU.
+    """
+    if not _has_cuda():
+        return CPU_BUILD
+    number = number_of_gpus()
+    if number == 0:
+        return "MXNet finds no NVIDIA GPU or no driver for it: check that nvidia-smi lists one"
+    if index >= number:
+        return f"there are only the GPUs 0 to {number - 1}" if number > 1 else "there is only gpu:0"
+    try:
+        (mx.nd.ones((2,), ctx=mx.gpu(index)) + 1).wait_to_read()
+    except mx.MXNetError as error:
+        return _explain(index, str(error))
+    return None
+
+
+def _has_cuda():
+    return mx.runtime.Features().is_enabled("CUDA")
+
+
+def number_of_gpus():
+    """How many GPUs MXNet sees, whether they can be used or not."""
+    try:
+        return mx.context.num_gpus()
+    except mx.MXNetError:  # CUDA's own error where a driver is missing or too old
+        return 0
+
+
+def _explain(index, error):
+    capability = _compute_capability(index)
+    if "no kernel image" in error or (capability and not has_kernels(capability)):
+        found = (
+            f"its compute capability is {capability[0]}.{capability[1]}" if capability else "it is too new or too old"
+        )
+        return f"{found}, and {NO_KERNELS}"
+    reason = error.strip().splitlines()[-1].strip()
+    return f"an operation on it failed ({reason}): check that nvidia-smi lists it as healthy"
+
+
+def _compute_capability(index):
+    """(major, minor) from the driver, or None."""
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return None
+    device, major, minor = ctypes.c_int(), ctypes.c_int(), ctypes.c_int()
+    calls = (
+        lambda: driver.cuInit(0),
+        lambda: driver.cuDeviceGet(ctypes.byref(device), index),
+        lambda: driver.cuDeviceGetAttribute(ctypes.byref(major), 75, device),  # compute capability, major
+        lambda: driver.cuDeviceGetAttribute(ctypes.byref(minor), 76, device),  # and minor
+    )
+    return (major.value, minor.value) if all(call() == 0 for call in calls) else None

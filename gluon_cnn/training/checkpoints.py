@@ -1,0 +1,120 @@
+"""The checkpoints of a run: which of them are kept, and from which one it is resumed.
+
+checkpoint/epoch-003                three epochs are complete
+checkpoint/epoch-003-step-00120     and 120 steps of the fourth
+"""
+
+import logging
+import re
+import shutil
+from pathlib import Path
+
+from gluon_cnn.errors import CheckpointError
+from gluon_cnn.training.checkpoint import STATES, OtherVersion, State, load_network, read_state, verified_state
+
+__all__ = ["best_checkpoint", "last_checkpoint", "load_last_checkpoint", "read_states", "tidy"]
+
+log = logging.getLogger(__name__)
+
+KEPT = 2  # newest checkpoints of each kind, besides the best
+
+
+def load_last_checkpoint(directory, net, devices, recipe=None):
+    """Load the parameters of the last checkpoint that is whole, and return its State.
+
+    A damaged one after it, or one whose state names another ``recipe``, is reported and moved aside, to a name that
+    ends with ``.damaged``. The trainer's states are for :func:`read_states` and :func:`load_states`.
+
+    Returns
+    -------
+    State or None
+        None if there is no checkpoint at all.
+
+    Raises
+    ------
+    CheckpointError
+        If there are checkpoints and none of them is whole, or the whole one is of another network. Nothing has been
+        changed then.
+    """
+    damaged = []
+    for checkpoint in sorted(_checkpoints(directory), key=_position, reverse=True):
+        try:
+            _refuse_other_recipe(checkpoint, verified_state(checkpoint), recipe)
+        except OtherVersion:
+            raise
+        except CheckpointError as error:
+            damaged.append((checkpoint, error))
+            continue
+        state = load_network(checkpoint, net, devices)
+        for other, error in damaged:
+            aside = other.with_name(f"{other.name}.damaged")
+            shutil.rmtree(aside, ignore_errors=True)
+            other.rename(aside)
+            log.warning(f"{error.problem}; it is {aside.name} now, and {checkpoint.name} is used")
+        return state
+    if damaged:
+        names = ", ".join(checkpoint.name for checkpoint, _ in damaged)
+        raise CheckpointError(
+            f"No checkpoint in {directory} is whole ({names})", "restore one, or begin another run", "out"
+        )
+    return None
+
+
+def read_states(directory):
+    """The bytes of the trainer's states in the last checkpoint; none if there is no checkpoint."""
+    checkpoint = last_checkpoint(directory)
+    return (checkpoint / STATES).read_bytes() if checkpoint else b""
+
+
+def last_checkpoint(directory):
+    """The most advanced checkpoint, or None."""
+    return max(_checkpoints(directory), default=None, key=_position)
+
+
+def best_checkpoint(directory):
+    """The kept checkpoint of the epoch with the highest test accuracy, the earliest of equals, or None."""
+    last = last_checkpoint(directory)
+    if last is None:
+        return None
+    # Only epochs whose checkpoint exists: after a damaged one, the history may name a best epoch that was removed.
+    accuracies = {directory / State({}, result.epoch).name: result.test_acc for result in read_state(last).history}
+    return max(filter(Path.is_dir, accuracies), default=None, key=accuracies.get)
+
+
+def _checkpoints(directory):
+    return [path for path in directory.glob("epoch-*") if path.is_dir() and _position(path)]
+
+
+def _position(path):
+    """(epoch, step) in a checkpoint's name; None if the name is no checkpoint's."""
+    match = re.fullmatch(r"epoch-(\d+)(?:-step-(\d+))?", path.name)
+    return match and (int(match[1]), int(match[2] or 0))
+
+
+def tidy(directory):
+    """Remove what a killed process left half-written or half-removed, and all but some checkpoints.
+
+    Of the complete epochs the two newest and the best one stay, and of the steps after them the two newest. So where a
+    run was stopped makes no difference to what it leaves at its end.
+    """
+    if not directory.is_dir():
+        return
+    for path in directory.glob(".epoch-*.tmp"):
+        shutil.rmtree(path)
+    checkpoints = sorted(_checkpoints(directory), key=_position)
+    epochs = [path for path in checkpoints if _position(path)[1] == 0]
+    after = [path for path in checkpoints if not epochs or _position(path) > _position(epochs[-1])]
+    for path in set(checkpoints) - {*epochs[-KEPT:], *after[-KEPT:], best_checkpoint(directory)}:
+        # Renamed first, so that a stop in the middle leaves nothing that looks like a checkpoint.
+        doomed = directory / f".{path.name}.tmp"
+        path.rename(doomed)
+        shutil.rmtree(doomed)
+
+
+def _refuse_other_recipe(checkpoint, state, recipe):
+    for name, value in state.recipe.items():
+        if recipe is not None and value != recipe.get(name):
+            raise CheckpointError(
+                f"The checkpoint {checkpoint} is another run's, with {name} {value!r}, not {recipe.get(name)!r}",
+                "restore the one that was here",
+            )

@@ -1,0 +1,46 @@
+"""What ``config.json`` says of a process that trains a run: command, time, versions, machine."""
+
+import contextlib
+import os
+import platform
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+
+from gluon_cnn.runtime import usable_cores
+
+__all__ = ["this_process"]
+
+
+def this_process(command, threads):
+    """A dictionary for JSON about this process, which ``command`` started and which uses ``threads`` threads."""
+    return {
+        "command": command,
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "versions": {"python": platform.python_version(), **_versions("gluon-cnn", "gluoncv", "numpy")},
+        "machine": {
+            "system": " ".join(getattr(os.uname(), part) for part in ("sysname", "release", "machine")),
+            "processor": _processor(),
+            "cores": usable_cores(),
+            "threads": threads,
+        },
+    }
+
+
+def _versions(*packages):
+    """The versions of MXNet, which is imported by now, and of those packages that are installed."""
+    found = {"mxnet": sys.modules["mxnet"].__version__} if "mxnet" in sys.modules else {}
+    for name in packages:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
+
+
+def _processor():
+    """The processor's name, as Linux tells it, else as Python does."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

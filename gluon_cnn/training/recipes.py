@@ -1,0 +1,180 @@
+"""The book's recipe of each network, what a recipe changes in it, and whether a recipe can be trained."""
+
+import dataclasses
+import hashlib
+import inspect
+
+import mxnet as mx
+
+from gluon_cnn.checks import choice, whole_number
+from gluon_cnn.data import DATA_SETS
+from gluon_cnn.errors import ModelError, SettingError
+from gluon_cnn.models import canonical_name, find_network
+from gluon_cnn.recipe import CHANGEABLE, EDITIONS, PUBLISHED_EDITIONS, Recipe
+from gluon_cnn.training.directory import BookRecipe
+
+__all__ = [
+    "book_recipe",
+    "check_recipe",
+    "default_name",
+    "fixed_values",
+    "get_recipe",
+    "network_options",
+    "quick_changes",
+]
+
+#: Every optimiser that MXNet knows, except its test's and the one for sparse gradients only.
+OPTIMIZERS = sorted(set(mx.optimizer.Optimizer.opt_registry) - {"test", "groupadagrad"})
+_LONGEST_NAME = 120  # characters of a directory's name
+
+
+def get_recipe(model, edition=None, **changes):
+    """The book's recipe for a network, with changes.
+
+    Parameters
+    ----------
+    model : str
+        As for :func:`gluon_cnn.get_model`. A network that is not the book's is trained for five epochs of SGD at a
+        learning rate of 0.1 in batches of 128: one of a model zoo at the size it was made for, 32 pixels if its name
+        begins with ``cifar_``, 299 if it is Inception, else 224; your own at 28.
+    edition : {"zh-v1", "en", "adam"}, optional
+        ``zh-v1`` by default, for the book's networks. Others have none, unless you name one.
+    **changes
+        Other values of :class:`gluon_cnn.recipe.Recipe`'s settings, and the network's own options by their names.
+        Unless ``init`` is among them, a recipe begins from the published weights wherever the images and the network
+        have the size at which the book's runs were published.
+
+    Returns
+    -------
+    Recipe
+
+    Raises
+    ------
+    SettingError, ModelError
+        For an unknown model, edition or setting, or a value that the setting cannot have.
+    """
+    name = canonical_name(model)
+    network = find_network(name)
+    if edition is None and network.published_as:
+        edition = "zh-v1"
+    values = {"epochs": 5, "batch_size": network.batch_size, "lr": network.lr, "side": network.side}
+    if edition is not None:
+        record = EDITIONS[choice("edition", edition, EDITIONS)]
+        values.update(epochs=record.epochs, optimizer=record.optimizer)
+        values.update({key: getattr(record, key) for key in ("batch_size", "lr") if getattr(record, key) is not None})
+    fields = {field.name for field in dataclasses.fields(Recipe)}
+    options = {**changes.pop("options", {}), **{key: changes.pop(key) for key in list(changes) if key not in fields}}
+    defaults = network.defaults
+    options = {key: value for key, value in options.items() if key not in defaults or value != defaults[key]}
+    values.update(changes, options=options)
+    values.setdefault("source", network.source)
+    values.setdefault("init", "own" if _unpublished(network, edition, values) else "published")
+    recipe = Recipe(name, edition, **values)
+    check_recipe(recipe)
+    return recipe
+
+
+def _unpublished(network, edition, values):
+    """Why no run with these initial weights was published, in a few words; None if one was."""
+    if network.published_as is None or edition not in PUBLISHED_EDITIONS:
+        return "no run of it was published"
+    if values["side"] != network.side:
+        return f"the published runs were trained at {network.side} pixels, not at {values['side']}"
+    for name in values["options"]:
+        if name not in network.same_weights:
+            return f"no run with another {name} was published"
+    return None
+
+
+def check_recipe(recipe):
+    """Raise a SettingError or ModelError if a recipe cannot be trained, for a reason that lies in its network, MXNet or
+    the data sets."""
+    network = find_network(recipe.model)
+    if recipe.source != network.source:
+        raise ModelError(f"{recipe.model} is not the file that the recipe was made for: restore it.", "model")
+    _check_options(recipe, network)
+    choice("optimizer", recipe.optimizer, OPTIMIZERS)
+    if recipe.momentum:
+        optimizer = mx.optimizer.Optimizer.opt_registry[recipe.optimizer]
+        if "momentum" not in inspect.signature(optimizer.__init__).parameters:
+            raise SettingError(
+                f"momentum is {recipe.momentum}, but {recipe.optimizer} has none: leave it out.", "momentum"
+            )
+    choice("data", recipe.data, DATA_SETS)
+    values = {"side": recipe.side, "options": recipe.options}
+    reason = _unpublished(network, recipe.edition, values) if recipe.init == "published" else None
+    if reason:
+        raise SettingError(f"init is 'published', but {reason}: use 'own'.", "init")
+
+
+def _check_options(recipe, network):
+    known = network.defaults
+    for name, value in recipe.options.items():
+        if name not in known:
+            options = f"{recipe.name} has the options {', '.join(known)}" if known else f"{recipe.name} has none"
+            raise SettingError(f"There is no setting {name}: a recipe has {', '.join(CHANGEABLE)}; {options}.")
+        if isinstance(known[name], bool):
+            choice(name, value, (True, False))
+        elif isinstance(known[name], int):
+            whole_number(name, value, smallest=0)
+
+
+def network_options(recipe):
+    """What the network's own function is called with."""
+    takes = find_network(recipe.model).build.__kwdefaults__ or {}
+    own = {"edition": recipe.edition} if "edition" in takes and recipe.edition else {}
+    return {**own, **recipe.options}
+
+
+def quick_changes(model):
+    """What makes a recipe one for a machine without a GPU: one epoch, and smaller images where the network has a size
+    for it."""
+    side = find_network(model).quick_side
+    return {"epochs": 1, **({"side": side} if side else {})}
+
+
+def fixed_values(recipe):
+    """The values of a recipe that must be the same when its run is resumed: all but the number of epochs, which may
+    grow, unless it is the length of a schedule."""
+    grows = recipe.lr_schedule is None
+    return {name: value for name, value in recipe.values().items() if not (grows and name == "epochs")}
+
+
+def book_recipe(recipe):
+    """How a recipe compares with the book's, a :class:`BookRecipe`; None if no run of it was published."""
+    published_as = find_network(recipe.model).published_as
+    if published_as is None or recipe.edition not in PUBLISHED_EDITIONS:
+        return None
+    free = ("seed", "init")
+    differing = recipe.differences(get_recipe(recipe.model, recipe.edition))
+    return BookRecipe(published_as, {name: list(values) for name, values in differing.items() if name not in free})
+
+
+def _in_a_name(setting, value):
+    """A setting as a part of a directory's name: ``sample``, ``momentum0.9``, ``augment``, ``no-final_relu``."""
+    if isinstance(value, bool):
+        return setting if value else f"no-{setting}"
+    return str(value) if setting == "data" else f"{setting}{value}"
+
+
+def default_name(recipe, quick=False):
+    """What a run's directory is called, unless it is given a name: ``nin-zh-v1-seed0``, with all that differs from the
+    network's own recipe in between, such as ``lenet-zh-v1-sample-momentum0.9-seed0``."""
+    book = get_recipe(recipe.model, recipe.edition)
+    differing = {name: value for name, (value, _) in recipe.differences(book).items() if name not in ("seed", "source")}
+    words = ["quick"] if quick else []
+    if quick:
+        differing = {name: v for name, v in differing.items() if quick_changes(recipe.model).get(name) != v}
+    if differing.pop("init", None) and not (quick or {"side", "options"} & set(differing)):
+        words.append("own")  # elsewhere it goes without saying
+    differing.update(differing.pop("options", {}))
+    words += [_in_a_name(name, value) for name, value in differing.items()]
+    if recipe.workers > 1:
+        words.remove(f"workers{recipe.workers}")
+        words.append(f"{recipe.workers}workers")
+    start = [recipe.name, *([recipe.edition] if recipe.edition else [])]
+    name = "-".join([*start, *words])
+    if len(name) > _LONGEST_NAME:
+        name = f"{'-'.join(start)}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+    # A colon, a slash or a space in a name has a meaning of its own to other programs.
+    return "".join(c if c.isalnum() or c in "-_." else "-" for c in f"{name}-seed{recipe.seed}")

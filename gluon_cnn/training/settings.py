@@ -1,0 +1,69 @@
+"""How a run is computed, which decides at most the last bits of its result. Nothing here needs MXNet."""
+
+import dataclasses
+import os
+from typing import Optional, Union
+
+from gluon_cnn.checks import choice, whole_number
+from gluon_cnn.errors import SettingError
+
+__all__ = ["AUTO", "DIST_TIMEOUT", "KVSTORES", "Settings", "check_threads"]
+
+KVSTORES = ("local", "device", "dist_sync", "dist_async")
+#: The number of threads that is measured.
+AUTO = "auto"
+#: Seconds without a finished step after which a worker gives up.
+DIST_TIMEOUT = 60.0
+
+
+@dataclasses.dataclass
+class Settings:
+    """How a run is computed.
+
+    Attributes
+    ----------
+    ctx : str
+        As for :func:`gluon_cnn.runtime.devices.parse_context`.
+    hybrid : bool
+        Whether the network is compiled.
+    threads : int, "auto" or None
+        Processor threads for MXNet; None for every core.
+    measured_threads : int or None
+        What ``auto`` chose.
+    data_dir : str or None
+        Where the data set is; None to find it.
+    checkpoint_every : int or None
+        Steps between two checkpoints; None for about two minutes.
+    kvstore : {"device", "local", "dist_sync", "dist_async"}
+        Where gradients are added up: on the devices or the CPU of this process, or on parameter servers, after each
+        step of all workers, or whenever a worker has one.
+    """
+
+    ctx: str = "auto"
+    hybrid: bool = True
+    threads: Union[int, str, None] = None
+    measured_threads: Optional[int] = None
+    data_dir: Optional[str] = None
+    checkpoint_every: Optional[int] = None
+    kvstore: str = "device"
+
+    def check(self):
+        """Raise a SettingError if a setting has a value that it cannot have, on this machine."""
+        choice("kvstore", self.kvstore, KVSTORES)
+        if self.threads not in (None, AUTO):
+            check_threads(self.threads)
+        if self.checkpoint_every is not None:
+            whole_number("checkpoint_every", self.checkpoint_every)
+
+    @property
+    def distributed(self):
+        """Whether several workers train on parameter servers."""
+        return self.kvstore.startswith("dist")
+
+
+def check_threads(number, name="threads"):
+    """SettingError unless a number of threads is a whole number from 1 to that of the processors here."""
+    if whole_number(name, number) > os.cpu_count():
+        raise SettingError(
+            f"{name} is {number}, but there are {os.cpu_count()} processors: choose a smaller number.", "threads"
+        )

@@ -1,0 +1,152 @@
+"""From a recipe to everything that its training needs: data, network, initial weights, trainer."""
+
+from typing import Any, Callable, NamedTuple, Optional
+
+from mxnet import gluon
+from mxnet.gluon import nn
+
+from gluon_cnn.data import DATA_SETS, DatasetInfo
+from gluon_cnn.data.batches import Batches, make_batches
+from gluon_cnn.errors import SettingError
+from gluon_cnn.models import find_network
+from gluon_cnn.models.sequential import layers_of
+from gluon_cnn.models.summary import summary
+from gluon_cnn.training import mixed_precision
+from gluon_cnn.training.initial_weights import initialize_as_published, initialize_from_seed
+from gluon_cnn.training.onednn import for_training
+from gluon_cnn.training.recipes import check_recipe, network_options
+from gluon_cnn.training.schedule import learning_rates
+
+__all__ = ["Data", "Setup", "build_network", "load_data", "make_trainer", "set_up"]
+
+
+class Data(NamedTuple):
+    """What a run is trained and tested on: batches, and what they are made of."""
+
+    info: DatasetInfo
+    train: Batches
+    test: Batches
+
+
+class Setup(NamedTuple):
+    """What takes part in a training.
+
+    Attributes
+    ----------
+    data : Data
+    net : Block
+        Has its initial weights. This one is saved.
+    training_net : Block
+        The one to train: ``net``, or a network of the same parameters that oneDNN trains faster.
+    trainer : gluon.Trainer
+    rates : callable or None
+        Gives the learning rate of a step by its number in the run, from 1; None if it does not change.
+    draws : bool
+        Whether a training step draws random numbers on the device.
+    """
+
+    data: Data
+    net: Any
+    training_net: Any
+    trainer: gluon.Trainer
+    rates: Optional[Callable]
+    draws: bool
+
+
+def load_data(recipe, data_dir, device, job=None):
+    """The :class:`Data` of a recipe, on a device; in a job of several workers, this worker's part."""
+    dataset = DATA_SETS[recipe.data].read(data_dir)
+    resize = None if recipe.side == dataset.info.side else recipe.side
+    sizes = {"train_size": recipe.train_size, "test_size": recipe.test_size}
+
+    def batches(part):
+        options = {"augment": recipe.augment, "seed": recipe.seed, "ctx": device, "part": part}
+        return make_batches(dataset, recipe.batch_size, resize, **sizes, **options)
+
+    train, test = batches((job.rank, job.workers) if job else (0, 1))
+    if job and not job.synchronous:  # its workers do not hear of each other's answers
+        test = batches((0, 1))[1]
+    return Data(dataset.info, train, test)
+
+
+def build_network(recipe, dataset, hybrid=False):
+    """The recipe's network for the classes of a DatasetInfo, not initialised."""
+    network, options = find_network(recipe.model), network_options(recipe)
+    classes = len(dataset.classes)
+    if options.get("num_classes", classes) < classes:
+        raise SettingError(
+            f"num_classes is {options['num_classes']}, but {dataset.name} has {classes} classes: leave it out.",
+            "num_classes",
+        )
+    if "num_classes" in network.defaults:
+        options = {"num_classes": classes, **options}
+    return network.build(hybrid=hybrid, **options)
+
+
+def set_up(recipe, devices, data, *, hybrid=True, kvstore="device"):
+    """Make everything that a training of a recipe needs.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    devices : list of mx.Context
+    data : Data
+    hybrid : bool
+        Whether the network is compiled.
+    kvstore : str or mx.kv.KVStore
+
+    Returns
+    -------
+    Setup
+
+    Raises
+    ------
+    SettingError, ModelError
+        If the recipe cannot be trained with these.
+    """
+    check_recipe(recipe)
+    synchronous = getattr(kvstore, "type", kvstore) != "dist_async"
+    mixed_precision.begin(recipe.amp, devices, synchronous)
+    rates = learning_rates(recipe, len(data.train))
+    if rates and not synchronous:
+        raise SettingError(
+            "lr_schedule and warmup_epochs change the learning rate from step to step, but the servers of dist_async "
+            "are told it only once: leave them out, or use dist_sync.",
+            "lr_schedule",
+            "kvstore",
+        )
+    net = build_network(recipe, data.info, hybrid)
+    _initialize(net, recipe, data.info, devices)
+    trainer = make_trainer(net, recipe, kvstore)
+    if hybrid and isinstance(net, gluon.HybridBlock):
+        net.hybridize(static_alloc=True, static_shape=True)
+    draws = recipe.optimizer == "sgld" or any(isinstance(layer, nn.Dropout) for layer in layers_of(net))
+    draws = draws or recipe.source is not None  # nobody knows what a network of your own draws
+    return Setup(data, net, for_training(net, recipe, devices), trainer, rates, draws)
+
+
+def _initialize(net, recipe, dataset, devices):
+    """Give a network the weights that its recipe begins from."""
+    if recipe.init == "published":
+        initialize_as_published(net, recipe.edition, ctx=devices)
+        return
+    shape = (1, dataset.channels, recipe.side, recipe.side)
+    if ":" in recipe.model and not recipe.source:
+        summary(net, shape)  # says whether a zoo's network takes images of this size; ours say it themselves
+    initialize_from_seed(net, recipe.seed, shape, ctx=devices)
+
+
+def make_trainer(net, recipe, kvstore="device"):
+    """The recipe's ``gluon.Trainer`` of a network, on a kvstore or the name of one."""
+    options = {"learning_rate": recipe.lr}
+    if recipe.momentum:
+        options["momentum"] = recipe.momentum
+    if recipe.clip_gradient is not None:
+        options["clip_gradient"] = recipe.clip_gradient
+    # As a list, in the order of the layers: a dictionary would be sorted by names that count all layers of the process
+    # (conv9, conv10), and a checkpoint's states would fit the wrong parameters.
+    parameters = list(net.collect_params().values())
+    # Where servers only add up, every worker has an optimizer of its own, whose state can be saved. And in mixed
+    # precision it is the trainer that leaves out a step whose gradients overflow.
+    update_on_kvstore = False if recipe.amp or getattr(kvstore, "type", kvstore) == "dist_sync" else None
+    return gluon.Trainer(parameters, recipe.optimizer, options, kvstore=kvstore, update_on_kvstore=update_on_kvstore)

@@ -1,0 +1,173 @@
+"""Train a run: from its recipe, or from where it was stopped, to its last epoch."""
+
+import contextlib
+import logging
+import shutil
+
+from gluon_cnn.errors import ModelError, TrainingDiverged
+from gluon_cnn.files import sha256_of, write_atomically
+from gluon_cnn.models.own import source_of
+from gluon_cnn.recipe import in_words
+from gluon_cnn.runtime import set_threads
+from gluon_cnn.runtime.devices import parse_context
+from gluon_cnn.training import mixed_precision
+from gluon_cnn.training.checkpoint import State, load_states
+from gluon_cnn.training.checkpoints import last_checkpoint, load_last_checkpoint, read_states, tidy
+from gluon_cnn.training.epochs import Epochs
+from gluon_cnn.training.job import Job
+from gluon_cnn.training.memory import advice_on_memory
+from gluon_cnn.training.recipes import book_recipe, check_recipe, fixed_values, get_recipe
+from gluon_cnn.training.saver import Saver
+from gluon_cnn.training.setup import load_data, set_up
+from gluon_cnn.training.signals import NotedSignals
+from gluon_cnn.training.threads import choose_threads
+
+__all__ = ["train_run"]
+
+log = logging.getLogger(__name__)
+
+# Settings that the announcement always gives, or leaves to the command.
+_SAID = {
+    "batch_size",
+    "data",
+    "edition",
+    "epochs",
+    "init",
+    "lr",
+    "model",
+    "optimizer",
+    "seed",
+    "side",
+    "source",
+    "test_size",
+    "train_size",
+    "workers",
+}
+
+
+def train_run(run, *, command, resume=False, quiet=False, job=None):
+    """Train ``run`` to the last epoch of its recipe, saving after each.
+
+    Parameters
+    ----------
+    run : Run
+        With ``resume`` one that exists, else a new one, whose directory is created only after its settings have been
+        checked.
+    command : str
+        How this process was called, for ``config.json``.
+    resume : bool
+        Begin at the last checkpoint, if there is one.
+    quiet : bool
+        Show no progress.
+    job : Job, optional
+        The workers this process trains with. Only the first of them touches the run's directory.
+
+    Returns
+    -------
+    list of EpochResult
+        One for each epoch, those of earlier processes included.
+
+    Raises
+    ------
+    RunStopped
+        After SIGINT or SIGTERM, once the step under way is finished and saved.
+    TrainingDiverged
+        If the loss is no longer finite. The last good checkpoint stays.
+    GluonCNNError
+        If the data, the device, the directory or the checkpoint cannot be used.
+    """
+    job = job or Job(run.settings.kvstore)
+    if not resume:
+        job.from_first(run.refuse_taken)  # before anything is loaded, and once more when nobody else can begin there
+    recipe = run.recipe
+    check_recipe(recipe)
+    devices = parse_context(run.settings.ctx)
+    with advice_on_memory(recipe, devices), contextlib.ExitStack() as stack:
+        data = load_data(recipe, run.settings.data_dir, devices[0], job)
+        threads, why = choose_threads(run, devices, data, job, resume)
+        setup = set_up(recipe, devices, data, hybrid=run.settings.hybrid, kvstore=job.store)
+        run.dataset, run.book = data.info, book_recipe(recipe)
+        state = State.from_json(
+            job.from_first(lambda: _take_directory(run, setup, devices, command, threads, resume, stack).to_json())
+        )
+        signals = stack.enter_context(NotedSignals())
+        # Here, because MXNet starts new threads, with a number of its own, whenever the process forks.
+        set_threads(threads, devices)
+        if why:
+            log.info(why)
+        _prepare_trainer(run, setup.trainer, state, job)
+        _announce(run, devices, data, state)
+        saver = stack.enter_context(Saver(run.checkpoints, job.beat)) if job.first else None
+        try:
+            return Epochs(run, setup, devices, job, saver, signals, quiet).finish(state)
+        except TrainingDiverged as error:
+            if job.first:
+                run.note_divergence(error.problem)
+            raise
+
+
+def _take_directory(run, setup, devices, command, threads, resume, stack):
+    """Lock the run's directory until ``stack`` ends, load its parameters, and return its State."""
+    stack.enter_context(run.locked())
+    if not resume:
+        run.refuse_taken()
+    _keep_source(run)
+    run.write_config(command, threads)
+    stack.enter_context(_log_to(run.log_path))
+    state = load_last_checkpoint(run.checkpoints, setup.net, devices, fixed_values(run.recipe))
+    if state is None:  # as in a new run
+        return State(fixed_values(run.recipe))
+    log.info(f"resuming from {last_checkpoint(run.checkpoints)}")
+    tidy(run.checkpoints)
+    return state
+
+
+def _prepare_trainer(run, trainer, state, job):
+    """Bring the trainer to where the run stands, on all workers."""
+    job.begin(trainer, run.recipe.batch_size)
+    load_states(trainer, job.broadcast(read_states(run.checkpoints) if job.first else b""))
+    if run.recipe.amp:
+        mixed_precision.load_scaler(trainer, state.loss_scaler)
+
+
+def _keep_source(run):
+    """Keep a copy of the file that defines a network of your own, with its name."""
+    if run.source_path and not run.source_path.exists():
+        file, _ = source_of(run.recipe.model)
+        with write_atomically(run.source_path) as temporary:
+            shutil.copyfile(file, temporary)
+            if sha256_of(temporary) != run.recipe.source:  # changed since this process has read it
+                raise ModelError(f"{run.recipe.model} has changed while the run began: start it again.", "model")
+
+
+def _announce(run, devices, data, state):
+    """Log what is trained: what everybody wants to know, then what differs from the network's own recipe."""
+    recipe = run.recipe
+    if state.epoch == recipe.epochs:
+        more = "" if recipe.lr_schedule else "; resume with more epochs to train further"
+        log.info(f"all {recipe.epochs} epochs are done{more}")
+        return
+    differing = recipe.differences(get_recipe(recipe.model, recipe.edition))
+    others = [f", {in_words(name, value)}" for name, (value, _) in differing.items() if name not in _SAID]
+    batch = f"batch {recipe.batch_size}" + (f" on each of {recipe.workers} workers" if recipe.workers > 1 else "")
+    side = f"{recipe.side}×{recipe.side}"
+    log.info(
+        f"training {recipe.name} on {', '.join(map(str, devices))}: {len(data.train.labels):,} images of {side}, "
+        f"{batch}, {recipe.optimizer} at {recipe.lr:g}, {'the published' if recipe.init == 'published' else 'own'} "
+        f"initial weights, seed {recipe.seed}{''.join(others)}; in {run.directory}"
+    )
+
+
+@contextlib.contextmanager
+def _log_to(path):
+    """Write what is logged to a file as well, with times."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    package = logging.getLogger("gluon_cnn")
+    package.setLevel(logging.INFO)
+    package.addHandler(handler)
+    try:
+        yield
+    finally:
+        package.removeHandler(handler)
+        handler.close()
