@@ -4,6 +4,7 @@ Nothing here builds anything. :func:`gluon_cnn.get_recipe` gives the book's reci
 """
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Optional
 
@@ -156,8 +157,8 @@ class Recipe:
         return Path(self.model).name if self.source else self.model
 
     def values(self):
-        """Every setting by its name, for JSON."""
-        return {**dataclasses.asdict(self), "model": self.name}
+        """Every setting by its name, as JSON gives it back: a tuple among the options becomes a list."""
+        return json.loads(json.dumps({**dataclasses.asdict(self), "model": self.name}))
 
     def differences(self, other):
         """``{setting: (own value, the other recipe's value)}`` of the settings in which two recipes differ."""

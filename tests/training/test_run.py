@@ -69,7 +69,7 @@ def test_best_checkpoint_has_the_highest_test_accuracy(copy):
 
 
 def test_checkpoints_that_are_not_there(copy):
-    with pytest.raises(SettingError, match="checkpoint is 'first'; it must be one of last, best"):
+    with pytest.raises(SettingError, match="is 'first'; it must be one of last, best"):
         copy.network(which="first")
     (copy.checkpoint() / "net.params").write_bytes(b"")
     with pytest.raises(CheckpointError, match=r"is damaged: net\.params is not as it was"):
