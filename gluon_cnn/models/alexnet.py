@@ -2,6 +2,7 @@
 
 from mxnet.gluon import nn
 
+from gluon_cnn.models.dropout import Dropout
 from gluon_cnn.models.network import Network
 from gluon_cnn.models.sequential import named_sequential
 
@@ -39,9 +40,9 @@ def alexnet(*, num_classes=10, padding=0, hybrid=False):
         nn.MaxPool2D(pool_size=3, strides=2),
         # Nine tenths of the parameters are in the next two layers, hence the dropout.
         nn.Dense(4096, activation="relu"),
-        nn.Dropout(0.5),
+        Dropout(0.5),
         nn.Dense(4096, activation="relu"),
-        nn.Dropout(0.5),
+        Dropout(0.5),
         nn.Dense(num_classes),
     )
     return net

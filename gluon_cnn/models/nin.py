@@ -2,6 +2,7 @@
 
 from mxnet.gluon import nn
 
+from gluon_cnn.models.dropout import Dropout
 from gluon_cnn.models.network import Network
 from gluon_cnn.models.sequential import named_sequential, sequential
 
@@ -66,7 +67,7 @@ def nin(*, num_classes=10, num_mlp_layers=2, final_relu=True, hybrid=False):
         nn.MaxPool2D(pool_size=3, strides=2),
         nin_block(384, kernel_size=3, strides=1, padding=1, **options),
         nn.MaxPool2D(pool_size=3, strides=2),
-        nn.Dropout(0.5),
+        Dropout(0.5),
         nin_block(num_classes, kernel_size=3, strides=1, padding=1, final_relu=final_relu, **options),
         nn.GlobalAvgPool2D(),
         nn.Flatten(),

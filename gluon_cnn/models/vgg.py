@@ -5,6 +5,7 @@ import functools
 from mxnet.gluon import nn
 
 from gluon_cnn.errors import ModelError
+from gluon_cnn.models.dropout import Dropout
 from gluon_cnn.models.network import Network
 from gluon_cnn.models.sequential import named_sequential, sequential
 
@@ -60,9 +61,9 @@ def vgg(conv_arch, *, num_classes=10, hybrid=False):
         net.add(vgg_block(num_convs, num_channels, hybrid=hybrid))
     net.add(
         nn.Dense(4096, activation="relu"),
-        nn.Dropout(0.5),
+        Dropout(0.5),
         nn.Dense(4096, activation="relu"),
-        nn.Dropout(0.5),
+        Dropout(0.5),
         nn.Dense(num_classes),
     )
     return net

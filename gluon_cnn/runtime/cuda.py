@@ -2,6 +2,7 @@
 
 import ctypes
 import importlib.util
+import os
 from pathlib import Path
 
 from gluon_cnn.runtime.installation import INSTALL_HINT, is_installed
@@ -13,7 +14,7 @@ __all__ = [
     "cuda_libraries",
     "explain_missing_library",
     "has_kernels",
-    "load_cuda_libraries",
+    "prepare_for_cuda",
 ]
 
 CPU_BUILD = "the CPU build of MXNet is installed: pip uninstall mxnet, then pip install gluon-cnn[cu112]"
@@ -37,13 +38,20 @@ CUDA_LIBRARIES = (
 _GPU_WHEELS = ("mxnet-cu112", "mxnet-cu110")
 
 
-def load_cuda_libraries():
-    """Load the CUDA 11 libraries of PyPI's nvidia-*-cu11 packages, if the GPU wheel is installed.
+# With the GPU wheel, where the user has set nothing: no TF32, deterministic algorithms, and no warning of a cuDNN that
+# is newer than the one that the wheel was built with.
+_VARIABLES = {"NVIDIA_TF32_OVERRIDE": "0", "MXNET_ENFORCE_DETERMINISM": "1", "MXNET_CUDNN_LIB_CHECKING": "0"}
+
+
+def prepare_for_cuda():
+    """Set variables and load the CUDA 11 libraries of PyPI's nvidia-*-cu11 packages, if the GPU wheel is installed.
 
     Once loaded with global visibility they satisfy libmxnet.so, whatever LD_LIBRARY_PATH says. A
     library that is not there is left to the system's own search.
     """
     if any(is_installed(wheel) for wheel in _GPU_WHEELS):
+        for name, value in _VARIABLES.items():
+            os.environ.setdefault(name, value)
         for path in cuda_libraries().values():
             if path is not None:
                 ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)

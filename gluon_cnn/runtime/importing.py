@@ -6,7 +6,7 @@ import sys
 import threading
 
 from gluon_cnn.errors import InstallationError
-from gluon_cnn.runtime.cuda import explain_missing_library, load_cuda_libraries
+from gluon_cnn.runtime.cuda import explain_missing_library, prepare_for_cuda
 from gluon_cnn.runtime.installation import INSTALL_HINT
 from gluon_cnn.runtime.openmp import restart_engine_threads, set_threads, threads, use_every_core
 from gluon_cnn.runtime.repairs import restore_distutils, restore_numpy_aliases, root_logger_left_alone
@@ -94,7 +94,7 @@ def _repaired():
     try:
         restore_numpy_aliases()
         restore_distutils()
-        load_cuda_libraries()
+        prepare_for_cuda()
         with root_logger_left_alone():
             yield
     except InstallationError:

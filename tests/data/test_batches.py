@@ -9,6 +9,7 @@ from PIL import Image
 
 from gluon_cnn import GluonCNNError, load_data_fashion_mnist
 from gluon_cnn.data import SAMPLE, read_fashion_mnist
+from gluon_cnn.data.batches import to_batch
 
 
 def mxnets_loader(part, batch_size, resize, shuffle):
@@ -105,6 +106,34 @@ def test_batches_are_made_on_the_device(sample):
     assert X.context == y.context == mx.cpu(1)
     with mx.cpu(2):
         assert next(iter(sample(8)[0]))[0].context == mx.cpu(2)
+
+
+def test_gpu_gets_images_resized_on_the_cpu(monkeypatch):
+    """MXNet's GPUs resize to other bytes. An array that notes where it was moved, as bytes, stands for one."""
+    moved = []
+
+    class Gpu:
+        device_type = "gpu"
+
+        def __hash__(self):
+            return 1
+
+    def moves(array, ctx):
+        if ctx.device_type == "gpu":
+            moved.append((array.dtype, array.shape))
+            return array
+        return as_in_context(array, ctx)
+
+    as_in_context = mx.nd.NDArray.as_in_context
+    images = read_fashion_mnist(SAMPLE).test.images[:8]
+    for resize, side in ((None, 28), (224, 224)):
+        expected = to_batch(images, resize).asnumpy()
+        moved.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(mx.nd.NDArray, "as_in_context", moves)
+            batch = to_batch(images, resize, Gpu()).asnumpy()
+        assert moved[0] == (np.uint8, (8, side, side, 1))
+        assert (batch == expected).all()
 
 
 @pytest.mark.parametrize(
