@@ -1,15 +1,27 @@
-"""Files that are whole or not there, and the hashes that prove it."""
+"""Files that are whole or not there, the hashes that prove it, and nobody else's files touched."""
 
 import contextlib
-import glob
 import hashlib
 import os
 import re
+import stat
 from pathlib import Path
 
-__all__ = ["flush_to_disk", "remove_leftovers", "sha256_of", "write_atomically"]
+from gluon_cnn.errors import RunError, SettingError
 
-_TEMPORARY = re.compile(r"\..+\.(\d+)\.tmp(\.\w+)?")  # what write_atomically writes to, with its process's id
+__all__ = [
+    "flush_to_disk",
+    "leftovers",
+    "open_own",
+    "refuse_foreign",
+    "remove_leftovers",
+    "sha256_of",
+    "write_atomically",
+]
+
+# What write_atomically writes to: our mark, the process's id, when it started, and the end of the file's name.
+_TEMPORARY = re.compile(r"\.gluon-cnn-([1-9]\d*)-(\d+)-(.+)", re.DOTALL)
+_LONGEST = 255  # bytes of a name, on all common file systems
 
 
 @contextlib.contextmanager
@@ -17,37 +29,132 @@ def write_atomically(path):
     """Give a temporary path to write to; when the block ends well, it becomes ``path`` in one step.
 
     The bytes are on the disk before the name is. After an error neither the temporary file nor a
-    half-written ``path`` is left; a ``path`` that was there before is untouched.
+    half-written ``path`` is left; a ``path`` that was there before is untouched. A symbolic link stays, and what it
+    leads to is replaced. A file that was there keeps its mode and, where this user may give it away, its owner.
+
+    Raises
+    ------
+    SettingError
+        If ``path`` is there and no regular file.
     """
-    path = Path(path)
+    path, before = _target(path)
     remove_leftovers(path.parent, path.name)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp{path.suffix}")
+    process = os.getpid()
+    temporary = path.with_name(_temporary_name(path.name, process, _start_of(process)))
     try:
-        yield temporary
-        flush_to_disk(temporary)
-        temporary.replace(path)
-        flush_to_disk(path.parent)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
+        # Nobody else may read what replaces a private file, not even while it is written.
+        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if before else 0o666))
+        try:
+            yield temporary
+            _finish(temporary, before)
+            temporary.replace(path)
+            flush_to_disk(path.parent)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                temporary.unlink()
+    except OSError as error:
+        if error.errno and error.filename in (None, str(temporary)):  # the name that the user knows
+            error.filename = str(path)
+        raise
 
 
-def remove_leftovers(directory, name=""):
-    """Remove the temporary files that killed processes left in a directory, or only those of the file ``name``."""
-    for path in directory.glob(f".{glob.escape(name)}*.tmp*"):
+def _target(path):
+    """The file to replace, through symbolic links, and its status; None if there is none yet."""
+    path, before = Path(path), None
+    with contextlib.suppress(FileNotFoundError):
+        before = path.stat()
+    if before and not stat.S_ISREG(before.st_mode):
+        raise SettingError(f"{path} is not a regular file: choose another name.", "out")
+    return path.resolve() if path.is_symlink() else path, before
+
+
+def _finish(temporary, before):
+    """Give the new file the mode and owner of the one before, and wait until it is on the disk."""
+    with open(temporary, "rb") as file:
+        now = os.fstat(file.fileno())
+        if before and (now.st_uid, now.st_gid) != (before.st_uid, before.st_gid):
+            with contextlib.suppress(OSError):  # only root can
+                os.fchown(file.fileno(), before.st_uid, before.st_gid)
+        if before and stat.S_IMODE(now.st_mode) != stat.S_IMODE(before.st_mode):
+            with contextlib.suppress(PermissionError):  # as on some network mounts; it stays private then
+                os.fchmod(file.fileno(), stat.S_IMODE(before.st_mode))
+        os.fsync(file.fileno())
+
+
+def _temporary_name(name, process, start):
+    mark = f".gluon-cnn-{process}-{start}-"
+    while len(os.fsencode(mark + name)) > _LONGEST:
+        name = name[1:]  # the ending stays, because it says what to write
+    return mark + name
+
+
+def leftovers(directory, name=None):
+    """The temporary files that killed processes left in a directory, or only those of the file ``name``."""
+    found = []
+    for path in directory.glob(".gluon-cnn-*"):
         match = _TEMPORARY.fullmatch(path.name)
-        if match and path.is_file() and not _runs(int(match[1])):
+        if not match or (name is not None and path.name != _temporary_name(name, match[1], match[2])):
+            continue
+        if path.is_file() and not path.is_symlink() and not _runs(int(match[1]), int(match[2])):
+            found.append(path)
+    return found
+
+
+def remove_leftovers(directory, name=None):
+    """Remove them."""
+    for path in leftovers(directory, name):
+        with contextlib.suppress(OSError):  # gone by now, or another user's
             path.unlink()
 
 
-def _runs(process):
+def _runs(process, start):
+    """Whether the process that started then still runs, and not only another one that got its id."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except (OSError, OverflowError):  # it is another user's
+    except OverflowError:  # no process ever has this id
         return True
-    return True
+    except OSError:  # it is another user's
+        pass
+    now = _start_of(process)
+    return now == start or 0 in (now, start)
+
+
+def _start_of(process):
+    """When a process started, in the system's ticks since it booted; 0 if that cannot be known."""
+    try:
+        status = Path(f"/proc/{process}/stat").read_bytes()
+    except OSError:  # not on Linux
+        return 0
+    return int(status.rpartition(b")")[2].split()[19])  # after the program's name, which may hold anything
+
+
+def open_own(path, mode, **options):
+    """Open a file that only this program writes, in place; it is made if it is not there. RunError if it is foreign."""
+
+    def opener(name, flags):
+        descriptor = os.open(name, flags | os.O_NOFOLLOW, 0o666)
+        try:
+            _refuse(path, os.fstat(descriptor))
+        except RunError:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    refuse_foreign(path)  # before it is opened, which alone can have an effect on a device
+    return open(path, mode, opener=opener, **options)
+
+
+def refuse_foreign(path):
+    """RunError if a name is a link, symbolic or hard, or no regular file: what would be written is somebody else's."""
+    with contextlib.suppress(FileNotFoundError):
+        _refuse(path, Path(path).lstat())
+
+
+def _refuse(path, status):
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+        raise RunError(f"{path} is a link or no regular file: move it away, or choose another directory.", "out")
 
 
 def flush_to_disk(path):

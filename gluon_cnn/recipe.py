@@ -122,7 +122,7 @@ class Recipe:
                 whole_number(name, getattr(self, name))
         for name in ("augment", "amp"):
             choice(name, getattr(self, name), (True, False))
-        whole_number("seed", self.seed, smallest=0)
+        whole_number("seed", self.seed)
         positive("lr", self.lr)
         if self.clip_gradient is not None:
             positive("clip_gradient", self.clip_gradient)
@@ -140,7 +140,7 @@ class Recipe:
             raise SettingError(f"init is 'published', but no run of {whose} was published: use 'own'.", "init")
         if self.lr_schedule is not None:
             choice("lr_schedule", self.lr_schedule, SCHEDULES)
-        if whole_number("warmup_epochs", self.warmup_epochs, smallest=0) >= self.epochs:
+        if whole_number("warmup_epochs", self.warmup_epochs) >= self.epochs:
             raise SettingError(
                 f"warmup_epochs is {self.warmup_epochs}; it must be less than the epochs of the run, {self.epochs}.",
                 "warmup_epochs",

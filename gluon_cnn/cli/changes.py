@@ -80,8 +80,9 @@ def asked_changes(args):
     changes = {name: getattr(args, name) for name in FIELDS if getattr(args, name, None) is not None}
     for name, text in getattr(args, "set", []):
         value = parse_value(name, text, _kind_of_setting(name, args.model))
-        if changes.setdefault(name, value) != value:
+        if name in changes and changes[name] != value:
             raise SettingError(f"{name} is given as {changes[name]} and as {value}: give it once.", name)
+        changes[name] = value
     return changes
 
 
@@ -120,4 +121,5 @@ def _kind_of_setting(name, model):
     nearest = difflib.get_close_matches(name, [*FIELDS, *options], n=1)
     if nearest:
         raise SettingError(f"There is no setting {name}: did you mean {nearest[0]}?")
-    return str  # the recipe itself says what there is
+    own = f"{model} has the options {', '.join(options)}" if options else f"{model} has no options"
+    raise SettingError(f"There is no setting {name}: a recipe has {', '.join(FIELDS)}; {own}.")

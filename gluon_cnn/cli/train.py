@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from gluon_cnn.cli import parser as shared
-from gluon_cnn.cli.changes import FIELDS, add_recipe_flags, add_set, asked_changes, options_of, set_in_words
+from gluon_cnn.cli.changes import FIELDS, add_recipe_flags, add_set, asked_changes, set_in_words
 from gluon_cnn.cli.command import resume_command
 from gluon_cnn.cli.terminal import log_to_terminal
 from gluon_cnn.cli.values import typed
@@ -169,22 +169,22 @@ def _new_directory(recipe, quick):
 
 def _resumed_run(args, workers):
     """The run in --out, with what may change on resume as the command asks for it."""
-    from gluon_cnn.training.recipes import get_recipe, quick_changes
+    from gluon_cnn.models import find_network
+    from gluon_cnn.training.recipes import changed_options, get_recipe, quick_changes
     from gluon_cnn.training.run import load_run
 
     if args.out is None:
         raise SettingError("To resume a run, name its directory.", "out")
     run = load_run(args.out)
-    network = get_recipe(args.model, args.edition)
+    asked = get_recipe(args.model, args.edition)
     changes = {**(quick_changes(args.model) if args.quick else {}), **asked_changes(args)}
-    defaults = options_of(args.model)
     options = {**run.recipe.options, **{name: changes.pop(name) for name in list(changes) if name not in FIELDS}}
-    wanted = {"model": network.name, "workers": workers, **changes}
-    wanted["options"] = {name: value for name, value in options.items() if value != defaults.get(name)}
+    wanted = {"model": asked.name, "workers": workers, **changes}
+    wanted["options"] = changed_options(find_network(args.model), options, run.recipe.data)
     if args.edition:
         wanted["edition"] = args.edition
-    if network.source:
-        wanted["source"] = network.source
+    if asked.source:
+        wanted["source"] = asked.source
     settings = {"kvstore": Settings().kvstore, **asked_settings(args)}
     run.prepare_resume(wanted, dataclasses.replace(run.settings, **settings))
     return run

@@ -2,7 +2,9 @@
 
 import sys
 
+from gluon_cnn.d2l.measures import number_of
 from gluon_cnn.data import FASHION_MNIST, get_fashion_mnist_labels
+from gluon_cnn.errors import SettingError
 
 __all__ = ["Animator", "set_figsize", "show_fashion_mnist", "show_images", "use_svg_display"]
 
@@ -130,22 +132,38 @@ class Animator:
             self._settings = {**settings, "xscale": xscale, "yscale": yscale}
 
     def add(self, x, y):
-        """Add a point to each curve: ``y`` is a number, or a sequence with None for curves that have none at ``x``."""
-        y = y.asnumpy().ravel() if hasattr(y, "asnumpy") else y
-        y = list(y) if hasattr(y, "__len__") else [y]
+        """Add a point to each curve.
+
+        Parameters
+        ----------
+        x : number or sequence of numbers
+            Where the point of every curve is, or of each.
+        y : number or sequence of numbers
+            One for each curve; None for a curve that gets no point.
+        """
+        y = _numbers(y)
+        x = _places(x, len(y))
+        if len(x) != len(y):
+            raise SettingError(f"x has {len(x)} numbers and y has {len(y)}: give one number, or as many as curves.")
         while len(self.Y) < len(y):
             self.X.append([])
             self.Y.append([])
-        for xs, ys, value in zip(self.X, self.Y, y):
-            if value is not None:
-                xs.append(x)
-                ys.append(float(value))
+        points = [(curve, *point) for curve, point in enumerate(zip(x, y)) if None not in point]
+        for curve, place, value in points:
+            self.X[curve].append(place)
+            self.Y[curve].append(value)
         if self.axes is None:
-            named = zip([*self.legend, *(f"y{i + 1}" for i in range(len(self.legend), len(y)))], y)
-            values = ", ".join(f"{name} {float(value):.4f}" for name, value in named if value is not None)
-            print(f"{self.xlabel} {x:g}: {values}")
+            self._print(points, x)
         else:
             self._draw()
+
+    def _print(self, points, x):
+        """A line for each place at which there are points."""
+        names = [*self.legend, *(f"y{i + 1}" for i in range(len(self.legend), len(self.Y)))]
+        for place in dict.fromkeys(x):
+            values = [f"{names[curve]} {value:.4f}" for curve, at, value in points if at == place]
+            if values:
+                print(f"{self.xlabel} {place:g}: {', '.join(values)}")
 
     def _draw(self):
         from IPython import display
@@ -160,6 +178,27 @@ class Animator:
         axes.grid()
         display.display(self.fig)
         display.clear_output(wait=True)
+
+
+def _is_sequence(value):
+    return len(value.shape) > 0 if hasattr(value, "shape") else hasattr(value, "__len__")
+
+
+def _places(x, curves):
+    """Where each curve's point is: as given, if it is a plain number."""
+    numbers = _numbers(x)
+    if len(numbers) == 1:
+        numbers = [numbers[0] if hasattr(x, "shape") or _is_sequence(x) else x] * curves
+    return numbers
+
+
+def _numbers(values):
+    """A number, an array or a sequence as a list of floats, or of None where there is none."""
+    if not _is_sequence(values):
+        values = [values]
+    elif hasattr(values, "shape"):
+        values = (values.asnumpy() if hasattr(values, "asnumpy") else values).ravel()
+    return [None if value is None else number_of(value) for value in values]
 
 
 def _in_notebook():

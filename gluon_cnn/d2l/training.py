@@ -5,12 +5,16 @@ import time
 import mxnet as mx
 from mxnet import gluon
 
+from gluon_cnn.checks import whole_number
+from gluon_cnn.errors import DataError
 from gluon_cnn.runtime.devices import try_gpu
 from gluon_cnn.training.history import EpochResult
 from gluon_cnn.training.loop import count_correct, test_epoch, train_epoch
 from gluon_cnn.training.metrics import Pace, Sums
 
 __all__ = ["evaluate_accuracy", "evaluate_accuracy_gpu", "train", "train_ch5", "train_ch6"]
+
+_AGAIN = "pass a list of batches or a loader, which begin anew in every epoch"
 
 
 def train_ch5(net, train_iter, test_iter, batch_size, trainer, ctx, num_epochs):
@@ -35,6 +39,7 @@ def train_ch5(net, train_iter, test_iter, batch_size, trainer, ctx, num_epochs):
     -------
     list of EpochResult
     """
+    whole_number("num_epochs", num_epochs, smallest=0)
     print("training on", ctx)
     return _printed(_epochs(num_epochs, net, train_iter, test_iter, trainer, _as_list(ctx), batch_size))
 
@@ -59,6 +64,7 @@ def train(train_iter, test_iter, net, loss, trainer, ctx, num_epochs):
     -------
     list of EpochResult
     """
+    whole_number("num_epochs", num_epochs, smallest=0)
     print("training on", ctx)
     return _printed(_epochs(num_epochs, net, train_iter, test_iter, trainer, _as_list(ctx), None, loss))
 
@@ -91,6 +97,7 @@ def train_ch6(net, train_iter, test_iter, num_epochs, lr, device=None):
     list of EpochResult
         The last one is printed.
     """
+    whole_number("num_epochs", num_epochs)
     device = device or try_gpu()
     net.initialize(force_reinit=True, ctx=_as_list(device), init=mx.init.Xavier())
     trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": lr})
@@ -108,19 +115,28 @@ def evaluate_accuracy(data_iter, net, ctx=None):
     Parameters
     ----------
     data_iter : iterable of (X, y)
-    net : Block
+    net : Block or function
         These two may also come in the English edition's order, the network first.
     ctx : mx.Context or list of mx.Context, optional
-        By default, where the network's parameters are.
+        By default, where the network's parameters are; MXNet's current context for a network without any.
 
     Returns
     -------
     float
+        The share of the labels that have the largest score.
+
+    Raises
+    ------
+    DataError
+        If there are no images, as in an iterator that has been used up.
+    ModelError
+        If the scores do not fit the labels.
     """
-    if isinstance(data_iter, gluon.Block):
+    if isinstance(data_iter, gluon.Block) or (callable(data_iter) and not callable(net)):
         data_iter, net = net, data_iter
-    devices = _as_list(ctx or next(iter(net.collect_params().values())).list_ctx())
-    return count_correct(net, data_iter, devices).accuracy
+    parameters = list(net.collect_params().values()) if isinstance(net, gluon.Block) else []
+    here = parameters[0].list_ctx() if parameters else mx.context.current_context()
+    return count_correct(net, data_iter, _as_list(ctx or here)).accuracy
 
 
 def evaluate_accuracy_gpu(net, data_iter, device=None):
@@ -130,19 +146,35 @@ def evaluate_accuracy_gpu(net, data_iter, device=None):
 
 def _epochs(num_epochs, net, train_iter, test_iter, trainer, devices, batch_size, loss=None):
     """Train and evaluate; yields each epoch's result."""
+    for name, images in (("train_iter", train_iter), ("test_iter", test_iter)):
+        if num_epochs > 1 and _gives_out_once(images):
+            raise DataError(f"{name} gives its images only once, and there are {num_epochs} epochs: {_AGAIN}.", name)
     train_pace, test_pace = Pace(), Pace()
     for epoch in range(1, num_epochs + 1):
         start = time.perf_counter()
         trained, tested = Sums(), Sums()
         options = {"after_step": train_pace.reader(trained), "batch_size": batch_size, "loss": loss}
         train_epoch(net, train_iter, trainer, devices, trained, **options)
-        trained.read()
+        _refuse_empty("train_iter", trained.read(), epoch)
         train_seconds = time.perf_counter() - start
         test_epoch(net, test_iter, devices, tested, after_step=test_pace.reader(tested))
-        tested.read()
+        _refuse_empty("test_iter", tested.read(), epoch)
         seconds = time.perf_counter() - start
         speed, dead = trained.images / train_seconds, len(tested.dead_classes)
         yield EpochResult(epoch, trained.mean_loss, trained.accuracy, tested.accuracy, seconds, speed, dead)
+
+
+def _gives_out_once(images):
+    """Whether this is one of Python's own iterators, such as a generator; others may begin anew by themselves.
+
+    Nothing is iterated for it: a loader would draw the order of an epoch.
+    """
+    return hasattr(images, "__next__") and type(images).__module__ in ("builtins", "itertools")
+
+
+def _refuse_empty(name, sums, epoch):
+    if not sums.images:
+        raise DataError(f"{name} gave no images in epoch {epoch}, being empty or used up: {_AGAIN}.", name)
 
 
 def _as_list(ctx):

@@ -88,6 +88,13 @@ def _first(part, name, size):
     return part.images[:size], part.labels[:size]
 
 
+def _checked_part(part):
+    number, parts = part
+    if whole_number("part", number, smallest=0) >= whole_number("part", parts):
+        raise SettingError(f"part is {part}; the first number counts from 0 and must be below the second.", "part")
+    return int(number), int(parts)
+
+
 class Batches:
     """Iterable of batches ``(X, y)``; each iteration is one epoch.
 
@@ -123,8 +130,8 @@ class Batches:
         self.batch_size = whole_number("batch_size", batch_size)
         self.resize = None if resize is None else whole_number("resize", resize)
         self.shuffle, self.augment, self.ctx = shuffle, augment, ctx
-        self.seed = None if seed is None else whole_number("seed", seed, smallest=0)
-        self._part, self._parts = part
+        self.seed = None if seed is None else whole_number("seed", seed)
+        self._part, self._parts = _checked_part(part)
         self._next_epoch = 0
 
     def __len__(self):

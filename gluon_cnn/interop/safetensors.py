@@ -3,14 +3,24 @@
 The same file fits MXNet 1 and 2, whose own parameter files differ, and all software that knows safetensors reads it.
 """
 
+import json
+from pathlib import Path
+
 import mxnet as mx
+import numpy as np
 
 from gluon_cnn.errors import InteropError
 from gluon_cnn.files import write_atomically
 from gluon_cnn.interop.extras import import_extra
-from gluon_cnn.models.parameters import copied_parameters, put_whole
+from gluon_cnn.models.parameters import copied_parameters, named_parameters, put_whole
 
 __all__ = ["load_safetensors", "read_arrays", "save_safetensors", "write"]
+
+# safetensors' name of a type of number: NumPy's. NumPy has no bfloat16, which is the upper half of a float32.
+_TYPES = {
+    **{"F16": "<f2", "BF16": "<u2", "F32": "<f4", "F64": "<f8", "BOOL": "?"},
+    **{"I8": "i1", "I16": "<i2", "I32": "<i4", "I64": "<i8", "U8": "u1", "U16": "<u2", "U32": "<u4", "U64": "<u8"},
+}
 
 
 def write(net, path, inputs, images, *, preprocess=False, metadata=None):
@@ -60,28 +70,60 @@ def load_safetensors(net, path, ctx=None):
     ModelError
         If the file is of another network. It names the first parameter that differs, and the network is unchanged.
     """
-    arrays = {name: mx.nd.array(array, dtype=array.dtype) for name, array in read_arrays(path).items()}
-    put_whole(net, arrays, path, ctx)
+    arrays = read_arrays(path)
+    for name, parameter in named_parameters(net).items():
+        whole = any(word in str(parameter.dtype) for word in ("int", "bool"))
+        if name in arrays and (arrays[name].dtype.kind != "f") != whole:
+            raise InteropError(
+                f"{path} has {name} in {arrays[name].dtype}, which is not a kind of number that the network has there: "
+                "save the parameters of the same network, in float32."
+            )
+    put_whole(net, {name: _to_mxnet(array) for name, array in arrays.items()}, path, ctx)
+
+
+def _to_mxnet(array):
+    if array.dtype.kind in "iu" and array.dtype.name not in ("int8", "uint8", "int32", "int64"):
+        array = array.astype(np.int64)  # MXNet has no others
+    return mx.nd.array(array, dtype=array.dtype)
 
 
 def read_arrays(path):
-    """The arrays of a safetensors file by name, as NumPy's.
+    """The arrays of a safetensors file by name, as NumPy's, in the order of the file. bfloat16 becomes float32.
 
     Raises
     ------
     InteropError
-        If the file cannot be read, or has other numbers than float16, float32 and float64.
+        If the file cannot be read, or has numbers that NumPy cannot hold, such as float8.
     """
-    load_file = import_extra("safetensors.numpy", "safetensors").load_file
-    failure = import_extra("safetensors", "safetensors").SafetensorError
+    package = import_extra("safetensors", "safetensors")
+    if Path(path).exists() and not Path(path).is_file():
+        raise InteropError(f"{path} is not a regular file: name a safetensors file.")
     try:
-        arrays = load_file(str(path))
-    except (OSError, failure, KeyError, TypeError) as error:  # the last two for a type of number that NumPy lacks
+        with package.safe_open(str(path), "numpy"):  # checks the header against the file, and reads no array
+            pass
+        with open(path, "rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(size))
+            header.pop("__metadata__", None)
+            return {name: _read_array(file, size + 8, path, name, entry) for name, entry in header.items()}
+    except (OSError, package.SafetensorError, ValueError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise InteropError(
             f"{path} cannot be read as a safetensors file ({reason}): name a complete one, with numbers in float32."
         ) from None
-    for name, array in arrays.items():
-        if array.dtype.kind != "f":
-            raise InteropError(f"{path} has {name} in {array.dtype}, which is not a weight: save it in float32.")
-    return arrays
+
+
+def _read_array(file, start, path, name, entry):
+    """One array of an open safetensors file, whose data begin at ``start``."""
+    kind = entry["dtype"]
+    if kind not in _TYPES:
+        raise InteropError(f"{path} has {name} in {kind}, which is not read: save it in float32 or bfloat16.")
+    if any(size >= 2**31 for size in entry["shape"]):  # an empty array can claim it
+        raise InteropError(
+            f"{path} has {name} of shape {tuple(entry['shape'])}, which is too large: name another file."
+        )
+    begin, end = entry["data_offsets"]
+    dtype = np.dtype(_TYPES[kind])
+    file.seek(start + begin)
+    array = np.fromfile(file, dtype, (end - begin) // dtype.itemsize).reshape(entry["shape"])
+    return (array.astype(np.uint32) << 16).view(np.float32) if kind == "BF16" else array

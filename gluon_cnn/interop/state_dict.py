@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,42 +12,83 @@ from gluon_cnn.errors import InteropError
 from gluon_cnn.interop.extras import import_extra
 from gluon_cnn.interop.safetensors import read_arrays
 
-__all__ = ["layers_in_order", "read_state_dict"]
+__all__ = ["StateDict", "numbers_decide", "read_state_dict"]
+
+#: The parameters of a layer in PyTorch. Arrays of whole numbers under other names are counters and the like.
+PARAMETERS = ("weight", "bias", "running_mean", "running_var")
 
 _FLOATS = ("torch.float16", "torch.float32", "torch.float64")  # NumPy has these too
 _READS_SAFELY = [2, 6]  # PyTorch's version. In older ones a file can run code despite weights_only (CVE-2025-32434).
 
 
-def read_state_dict(source):
-    """A state dict's tensors as NumPy arrays, by name.
+class StateDict:
+    """A state dict's arrays, and its layers in order.
+
+    PyTorch registers a layer's weight before its bias. So a dict that has them the other way round has been sorted, as
+    the names in every safetensors file are, and the order of the layers is lost.
+
+    Attributes
+    ----------
+    where : str
+        The file, or ``state_dict``.
+    arrays : dict
+        Names to np.ndarray.
+    layers : dict
+        By the layer's name such as ``conv.0``, in order: the last part of each parameter's name, its whole name.
+    is_sorted : bool
+        Whether the order of the layers is lost, except for the numbers in their names.
+    """
+
+    def __init__(self, where, arrays, is_sorted, order=None):
+        self.where, self.arrays = where, arrays
+        layers, sorted_layers = {}, False
+        for name in arrays:
+            layer, _, parameter = name.rpartition(".")
+            sorted_layers |= parameter == "weight" and "bias" in layers.get(layer, ())
+            layers.setdefault(layer, {})[parameter] = name
+        self.is_sorted = order is None and (is_sorted or sorted_layers)
+        if order is not None:
+            names = _given_order(layers, order)
+        elif self.is_sorted or list(arrays) == sorted(arrays):
+            names = _by_numbers(layers)
+        else:
+            names = layers
+        self.layers = {name: layers[name] for name in names}
+
+
+def read_state_dict(source, order=None):
+    """A state dict's tensors as NumPy arrays, and its layers in order.
 
     Parameters
     ----------
     source : dict or path
         Names to tensors of PyTorch or NumPy, or a file of them: ``.safetensors``, else of ``torch.save``.
+    order : torch.nn.Module or list of str, optional
+        The order of the layers, see :func:`gluon_cnn.interop.torch.from_torch`.
 
     Returns
     -------
-    dict
-        Names to np.ndarray. Tensors on the CPU are not copied. The number of batches that PyTorch's batch normalisation
-        has seen is left out, because it is not a weight.
+    StateDict
+        Tensors on the CPU are not copied. Whole numbers that are not a parameter, such as the number of batches that
+        PyTorch's batch normalisation has seen, are left out.
 
     Raises
     ------
     InteropError
-        If the file cannot be read, or anything in it is not a tensor of floating-point numbers.
+        If the file cannot be read, a parameter in it is not a tensor of floating-point numbers, or the order is that of
+        other layers.
     """
+    where, is_sorted = "state_dict", False
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
         if not path.is_file():
             raise InteropError(f"There is no file {path}: name a .safetensors file or one that torch.save wrote.")
-        where = str(path)
-        source = read_arrays(path) if path.suffix == ".safetensors" else _read_pickle(path)
-    else:
-        where = "state_dict"
+        where, is_sorted = str(path), path.suffix.lower() == ".safetensors"
+        source = read_arrays(path) if is_sorted else _read_pickle(path)
     if not isinstance(source, Mapping) or not all(isinstance(name, str) for name in source):
         raise InteropError(f"{where} is {_a_type(source)}, not a state dict: give a dict of names to tensors.")
-    return {name: _array(name, tensor) for name, tensor in source.items() if not name.endswith("num_batches_tracked")}
+    arrays = {name: _array(name, tensor) for name, tensor in source.items()}
+    return StateDict(where, {name: array for name, array in arrays.items() if array is not None}, is_sorted, order)
 
 
 def _read_pickle(path):
@@ -56,6 +98,7 @@ def _read_pickle(path):
             f"{path} could run code in PyTorch {torch.__version__}, even with weights_only: install PyTorch 2.6 or "
             "later, or save the weights as safetensors."
         )
+    _check_zip(path)
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception:  # a damaged pickle can raise any exception, and PyTorch's own advice is to let the code run
@@ -65,20 +108,48 @@ def _read_pickle(path):
         ) from None
 
 
+def _check_zip(path):
+    """Raise InteropError for a zip that is encrypted or damaged. PyTorch does not look at its checksums."""
+    try:
+        if not zipfile.is_zipfile(path):
+            return
+        with zipfile.ZipFile(path) as file:
+            entries = file.infolist()
+            encrypted = any(entry.flag_bits & 1 for entry in entries)
+            # torch.save compresses nothing, so a file that claims to hold more than its size is not from there.
+            damaged = sum(entry.file_size for entry in entries) > path.stat().st_size
+            # After torch.serialization.set_crc32_options(False), every checksum is 0.
+            if not (encrypted or damaged) and any(entry.CRC for entry in entries):
+                damaged = file.testzip() is not None
+    except Exception:  # a damaged zip raises as many kinds of exception as a damaged pickle
+        encrypted, damaged = False, True
+    if encrypted:
+        raise InteropError(f"{path} is an encrypted zip: decrypt it, or save the state dict again.")
+    if damaged:
+        raise InteropError(f"{path} is a damaged zip, or one that torch.save did not write: save the state dict again.")
+
+
 def _a_type(value):
     kind = type(value).__name__
     return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
 def _array(name, tensor):
-    """A state dict's tensor as a NumPy array, without a copy if it is on the CPU."""
+    """A state dict's tensor as a NumPy array, without a copy if it is on the CPU. None if it holds no parameter."""
+    if name.endswith("num_batches_tracked"):
+        return None
+    what = _a_type(tensor)
     try:
         if hasattr(tensor, "detach"):  # PyTorch's, recognised without importing PyTorch
             tensor = tensor.detach().cpu()
-            if tensor.is_floating_point():
-                tensor = (tensor if str(tensor.dtype) in _FLOATS else tensor.float()).numpy()
-        if isinstance(tensor, np.ndarray) and tensor.dtype.kind == "f":
-            return tensor
+            is_other_float = tensor.is_floating_point() and str(tensor.dtype) not in _FLOATS
+            tensor = (tensor.float() if is_other_float else tensor).numpy()
+        if isinstance(tensor, np.ndarray):
+            if tensor.dtype.kind == "f":
+                return tensor
+            if tensor.dtype.kind in "iu" and name.rpartition(".")[2] not in PARAMETERS:
+                return None
+            what += f" of {tensor.dtype}"
     except (NotImplementedError, RuntimeError, TypeError, ValueError):
         # What PyTorch raises for lazy parameters, the meta device, and sparse and quantized tensors.
         raise InteropError(
@@ -86,29 +157,63 @@ def _array(name, tensor):
             "you take its state dict, and convert sparse and quantized tensors to dense floating-point ones."
         ) from None
     raise InteropError(
-        f"{name} in the state dict is {_a_type(tensor)}, not a tensor of floating-point numbers: give a dict of names "
-        "to tensors."
+        f"{name} in the state dict is {what}, not a tensor of floating-point numbers: give a dict of names to tensors."
     )
 
 
-def layers_in_order(arrays):
-    """The layers of a state dict in order. Each is a dict: the last part of a parameter's name, its whole name."""
-    first, layers = {}, {}
-    for position, name in enumerate(arrays):
-        layer, _, parameter = name.rpartition(".")
-        layers.setdefault(layer, {})[parameter] = name
-        for stem, _ in _parts(layer):
+def _given_order(layers, order):
+    """The names of the layers in the order of a PyTorch module, or in a list; InteropError if it has other names."""
+    if hasattr(order, "state_dict"):
+        names = [name.rpartition(".")[0] for name in order.state_dict()]
+        names = [name for name in dict.fromkeys(names) if name in layers]
+    elif isinstance(order, Iterable) and not isinstance(order, (str, bytes, Mapping)):
+        names = list(order)
+    else:
+        raise InteropError(
+            f"order is {_a_type(order)}: give a PyTorch network or a list of its layers' names.", "order"
+        )
+    given = set()
+    for name in names:
+        if not isinstance(name, str) or name not in layers or name in given:
+            why = " twice" if isinstance(name, str) and name in given else ", which the state dict does not have"
+            raise InteropError(f"order has {name!r}{why}: give the name of each layer once.", "order")
+        given.add(name)
+    for name in layers:
+        if name not in given:
+            raise InteropError(f"order lacks {name!r}, which the state dict has: give the name of each layer.", "order")
+    return names
+
+
+def _by_numbers(layers):
+    """The names of the layers, 2 before 10 wherever they differ in a number, and otherwise as they come."""
+    first = {}
+    for position, layer in enumerate(layers):
+        for stem, _ in _steps(layer):
             first.setdefault(stem, position)
-    # By numbers, because a safetensors file has its names sorted as text, with 10 before 2.
-    order = sorted(layers, key=lambda layer: [(first[stem], number) for stem, number in _parts(layer)])
-    return [layers[layer] for layer in order]
+    return sorted(layers, key=lambda layer: [(first[stem], number) for stem, number in _steps(layer)])
 
 
-def _parts(layer):
-    """``net.conv_2`` as [("net", 0), ("net.conv_", 2)]: for each part, all that precedes its number, and the number."""
-    parts, path = [], ""
+def numbers_decide(layer, other):
+    """Whether the first difference between the names of two layers is a number."""
+    for (stem, number), (other_stem, other_number) in zip(_steps(layer), _steps(other)):
+        if (stem, number) != (other_stem, other_number):
+            return stem == other_stem and bool(number) and bool(other_number)
+    return False
+
+
+def _steps(layer):
+    """``net.conv_2`` as [("net", ()), ("net.conv_", 2)]: all that precedes each number, and the number.
+
+    The number is (count of digits, digits), which sorts as it does, however long it is. It is () at the end of a part
+    that does not end with one.
+    """
+    steps, path = [], ""
     for part in layer.split("."):
-        stem, number = re.fullmatch(r"(.*?)([0-9]{0,18})", part, re.DOTALL).groups()
-        parts.append((path + stem, int(number or 0)))
+        numbers = list(re.finditer("[0-9]+", part))
+        for match in numbers:
+            digits = match[0].lstrip("0")
+            steps.append((path + part[: match.start()], (len(digits), digits)))
+        if not numbers or numbers[-1].end() < len(part):
+            steps.append((path + part, ()))
         path += f"{part}."
-    return parts
+    return steps

@@ -14,7 +14,7 @@ from mxnet.gluon import nn
 from gluon_cnn.checks import choice
 from gluon_cnn.errors import InteropError
 from gluon_cnn.interop.extras import import_extra
-from gluon_cnn.interop.state_dict import layers_in_order, read_state_dict
+from gluon_cnn.interop.state_dict import numbers_decide, read_state_dict
 from gluon_cnn.models.parameters import copied, fits, named_parameters, put_parameters
 
 __all__ = ["from_torch", "to_torch", "torch_network"]
@@ -36,12 +36,13 @@ _KINDS = {1: "normalisation", 2: "dense layer", 4: "convolution"}
 _ACTIVATIONS = {"relu": "ReLU", "sigmoid": "Sigmoid", "tanh": "Tanh", "softrelu": "Softplus", "softsign": "Softsign"}
 
 
-def from_torch(net, state_dict):
+def from_torch(net, state_dict, *, order=None):
     """Load the weights of a PyTorch network into a Gluon network.
 
     Convolutions are matched in order, and so are dense layers and batch normalisations. Each must have the shapes of
-    its counterpart. Names matter only for the order: those that end with a number follow their numbers, and the others
-    come as they are in the state dict. Strides, padding and activations are not in it, so they are not compared.
+    its counterpart. A state dict has the order of the PyTorch network's layers, except in a safetensors file, which has
+    its names sorted as text; there numbers in the names give the order. Strides, padding and activations are not in a
+    state dict, so they are not compared.
 
     Parameters
     ----------
@@ -52,6 +53,9 @@ def from_torch(net, state_dict):
     state_dict : dict or path
         Names to tensors of PyTorch or NumPy; or a file of them, ``.safetensors`` or from ``torch.save``. Only tensors
         are read from the latter, and no code is run.
+    order : torch.nn.Module or list of str, optional
+        The order of the layers, where names such as ``up`` and ``down`` in a safetensors file do not tell it: the
+        PyTorch network, or the name of each layer in the state dict.
 
     Returns
     -------
@@ -62,10 +66,12 @@ def from_torch(net, state_dict):
     ------
     InteropError
         If a tensor is missing, left over or of another shape, or the file does not hold weights. It names the first
-        layer that does not fit, and the network is unchanged.
+        layer that does not fit, and the network is unchanged. Also if layers have the same shapes and a file does not
+        tell their order.
     """
-    arrays = read_state_dict(state_dict)
-    matched = dict(_matched(named_parameters(net), arrays))  # before anything is changed
+    state = read_state_dict(state_dict, order)
+    matched = dict(_matched(named_parameters(net), state))  # before anything is changed
+    _refuse_lost_order(state)
     put_parameters(net, {name: mx.nd.array(array, dtype=array.dtype, ctx=mx.cpu()) for name, array in matched.items()})
     return net
 
@@ -209,10 +215,29 @@ def _tensor(torch, parameter):
     return torch.from_numpy(copied(parameter).asnumpy())
 
 
-def _matched(parameters, arrays):
+def _refuse_lost_order(state):
+    """Raise InteropError if layers could be exchanged, because only their sorted names say which comes first."""
+    alike = {}
+    for layer, names in state.layers.items() if state.is_sorted else ():
+        shapes = sorted((what, state.arrays[name].shape) for what, name in names.items())
+        alike.setdefault(str(shapes), []).append(layer)
+    for layers in alike.values():
+        # As the layers are sorted, neighbours are enough: if numbers decide between those, they decide between all.
+        pairs = [pair for pair in zip(layers, layers[1:]) if not numbers_decide(*pair)]
+        if pairs:
+            doubtful = list(dict.fromkeys(itertools.chain.from_iterable(pairs)))
+            more = [f"{len(doubtful) - 6} more"] if len(doubtful) > 6 else []
+            raise InteropError(
+                f"{state.where} has its names sorted, so nothing tells the order of {', '.join(doubtful[:6] + more)}, "
+                "which have the same shapes: give the PyTorch network as order, or a list of its layers' names.",
+                "order",
+            )
+
+
+def _matched(parameters, state):
     """Pairs of a parameter's name in the network and its array in the state dict."""
-    waiting = {}  # the state dict's layers that have no counterpart yet, by kind, in order
-    for names in layers_in_order(arrays):
+    arrays, waiting = state.arrays, {}  # the state dict's layers that have no counterpart yet, by kind, in order
+    for names in state.layers.values():
         waiting.setdefault(_kind(arrays, names), []).append(names)
     for layer in _layers(parameters):
         weight = parameters[layer["weight"]]
@@ -226,10 +251,10 @@ def _matched(parameters, arrays):
         for what, name in layer.items():
             has = f"The network has {name} of shape {_shape(parameters[name])}"
             if what not in names:
-                raise _misfit(f"{has}, but the state dict has no {what} beside {names['weight']}")
+                raise _misfit(f"{has}, but the state dict has no {what} beside {names['weight']}", state)
             array = arrays[names[what]]
             if not fits(array.shape, parameters[name].shape):
-                raise _misfit(f"{has}, but its counterpart {names[what]} in the state dict has {array.shape}")
+                raise _misfit(f"{has}, but its counterpart {names[what]} in the state dict has {array.shape}", state)
             yield name, array
         for what in sorted(set(names) - set(layer)):
             raise _misfit(
@@ -239,7 +264,12 @@ def _matched(parameters, arrays):
         raise _misfit(f"The state dict has {next(iter(names.values()))}, but the network has no layer left for it")
 
 
-def _misfit(what):
+def _misfit(what, state=None):
+    """The error for a state dict that does not fit; ``state`` is given if another order of its layers might."""
+    if state is not None and state.is_sorted:
+        return InteropError(
+            f"{what}: use the weights of the same network, or give order, as names are sorted.", "order"
+        )
     return InteropError(f"{what}: use the weights of the same network.")
 
 

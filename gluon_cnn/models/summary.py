@@ -2,25 +2,39 @@
 
 import contextlib
 import io
+import json
 import math
-from typing import List, NamedTuple, Tuple
+import numbers
+import weakref
+from typing import List, NamedTuple, Optional, Tuple
 
 import mxnet as mx
+from mxnet.gluon import nn
+from mxnet.gluon.nn.conv_layers import _Conv
 
 from gluon_cnn.errors import ModelError
-from gluon_cnn.models.sequential import check_images, layers_of
+from gluon_cnn.models.sequential import check_images
 
 __all__ = ["Summary", "SummaryRow", "summary"]
 
+_MOST = 2**31 - 1  # numbers in an array, and the size of an axis, that MXNet counts right
+# Words in the names of MXNet's operators that multiply and add, or of which nobody knows what they do.
+_MULTIPLY = ("convolution", "correlation", "connected", "dot", "gemm", "syrk", "trmm", "matmul", "selfatt", "encdec")
+_MULTIPLY += ("einsum", "rnn", "custom", "subgraph", "foreach", "while_loop", "_cond")
+
 
 class SummaryRow(NamedTuple):
-    """One layer: its name and type in Gluon, output shape, number of trained parameters, multiply-adds per image."""
+    """One layer: its name and type in Gluon, output shape, number of trained parameters, multiply-adds per image.
+
+    ``multiply_adds`` is None where they are not counted: of layers other than Gluon's convolutions and dense layers
+    that multiply arrays, and of such an operation outside any layer, which has a row of its own.
+    """
 
     name: str
     kind: str
     output_shape: Tuple[int, ...]
     parameters: int
-    multiply_adds: int
+    multiply_adds: Optional[int]
 
 
 class Summary(NamedTuple):
@@ -36,17 +50,17 @@ class Summary(NamedTuple):
 
     @property
     def multiply_adds(self):
-        """Multiply-adds of a forward pass of one image, in convolutions and dense layers."""
-        return sum(row.multiply_adds for row in self.rows)
+        """Multiply-adds of a forward pass of one image, in convolutions and dense layers, as far as counted."""
+        return sum(row.multiply_adds or 0 for row in self.rows)
 
     def __str__(self):
         cells = [("layer", "type", "output shape", "parameters", "multiply-adds per image")]
         cells.append(("input", "", _shape(self.input_shape), "", ""))
         for row in self.rows:
-            cells.append(
-                (row.name, row.kind, _shape(row.output_shape), f"{row.parameters:,}", f"{row.multiply_adds:,}")
-            )
-        cells.append(("total", "", "", f"{self.parameters:,}", f"{self.multiply_adds:,}"))
+            counted = "not counted" if row.multiply_adds is None else f"{row.multiply_adds:,}"
+            cells.append((row.name, row.kind, _shape(row.output_shape), f"{row.parameters:,}", counted))
+        more = " and more" if any(row.multiply_adds is None for row in self.rows) else ""
+        cells.append(("total", "", "", f"{self.parameters:,}", f"{self.multiply_adds:,}{more}"))
         widths = [max(len(row[column]) for row in cells) for column in range(5)]
         lines = [
             "  ".join(cell.ljust(w) if i < 3 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths)))
@@ -76,39 +90,93 @@ def summary(net, shape):
     Raises
     ------
     ModelError
-        If a batch of that shape does not fit the network, or a layer cannot be traced by Gluon's symbols.
+        If a batch of that shape does not fit the network, a layer cannot be traced by Gluon's symbols, or an image
+        becomes more numbers than an array of MXNet's can have.
     """
     shape = tuple(shape)
-    if len(shape) != 4 or min(shape) < 1:
-        raise ModelError(f"shape is {shape}; a summary needs four sizes, (N, C, H, W), each 1 or more.")
+    whole = all(isinstance(size, numbers.Integral) and 1 <= size <= _MOST for size in shape)
+    if len(shape) != 4 or not whole:
+        raise ModelError(f"shape is {shape}; a summary needs four sizes, (N, C, H, W), each 1 or more and below 2^31.")
     if getattr(net, "network_name", None):
         check_images(net, net.network_name, shape)
-    calls = _trace(net)
-    rows, counted = [], set()
-    for layer, output in calls:
-        output_shape, shapes = _infer(layer, output, shape)
-        own = {name: p for name, p in layer.collect_params().items() if name not in counted and p.grad_req != "null"}
-        counted.update(own)
-        parameters = sum(math.prod(shapes[name]) for name in own)
-        rows.append(
-            SummaryRow(
-                layer.name, type(layer).__name__, output_shape, parameters, _multiply_adds(layer, output_shape, shapes)
-            )
-        )
+    _refuse_large("the input", shape, shape)
+    calls, result = _trace(net)
+    nodes = json.loads(result.tojson())["nodes"]
+    products = {node["name"]: node for node in nodes if _multiplies(node)}
+    rows, parameters = _rows(calls, products, shape)
+    for name, node in products.items():  # those in no row
+        output_shape, shapes = _infer(name, result.get_internals()[f"{name}_output"], shape)
+        inputs = {nodes[number]["name"] for number, *_ in node["inputs"]} - parameters
+        own = {key: parameter for key, parameter in net.collect_params().items() if key in inputs}
+        parameters.update(own)
+        rows.append(SummaryRow(name, node["op"], output_shape, _number_of(own, shapes), None))
+    _refuse_large_between(result, shape)
     return Summary(shape, rows)
 
 
+def _rows(calls, products, shape):
+    """The layers' rows, and the names of the parameters in them; what they multiply is taken out of ``products``."""
+    rows, counted, done, unknown = [], set(), set(), set()
+    for layer, x, output in calls:
+        output_shape, shapes = _infer(layer.name, output, shape)
+        _refuse_large(layer.name, output_shape, shape)
+        own = {name: parameter for name, parameter in _own(layer).items() if name not in counted}
+        counted.update(own)
+        if _is_counted(layer):
+            done.add(f"{layer.prefix}fwd")
+            multiply_adds = _multiply_adds(layer, x, output_shape, shapes, shape)
+        else:
+            here = {name for name in products if layer.prefix and name.startswith(layer.prefix)} - done
+            unknown.update(here)
+            multiply_adds = None if here else 0
+        parameters = _number_of(own, shapes)
+        rows.append(SummaryRow(layer.name, type(layer).__name__, output_shape, parameters, multiply_adds))
+    for name in done | unknown:
+        products.pop(name, None)
+    return rows, counted
+
+
+def _layers(block):
+    """Yield the blocks that get rows: those without children, and those with parameters of their own.
+
+    An activation inside a convolution or a dense layer is part of that layer.
+    """
+    children = [child() if isinstance(child, weakref.ref) else child for child in block._children.values()]
+    own = _own(block)  # the references are MXNet 2's
+    if own or not children:
+        yield block
+    if not own or set(block.collect_params()) - set(own):
+        for child in children:
+            yield from _layers(child)
+
+
+def _own(block):
+    """A block's trained parameters that are not those of a block inside it, by name."""
+    others = set()
+    for child in block._children.values():
+        others.update((child() if isinstance(child, weakref.ref) else child).collect_params())
+    return {name: parameter for name, parameter in block.collect_params().items() if name not in others}
+
+
+def _number_of(own, shapes):
+    return sum(
+        math.prod(shapes[name]) for name, parameter in own.items() if parameter.grad_req != "null" and name in shapes
+    )
+
+
 def _trace(net):
-    """Each layer with its output symbol, in the order of a forward pass."""
+    """Each layer with the symbols that it takes and gives, in the order of a forward pass, and the network's result."""
     calls = []
     hooks = [
-        layer.register_forward_hook(lambda block, _, output: calls.append((block, output)))
-        for layer in dict.fromkeys(layers_of(net))
+        layer.register_forward_hook(
+            lambda block, inputs, output: calls.append((block, _together(inputs), _together(output)))
+        )
+        for layer in dict.fromkeys(_layers(net))
     ]
     data = mx.sym.var("data")
     try:
-        net(data.as_np_ndarray() if mx.util.is_np_array() else data)
-    except (AttributeError, TypeError, mx.MXNetError):
+        result = _together(net(data.as_np_ndarray() if mx.util.is_np_array() else data))
+    except (AttributeError, TypeError, ValueError, IndexError, AssertionError, NotImplementedError, mx.MXNetError):
         name = getattr(net, "name", type(net).__name__)
         raise ModelError(
             f"{name} cannot be summarised, because one of its layers computes on arrays, as all do in MXNet 2: use "
@@ -117,30 +185,73 @@ def _trace(net):
     finally:
         for hook in hooks:
             hook.detach()
-    return calls
+    return calls, result
 
 
-def _infer(layer, output, shape):
+def _together(symbols):
+    """One symbol for a symbol or a nested list of them."""
+    if not isinstance(symbols, (list, tuple)):
+        return symbols
+    symbols = [_together(symbol) for symbol in symbols if symbol is not None]
+    return symbols[0] if len(symbols) == 1 else mx.sym.Group(symbols)
+
+
+def _infer(name, output, shape):
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # MXNet prints an input that does not fit
             arguments, outputs, auxiliary = output.infer_shape(data=shape)
     except mx.MXNetError as error:
         reason = str(error).strip().splitlines()[-1].strip()
         raise ModelError(
-            f"An input of shape {shape} does not fit at {layer.name} ({reason}): use another size.", "side"
+            f"An input of shape {shape} does not fit at {name} ({reason}): use another size.", "side"
         ) from None
     shapes = dict(zip(output.list_arguments(), arguments))
     shapes.update(zip(output.list_auxiliary_states(), auxiliary))
     return outputs[0], shapes
 
 
-def _multiply_adds(layer, output_shape, shapes):
-    """A dense layer uses each weight once per image, a convolution once per output pixel."""
-    weight = getattr(layer, "weight", None)
-    if weight is None:
-        return 0
-    pixels = math.prod(output_shape[2:])
-    return math.prod(shapes[weight.name]) * pixels
+def _is_counted(layer):
+    """Whether a layer computes as Gluon's dense layers or convolutions do."""
+    forward = getattr(type(layer), "hybrid_forward", None)
+    return (isinstance(layer, nn.Dense) and forward is nn.Dense.hybrid_forward) or (
+        isinstance(layer, _Conv) and forward is _Conv.hybrid_forward
+    )
+
+
+def _multiply_adds(layer, x, output_shape, shapes, shape):
+    """A layer uses each of its weights once at each place: a dense layer at the positions of its output, a convolution
+    at the pixels of its output, a transposed one at those of its input. None if the images have not as many each."""
+    if isinstance(layer, nn.Dense):
+        places = output_shape[:-1]
+    else:
+        pixels = _infer(layer.name, x, shape)[0] if layer._op_name.lower() == "deconvolution" else output_shape
+        places = [size for size, axis in zip(pixels, layer._kwargs["layout"]) if axis != "C"]
+    each, left = divmod(math.prod(places), shape[0])
+    return None if left else math.prod(shapes[layer.weight.name]) * each
+
+
+def _multiplies(node):
+    return any(word in node["op"].lower() for word in _MULTIPLY)
+
+
+def _refuse_large(name, sizes, shape):
+    """Raise a ModelError if an image becomes so many numbers that the sizes which MXNet infers of it are wrong."""
+    each = math.prod(sizes) // shape[0]
+    if each > _MOST:
+        raise ModelError(
+            f"An input of shape {shape} does not fit at {name} ({each:,} numbers of an image, {_MOST:,} at most): use "
+            "another size.",
+            "side",
+        )
+
+
+def _refuse_large_between(result, shape):
+    """The same for what is computed between the layers."""
+    internals = result.get_internals()
+    weights = {*internals.list_arguments(), *internals.list_auxiliary_states()}
+    for name, sizes in zip(internals.list_outputs(), internals.infer_shape(data=shape)[1]):
+        if name not in weights:
+            _refuse_large(name.replace("_output", ""), sizes, shape)
 
 
 def _shape(shape):

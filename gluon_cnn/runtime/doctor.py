@@ -21,7 +21,7 @@ from gluon_cnn.runtime.cores import usable_cores
 from gluon_cnn.runtime.cuda import CPU_BUILD, NO_KERNELS, cuda_libraries, has_kernels
 from gluon_cnn.runtime.installation import INSTALL_HINT, mxnet_wheels
 from gluon_cnn.runtime.nvidia import NoAnswer, nvidia_smi
-from gluon_cnn.runtime.openmp import threads
+from gluon_cnn.runtime.openmp import overruled_variables, thread_restriction, threads
 
 __all__ = ["Finding", "as_json", "as_text", "disk", "examine", "healthy"]
 
@@ -193,6 +193,11 @@ def _features():
 def _threads():
     number, cores = threads(), usable_cores()
     value = f"{number} for MXNet, cores this process may use: {cores}"
+    overruled = [f"{name} is {before}, which is overruled" for name, before in overruled_variables().items()]
+    value = "; ".join([value, *overruled])
+    restriction = thread_restriction()
+    if restriction:
+        return Finding("threads", value, "warning", f"MXNet gets {restriction}: unset it")
     if number > cores:
         return Finding("threads", value, "warning", "more threads than cores make MXNet slower: unset OMP_NUM_THREADS")
     return Finding("threads", value)

@@ -8,7 +8,13 @@ import threading
 from gluon_cnn.errors import InstallationError
 from gluon_cnn.runtime.cuda import explain_missing_library, prepare_for_cuda
 from gluon_cnn.runtime.installation import INSTALL_HINT
-from gluon_cnn.runtime.openmp import restart_engine_threads, set_threads, threads, use_every_core
+from gluon_cnn.runtime.openmp import (
+    restart_engine_threads,
+    set_threads,
+    threads,
+    use_every_core,
+    within_thread_limit,
+)
 from gluon_cnn.runtime.repairs import restore_distutils, restore_numpy_aliases, root_logger_left_alone
 from gluon_cnn.runtime.server import end_with_scheduler
 
@@ -95,7 +101,7 @@ def _repaired():
         restore_numpy_aliases()
         restore_distutils()
         prepare_for_cuda()
-        with root_logger_left_alone():
+        with within_thread_limit(), root_logger_left_alone():
             yield
     except InstallationError:
         raise

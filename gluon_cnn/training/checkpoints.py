@@ -100,7 +100,8 @@ def tidy(directory):
     if not directory.is_dir():
         return
     for path in directory.glob(".epoch-*.tmp"):
-        shutil.rmtree(path)
+        if re.fullmatch(r"\.epoch-\d+(-step-\d+)?\.tmp", path.name) and path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
     checkpoints = sorted(_checkpoints(directory), key=_position)
     epochs = [path for path in checkpoints if _position(path)[1] == 0]
     after = [path for path in checkpoints if not epochs or _position(path) > _position(epochs[-1])]

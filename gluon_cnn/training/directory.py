@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import re
 from pathlib import Path
 from typing import Dict, NamedTuple
 
@@ -19,7 +20,7 @@ import portalocker
 
 from gluon_cnn.data import DatasetInfo
 from gluon_cnn.errors import GluonCNNError, RunError
-from gluon_cnn.files import remove_leftovers, sha256_of, write_atomically
+from gluon_cnn.files import leftovers, open_own, refuse_foreign, remove_leftovers, sha256_of, write_atomically
 from gluon_cnn.recipe import Recipe, difference_in_words, in_words, shown
 from gluon_cnn.training.history import read_history, write_history
 from gluon_cnn.training.process import this_process
@@ -92,7 +93,11 @@ class RunDirectory:
             raise RunError(
                 f"{directory} holds no run, because it has no {CONFIG}: name a run's directory{such_as}."
             ) from None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, GluonCNNError) as error:
+        except KeyError as error:
+            raise RunError(
+                f"{path} has no {error}, as an older version wrote it: use that version, or start a new run."
+            ) from None
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError, GluonCNNError) as error:
             raise RunError(
                 f"{path} cannot be read as a run's settings ({error}): restore it or start a new run."
             ) from None
@@ -129,10 +134,9 @@ class RunDirectory:
         directory = self.directory
         if (directory / CONFIG).exists():
             raise RunError(f"{directory} holds another run: resume it, or choose another directory.", "resume", "out")
-        if directory.is_dir():
-            remove_leftovers(directory)
-        # A process that was killed before it could write its settings leaves a lock, and a copy of this very network.
-        left = {directory / LOCK}
+        # A process that was killed before it could write its settings leaves a lock, the beginning of a file, and a
+        # copy of this very network. Nothing is removed here, because the directory may be refused.
+        left = {directory / LOCK, *leftovers(directory)}
         if self.source_path and self.source_path.is_file() and sha256_of(self.source_path) == self.recipe.source:
             left.add(self.source_path)
         if directory.is_dir() and not left.issuperset(directory.iterdir()):
@@ -187,26 +191,30 @@ class RunDirectory:
         RunError
             If another process holds the run, or the directory cannot be written.
         """
-        path = self.directory / LOCK
-        lock = portalocker.Lock(path, mode="a+", timeout=0, fail_when_locked=True)
-        try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            file = lock.acquire()
-        except portalocker.exceptions.LockException:
-            owner = path.read_text().strip() or "unknown"
-            raise RunError(f"{self.directory} is in use by process {owner}: wait for it or end it.") from None
-        except OSError as error:
-            raise RunError(
-                f"The directory {self.directory} cannot be written ({error.strerror}): choose another one.", "out"
-            ) from None
-        try:
-            file.truncate(0)
-            file.write(f"{os.getpid()}\n")
-            file.flush()
+        with contextlib.ExitStack() as stack:
+            try:
+                self.directory.mkdir(parents=True, exist_ok=True)
+                refuse_foreign(self.log_path)  # before anything is written
+                self._lock(stack.enter_context(open_own(self.directory / LOCK, "ab+", buffering=0)), stack)
+            except OSError as error:
+                raise RunError(
+                    f"The directory {self.directory} cannot be written ({error.strerror}): choose another one.", "out"
+                ) from None
             remove_leftovers(self.directory)
             yield
-        finally:
-            lock.release()
+
+    def _lock(self, file, stack):
+        """Lock the file until ``stack`` ends, and write this process's number into it."""
+        if not re.fullmatch(rb"\d*\n?", os.pread(file.fileno(), 32, 0)):
+            raise RunError(f"{file.name} is not the lock of a run: move it away, or choose another directory.", "out")
+        try:
+            portalocker.lock(file, portalocker.LOCK_EX | portalocker.LOCK_NB)
+        except portalocker.exceptions.LockException:
+            owner = os.pread(file.fileno(), 32, 0).decode().strip() or "unknown"
+            raise RunError(f"{self.directory} is in use by process {owner}: wait for it or end it.") from None
+        stack.callback(portalocker.unlock, file)
+        file.truncate(0)
+        file.write(b"%d\n" % os.getpid())
 
     def write_history(self, history):
         """Write ``history.csv`` from a list of EpochResult."""

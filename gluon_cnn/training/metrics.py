@@ -6,7 +6,42 @@ import time
 import mxnet as mx
 import numpy as np
 
-__all__ = ["Pace", "Sums"]
+from gluon_cnn.errors import DataError, ModelError
+
+__all__ = ["Pace", "Sums", "answers"]
+
+
+def answers(output, label):
+    """Which class each score of an output speaks for, in the shape of its labels.
+
+    Parameters
+    ----------
+    output : array
+        Scores of N×classes, or N×classes×... with labels of N×..., such as one for each pixel.
+    label : array
+        Of that shape, where axes of size 1 do not count: N×1 is N labels.
+
+    Raises
+    ------
+    ModelError
+        If there is not one answer for each label.
+    """
+    _check_shapes(output, label)
+    answer = output.argmax(axis=1)
+    return answer if answer.shape == label.shape else answer.reshape(label.shape)
+
+
+def _check_shapes(output, label):
+    rest = (*output.shape[:1], *output.shape[2:])
+    if len(output.shape) < 2 or [size for size in rest if size != 1] != [size for size in label.shape if size != 1]:
+        raise ModelError(
+            f"An output of {_shape(output)} does not fit labels of {_shape(label)}: accuracy needs the classes along "
+            "the second axis of the output, and a label for each place along the others."
+        )
+
+
+def _shape(array):
+    return "×".join(map(str, array.shape)) or "no axes"
 
 
 class Sums:
@@ -21,44 +56,59 @@ class Sums:
     loss : float
         Sum over the images read so far.
     correct : int
-        Of these, how many have their largest logit at their label.
-    images, steps : int
-        What was added, read or not.
+        Of their labels, how many have the largest logit.
+    images, labels, steps : int
+        What was added, read or not. An image may have several labels, such as one for each pixel.
+    losses : int
+        How many numbers ``loss`` is the sum of.
     bad_step : int or None
         The first step, from 1, whose loss was not finite.
     """
 
     def __init__(self, loss=0.0, correct=0, images=0, steps=0):
         self.loss, self.correct, self.images, self.steps = loss, correct, images, steps
+        self.labels = self.losses = images  # a run's images have one of each
         self.bad_step = None
         self._largest = None  # absolute logit of each class
         self._pending = []  # (step, loss, output, label) of each part of each step
 
     def add(self, losses, outputs, labels):
-        """Take one step's per-image losses (or None), logits and labels, a list of each with one entry a device."""
+        """Take one step's per-image losses (or None), logits and labels, a list of each with one entry a device.
+
+        Raises
+        ------
+        ModelError
+            If there is not one answer for each label.
+        """
+        for output, label in zip(outputs, labels):
+            _check_shapes(output, label)
         self.steps += 1
         for loss, output, label in zip(losses, outputs, labels):
             self.images += len(label)
+            self.labels += math.prod(label.shape)
+            if loss is not None:
+                loss = loss if len(loss.shape) == 1 else loss.reshape(-1)
+                self.losses += math.prod(loss.shape)
             self._pending.append((self.steps, loss, output, label))
 
     def read(self):
         """Wait for the devices, take over what they have computed, and return self."""
         pending, self._pending = self._pending, []
-        by_device = {}
+        together = {}  # by device and, for images of several sizes, by shape
         for part in pending:
-            by_device.setdefault(part[2].ctx, []).append(part)
-        results = [(parts, *_put_together(parts)) for parts in by_device.values()]  # every device begins
+            together.setdefault((part[2].ctx, part[2].shape[1:], part[3].shape[1:]), []).append(part)
+        results = [(parts, *_put_together(parts)) for parts in together.values()]  # every device begins
         step_losses = {}
-        for parts, losses, answers in results:
-            correct, *largest = answers.asnumpy()
+        for parts, losses, counted in results:
+            correct, *largest = counted.asnumpy()
             self.correct += int(correct)
             self._largest = largest if self._largest is None else np.maximum(self._largest, largest)
             if losses is not None:
                 values, start = losses.asnumpy().astype("float64"), 0
-                for step, _, _, label in parts:
-                    total = values[start : start + len(label)].sum()
+                for step, loss, _, _ in parts:
+                    total = values[start : start + loss.size].sum()
                     step_losses[step] = step_losses.get(step, 0.0) + total
-                    start += len(label)
+                    start += loss.size
         for step, loss in sorted(step_losses.items()):
             self.loss += float(loss)
             if self.bad_step is None and not math.isfinite(loss):
@@ -77,8 +127,8 @@ class Sums:
 
     @property
     def mean_loss(self):
-        """Mean loss per image of what was read."""
-        return self.loss / self.images if self.images else math.nan
+        """Mean of the losses of what was read."""
+        return self.loss / self.losses if self.losses else math.nan
 
     @property
     def dead_classes(self):
@@ -90,8 +140,10 @@ class Sums:
 
     @property
     def accuracy(self):
-        """Share of the images whose largest logit is that of their label, of what was read."""
-        return self.correct / self.images
+        """Share of the labels that have the largest logit, of what was read; a DataError if there is none."""
+        if not self.labels:
+            raise DataError("There were no images, so there is no accuracy: the data are empty or were used up.")
+        return self.correct / self.labels
 
 
 def _put_together(parts):
@@ -99,9 +151,13 @@ def _put_together(parts):
     logit: two arrays on the parts' device, since to fetch one is to wait."""
     _, losses, outputs, labels = zip(*parts)
     label, output = _concatenate(labels), _concatenate(outputs)
-    correct = (output.argmax(axis=1).astype(label.dtype) == label).sum()
-    answers = [part.reshape(-1).astype("float32") for part in (correct, abs(output).max(axis=0))]
-    return (None if losses[0] is None else _concatenate(losses)), _concatenate(answers)
+    right = answers(output, label).astype(label.dtype) == label
+    dtype = "float32" if label.size < 2**24 else "float64"  # which counts further, as the pixels of pictures do
+    correct = (right if dtype == "float32" else right.astype(dtype)).sum()
+    all_but_classes = (0, *range(2, len(output.shape)))
+    largest = abs(output).max(axis=all_but_classes if len(output.shape) > 2 else 0)
+    counted = [part.reshape(-1).astype(dtype) for part in (correct, largest)]
+    return (None if losses[0] is None else _concatenate(losses)), _concatenate(counted)
 
 
 def _concatenate(arrays):

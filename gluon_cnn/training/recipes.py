@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import inspect
+import math
 
 import mxnet as mx
 
@@ -15,6 +16,7 @@ from gluon_cnn.training.directory import BookRecipe
 
 __all__ = [
     "book_recipe",
+    "changed_options",
     "check_recipe",
     "default_name",
     "fixed_values",
@@ -64,9 +66,8 @@ def get_recipe(model, edition=None, **changes):
         values.update({key: getattr(record, key) for key in ("batch_size", "lr") if getattr(record, key) is not None})
     fields = {field.name for field in dataclasses.fields(Recipe)}
     options = {**changes.pop("options", {}), **{key: changes.pop(key) for key in list(changes) if key not in fields}}
-    defaults = network.defaults
-    options = {key: value for key, value in options.items() if key not in defaults or value != defaults[key]}
-    values.update(changes, options=options)
+    values.update(changes)
+    values["options"] = changed_options(network, options, values.get("data", "full"))
     values.setdefault("source", network.source)
     values.setdefault("init", "own" if _unpublished(network, edition, values) else "published")
     recipe = Recipe(name, edition, **values)
@@ -74,10 +75,19 @@ def get_recipe(model, edition=None, **changes):
     return recipe
 
 
+def changed_options(network, options, data):
+    """Those of some options that are not what the network is built with anyway: its own defaults, and as many classes
+    as the data set has."""
+    usual = dict(network.defaults)
+    if "num_classes" in usual and data in DATA_SETS:
+        usual["num_classes"] = len(DATA_SETS[data].info.classes)
+    return {name: value for name, value in options.items() if name not in usual or value != usual[name]}
+
+
 def _unpublished(network, edition, values):
     """Why no run with these initial weights was published, in a few words; None if one was."""
     if network.published_as is None or edition not in PUBLISHED_EDITIONS:
-        return "no run of it was published"
+        return f"no run of {network.title} was published"
     if values["side"] != network.side:
         return f"the published runs were trained at {network.side} pixels, not at {values['side']}"
     for name in values["options"]:
@@ -117,6 +127,8 @@ def _check_options(recipe, network):
             choice(name, value, (True, False))
         elif isinstance(known[name], int):
             whole_number(name, value, smallest=0)
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise SettingError(f"{name} is {value}; it must be a finite number.", name)
 
 
 def network_options(recipe):
@@ -154,7 +166,9 @@ def _in_a_name(setting, value):
     """A setting as a part of a directory's name: ``sample``, ``momentum0.9``, ``augment``, ``no-final_relu``."""
     if isinstance(value, bool):
         return setting if value else f"no-{setting}"
-    return str(value) if setting == "data" else f"{setting}{value}"
+    if setting == "data":
+        return value
+    return f"{setting}-{value}" if isinstance(value, str) else f"{setting}{value}"
 
 
 def default_name(recipe, quick=False):
@@ -177,4 +191,4 @@ def default_name(recipe, quick=False):
     if len(name) > _LONGEST_NAME:
         name = f"{'-'.join(start)}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
     # A colon, a slash or a space in a name has a meaning of its own to other programs.
-    return "".join(c if c.isalnum() or c in "-_." else "-" for c in f"{name}-seed{recipe.seed}")
+    return "".join(c if c.isalnum() or c in "-_.+" else "-" for c in f"{name}-seed{recipe.seed}")

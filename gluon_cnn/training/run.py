@@ -3,6 +3,8 @@
 import dataclasses
 from typing import NamedTuple
 
+from mxnet import gluon
+
 from gluon_cnn.checks import choice, whole_number
 from gluon_cnn.data import FASHION_MNIST
 from gluon_cnn.errors import RunError
@@ -82,7 +84,8 @@ class Run(RunDirectory):
         check_recipe(self.recipe)  # whether the copy of a network of your own is as it was
         net = build_network(self.recipe, self.dataset or FASHION_MNIST, hybrid=True)
         load_network(checkpoint, net, _devices(ctx))
-        net.hybridize(static_alloc=True)
+        if isinstance(net, gluon.HybridBlock):
+            net.hybridize(static_alloc=True)
         return net
 
     def evaluate(self, ctx=None, which="last", *, data_dir=None):

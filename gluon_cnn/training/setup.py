@@ -2,12 +2,13 @@
 
 from typing import Any, Callable, NamedTuple, Optional
 
+import mxnet as mx
 from mxnet import gluon
 from mxnet.gluon import nn
 
 from gluon_cnn.data import DATA_SETS, DatasetInfo
 from gluon_cnn.data.batches import Batches, make_batches
-from gluon_cnn.errors import SettingError
+from gluon_cnn.errors import GluonCNNError, ModelError, SettingError
 from gluon_cnn.models import find_network
 from gluon_cnn.models.sequential import layers_of
 from gluon_cnn.models.summary import summary
@@ -133,7 +134,36 @@ def _initialize(net, recipe, dataset, devices):
     shape = (1, dataset.channels, recipe.side, recipe.side)
     if ":" in recipe.model and not recipe.source:
         summary(net, shape)  # says whether a zoo's network takes images of this size; ours say it themselves
-    initialize_from_seed(net, recipe.seed, shape, ctx=devices)
+    if not recipe.source:
+        initialize_from_seed(net, recipe.seed, shape, ctx=devices)
+        return
+    try:
+        initialize_from_seed(net, recipe.seed, shape, ctx=devices)
+        zeros = mx.np.zeros if mx.util.is_np_array() else mx.nd.zeros
+        output = net(zeros(shape, ctx=devices[0]))
+        given = output.shape  # which also waits for what the output is made of
+        output.wait_to_read()
+    except GluonCNNError:
+        raise
+    except Exception as error:  # whatever somebody's network can raise
+        reason = (str(error).strip() or type(error).__name__).splitlines()[-1].strip().rstrip(".")
+        size = "×".join(map(str, shape))
+        raise ModelError(f"{recipe.name} fails for a batch of {size} ({reason}): correct it.", "side") from error
+    _refuse_unfit(net, recipe, given, dataset)
+
+
+def _refuse_unfit(net, recipe, given, dataset):
+    """ModelError if a network of your own gives something else than logits, or has nothing to train."""
+    classes = len(dataset.classes)
+    if len(given) != 2 or given[1] < classes:
+        found = "×".join(map(str, given))
+        raise ModelError(
+            f"{recipe.name} gives {found} numbers for one image, and {dataset.name} has {classes} classes: let it give "
+            f"1×{classes}.",
+            "model",
+        )
+    if all(parameter.grad_req == "null" for parameter in net.collect_params().values()):
+        raise ModelError(f"{recipe.name} has no parameter to train: give it a layer that has.", "model")
 
 
 def make_trainer(net, recipe, kvstore="device"):

@@ -3,9 +3,10 @@
 import contextlib
 import logging
 import shutil
+import sys
 
 from gluon_cnn.errors import ModelError, TrainingDiverged
-from gluon_cnn.files import sha256_of, write_atomically
+from gluon_cnn.files import open_own, sha256_of, write_atomically
 from gluon_cnn.models.own import source_of
 from gluon_cnn.recipe import in_words
 from gluon_cnn.runtime import set_threads
@@ -80,6 +81,7 @@ def train_run(run, *, command, resume=False, quiet=False, job=None):
     if not resume:
         job.from_first(run.refuse_taken)  # before anything is loaded, and once more when nobody else can begin there
     recipe = run.recipe
+    run.settings.check()
     check_recipe(recipe)
     devices = parse_context(run.settings.ctx)
     with advice_on_memory(recipe, devices), contextlib.ExitStack() as stack:
@@ -158,10 +160,32 @@ def _announce(run, devices, data, state):
     )
 
 
+class _LogFile(logging.StreamHandler):
+    """Writes what is logged to a file. Where that fails, as on a full disk, it says so once, and the run continues."""
+
+    def __init__(self, path):
+        # Paths, which are logged too, need not be UTF-8.
+        super().__init__(open_own(path, "a", encoding="utf-8", errors="backslashreplace"))
+        self._failed = False
+
+    def handleError(self, record):
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif not self._failed:
+            self._failed = True  # first, because this handler gets the warning too
+            log.warning(f"{self.stream.name} cannot be written ({error.strerror}): the run continues without it")
+
+    def close(self):
+        with contextlib.suppress(OSError):  # it could not be written before either
+            self.stream.close()
+        super().close()
+
+
 @contextlib.contextmanager
 def _log_to(path):
     """Write what is logged to a file as well, with times."""
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = _LogFile(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     package = logging.getLogger("gluon_cnn")
     package.setLevel(logging.INFO)

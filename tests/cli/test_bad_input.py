@@ -33,7 +33,7 @@ from gluon_cnn.data import SAMPLE
         ("train lenet --seed -1", "seed is -1"),
         ("train lenet --threads 0", "threads is 0"),
         ("train lenet --threads some", "threads is 'some'; it must be a whole number of 1 or more, or auto"),
-        ("train lenet --threads 3000000000", "processors"),
+        ("train lenet --threads 3000", "processors"),
         ("train lenet --checkpoint-every 0", "checkpoint_every is 0"),
         ("train lenet --kvstore cloud", "kvstore is 'cloud'"),
         ("train lenet --set train_size=9999", "there are only 2000 images (--set train_size=...)."),

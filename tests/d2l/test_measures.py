@@ -1,8 +1,10 @@
 """The book's small tools for measuring."""
 
 import mxnet as mx
+import numpy as np
+import pytest
 
-from gluon_cnn import Accumulator, Timer, accuracy
+from gluon_cnn import Accumulator, GluonCNNError, Timer, accuracy
 
 
 def test_accuracy_counts():
@@ -28,3 +30,40 @@ def test_timer_sums_its_stretches():
     assert timer.sum() == first + second
     assert timer.avg() == (first + second) / 2
     assert timer.cumsum() == [first, first + second]
+
+
+def test_accumulator_adds_arrays_of_one_number():
+    sums = Accumulator(5)
+    sums.add(mx.nd.array([2]), mx.np.array(2.5), np.array([[3]]), np.float32(4), 5)
+    assert sums.data == [2.0, 2.5, 3.0, 4.0, 5.0]
+
+
+@pytest.mark.parametrize("wrong", [mx.nd.array([1, 2]), np.zeros(0), "many", None, [1]])
+def test_accumulator_refuses_what_is_not_one_number(wrong):
+    with pytest.raises(GluonCNNError, match="A single number is needed"):
+        Accumulator(1).add(wrong)
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_accumulator_wants_a_number_for_each_sum(number):
+    with pytest.raises(GluonCNNError, match="give one for each"):
+        Accumulator(2).add(*range(number))
+
+
+@pytest.mark.parametrize("shape", [(2,), (2, 1)])
+@pytest.mark.parametrize("array", [mx.nd.array, mx.np.array, np.array])
+def test_accuracy_of_labels_in_columns(array, shape):
+    labels = array(np.reshape([0, 2], shape))
+    assert accuracy(array(np.array([[0.1, 0.3, 0.6], [0.3, 0.2, 0.5]])), labels) == 1.0
+    assert accuracy(array(np.array([0, 2])), labels) == accuracy(array(np.array([[0], [2]])), labels) == 2.0
+
+
+def test_accuracy_of_pixels_and_of_what_does_not_fit():
+    assert accuracy(mx.nd.zeros((2, 3, 4, 4)), mx.nd.zeros((2, 4, 4))) == 32.0
+    with pytest.raises(GluonCNNError, match="2×3 does not fit labels of 3"):
+        accuracy(mx.nd.zeros((2, 3)), mx.nd.zeros(3))
+
+
+def test_timer_without_a_stretch():
+    with pytest.raises(GluonCNNError, match="call stop"):
+        Timer().avg()

@@ -7,9 +7,20 @@ import mxnet as mx
 import numpy as np
 import pytest
 from mxnet import autograd, gluon
+from mxnet.gluon import nn
 from runs import measures_of
 
-from gluon_cnn import accuracy, evaluate_accuracy, evaluate_accuracy_gpu, lenet, train_ch5, train_ch6
+from gluon_cnn import (
+    GluonCNNError,
+    accuracy,
+    evaluate_accuracy,
+    evaluate_accuracy_gpu,
+    lenet,
+    train,
+    train_ch5,
+    train_ch6,
+)
+from gluon_cnn.errors import DataError
 
 
 def initialized(net, ctx=None):
@@ -161,3 +172,126 @@ def test_data_loaders_of_others_work(sample):
     ]
     net = initialized(lenet())
     assert len(train_ch5(net, *loaders, 100, trainer_of(net), mx.cpu(), 1)) == 1
+
+
+def batches_of(number):
+    return [(mx.nd.ones((4, 1, 28, 28)), mx.nd.zeros(4)) for _ in range(number)]
+
+
+def trainings(net, train_iter, test_iter, epochs):
+    """Each of the book's functions, ready to be called."""
+    trainer, loss = trainer_of(net), gluon.loss.SoftmaxCrossEntropyLoss()
+    return [
+        lambda: train_ch5(net, train_iter, test_iter, 4, trainer, mx.cpu(), epochs),
+        lambda: train_ch6(net, train_iter, test_iter, epochs, 0.1, mx.cpu()),
+        lambda: train(train_iter, test_iter, net, loss, trainer, mx.cpu(), epochs),
+    ]
+
+
+class Once:
+    """An iterator of one's own that gives out."""
+
+    def __init__(self, batches):
+        self.batches = iter(batches)
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return next(self.batches)
+
+
+@pytest.mark.parametrize("which", range(3))
+@pytest.mark.parametrize(
+    "once", [iter, lambda batches: (batch for batch in batches), lambda batches: map(tuple, batches)]
+)
+@pytest.mark.parametrize("part", ["train_iter", "test_iter"])
+def test_iterators_that_give_out_once(which, once, part):
+    """For several epochs they are refused before the first."""
+    parts = {name: batches_of(2) for name in ("train_iter", "test_iter")}
+    parts[part] = once(parts[part])
+    net = initialized(lenet())
+    with pytest.raises(DataError, match=f"{part} gives its images only once, and there are 2 epochs"):
+        trainings(net, **parts, epochs=2)[which]()
+    assert len(trainings(net, **parts, epochs=1)[which]()) == 1
+
+
+@pytest.mark.parametrize("which", range(3))
+@pytest.mark.parametrize("part", ["train_iter", "test_iter"])
+def test_data_that_are_empty_or_used_up(which, part):
+    net = initialized(lenet())
+    for images, epoch in (([], 1), (Once(batches_of(2)), 2)):
+        parts = {**{name: batches_of(2) for name in ("train_iter", "test_iter")}, part: images}
+        with pytest.raises(DataError, match=f"{part} gave no images in epoch {epoch}"):
+            trainings(net, **parts, epochs=2)[which]()
+
+
+class Counted(list):
+    """Batches that count how often they were begun."""
+
+    times = 0
+
+    def __iter__(self):
+        self.times += 1
+        return super().__iter__()
+
+
+@pytest.mark.parametrize("which", range(3))
+def test_each_epoch_begins_the_data_once(which):
+    """Because a loader draws the order of an epoch when it is begun."""
+    parts = {name: Counted(batches_of(2)) for name in ("train_iter", "test_iter")}
+    history = trainings(initialized(lenet()), **parts, epochs=2)[which]()
+    assert [part.times for part in parts.values()] == [2, 2]
+    assert all(type(number) is float for result in history for number in measures_of(result))
+
+
+def test_accuracy_of_no_images():
+    with pytest.raises(DataError, match="no images"):
+        evaluate_accuracy([], initialized(lenet()))
+
+
+@pytest.mark.parametrize("epochs", [-1, 1.5, "2", None, 10**18])
+@pytest.mark.parametrize("which", range(3))
+def test_numbers_of_epochs_that_there_are_not(which, epochs):
+    with pytest.raises(GluonCNNError, match=r"^num_epochs is "):
+        trainings(initialized(lenet()), batches_of(1), batches_of(1), epochs)[which]()
+
+
+def test_no_epochs():
+    """In the book two of the functions do nothing, and the third fails at what it prints."""
+    net = initialized(lenet())
+    before = weights(net)
+    ch5, ch6, several_devices = trainings(net, batches_of(1), batches_of(1), 0)
+    assert ch5() == several_devices() == []
+    with pytest.raises(GluonCNNError, match="num_epochs is 0; it must be a whole number of 1 or more"):
+        ch6()
+    assert all((a == b).all() for a, b in zip(before, weights(net)))
+
+
+def test_networks_without_parameters():
+    """Also functions, as in the book's chapters before the networks."""
+    pool = nn.HybridSequential()
+    pool.add(nn.GlobalAvgPool2D(), nn.Flatten())
+    images = [(mx.nd.array(np.eye(4, 3).reshape(4, 3, 1, 1)), mx.nd.array([0, 1, 2, 1]))]
+    for net in (pool, lambda X: X.reshape((4, 3))):
+        assert evaluate_accuracy(images, net) == evaluate_accuracy(net, images) == 0.75
+        assert evaluate_accuracy_gpu(net, iter(images), mx.cpu()) == 0.75
+
+
+def test_accuracy_of_pixels_and_of_labels_in_columns():
+    """Shares of the labels, as the book computes them."""
+    convolution = nn.Conv2D(2, 1)
+    net = initialized(convolution)
+    loss = gluon.loss.SoftmaxCrossEntropyLoss(axis=1)
+    pixels = [(X, mx.nd.ones((4, 28, 28))) for X, _ in batches_of(2)]
+    (result,) = train(pixels, pixels, net, loss, trainer_of(net, 1e-6), mx.cpu(), 1)
+    right = np.mean([(net(X).argmax(axis=1) == y).asnumpy().mean() for X, y in pixels])
+    assert (result.train_acc, result.test_acc) == (right, right)
+
+
+@pytest.mark.parametrize("shape", [(-1,), (-1, 1)])
+def test_labels_in_columns_are_labels(sample, shape):
+    batches = [(X, y.reshape(shape)) for X, y in sample(100, seed=0, train_size=200)[0]]
+    (result,) = train_ch5(net := initialized(lenet()), batches, batches, 100, trainer_of(net), mx.cpu(), 1)
+    assert 0 <= result.train_acc <= 1
+    assert evaluate_accuracy(batches, net) == result.test_acc <= 1

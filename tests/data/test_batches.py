@@ -145,6 +145,16 @@ def test_gpu_gets_images_resized_on_the_cpu(monkeypatch):
         ({"train_size": 2001}, "there are only 2000"),
         ({"test_size": 0}, "test_size is 0"),
         ({"seed": -1}, "seed is -1"),
+        ({"batch_size": 10**400}, "batch_size is .* or less"),
+        ({"batch_size": 10**5000}, "batch_size is .* or less"),
+        ({"resize": 2**31}, "resize is 2147483648; it must be 10000 or less"),
+        ({"resize": 10**400}, "resize is .* or less"),
+        ({"train_size": 10**400}, "train_size is .* or less"),
+        ({"test_size": 2**31}, "test_size is .* or less"),
+        ({"seed": 10**400}, "seed is .* or less"),
+        ({"part": (0, 0)}, "part is 0"),
+        ({"part": (2, 2)}, r"part is \(2, 2\)"),
+        ({"part": (-1, 2)}, "part is -1"),
     ],
 )
 def test_wrong_numbers(arguments, message):

@@ -100,6 +100,54 @@ def test_file_of_another_network_changes_nothing(tmp_path):
     assert all(np.array_equal(values, before[name]) for name, values in numbers(net).items())
 
 
+TYPES = {"F8_E4M3": (1, b"\x38"), "F8_E5M2": (1, b"\x3c"), "C64": (8, bytes(8)), "BF16": (2, b"\x49\xc0")}
+
+
+def write_as(path, kind):
+    """A file of one weight and one bias; the numbers are 1, 0 or -3.140625."""
+    size, number = TYPES[kind]
+    entries = {"weight": ([2, 3], 0, 6), "bias": ([2], 6, 8)}
+    header = {
+        name: {"dtype": kind, "shape": shape, "data_offsets": [begin * size, end * size]}
+        for name, (shape, begin, end) in entries.items()
+    }
+    text = json.dumps({"__metadata__": {"note": "text"}, **header}).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + number * 8)
+
+
+def test_bfloat16_is_read(tmp_path):
+    write_as(tmp_path / "net.safetensors", "BF16")
+    net = mx.gluon.nn.Dense(2)
+    load_safetensors(net, tmp_path / "net.safetensors")
+    assert all((values == -3.140625).all() and values.dtype == np.float32 for values in numbers(net).values())
+
+
+@pytest.mark.parametrize("kind", ["F8_E4M3", "F8_E5M2", "C64"])
+def test_numbers_that_numpy_lacks_are_refused(tmp_path, kind):
+    write_as(tmp_path / "net.safetensors", kind)
+    with pytest.raises(InteropError, match=rf"net.safetensors .*{kind}") as caught:
+        load_safetensors(mx.gluon.nn.Dense(2), tmp_path / "net.safetensors")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["int8", "int16", "int32", "int64", "uint8", "uint32", "bool"])
+def test_whole_numbers_go_only_where_they_belong(tmp_path, kind):
+    path = tmp_path / "net.safetensors"
+    safetensors.numpy.save_file({"index": np.array([0, 1, 1], kind)}, str(path))
+    net, weights = mx.gluon.nn.Block(), mx.gluon.nn.Block()
+    net.index = mx.gluon.Parameter("index", shape=(3,), dtype="int32", grad_req="null")
+    weights.index = mx.gluon.Parameter("index", shape=(3,))
+    load_safetensors(net, path)
+    assert numbers(net)["index"].tolist() == [0, 1, 1]
+    with pytest.raises(InteropError, match=f"has index in {kind}, which is not a kind of number"):
+        load_safetensors(weights, path)
+
+
+def test_directory_is_no_safetensors_file(tmp_path):
+    with pytest.raises(InteropError, match="is not a regular file"):
+        load_safetensors(mx.gluon.nn.Dense(2), tmp_path)
+
+
 def test_missing_package_is_named_with_its_command(net, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
     with pytest.raises(InteropError, match=r"pip install 'gluon-cnn\[safetensors\]'"):

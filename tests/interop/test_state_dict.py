@@ -1,7 +1,9 @@
 """PyTorch's state dicts, from memory and from files: what is read, and what is refused."""
 
 import pickle
+import re
 import sys
+import zipfile
 
 import gluon_cnn  # before mxnet, which it makes ready
 
@@ -42,6 +44,109 @@ def test_names_sorted_as_text_are_put_in_order(tmp_path):
     from_torch(ours, tmp_path / "net.safetensors")
     for (name, tensor), parameter in zip(state.items(), parameters(ours)):
         np.testing.assert_array_equal(parameter.data().asnumpy(), tensor.numpy(), err_msg=name)
+
+
+def chain(*names):
+    """A PyTorch network of equal convolutions in this order, each filled with its own number, and ours for it."""
+    net, ours = tnn.Sequential(), nn.Sequential()
+    for number, name in enumerate(names):
+        path = net
+        for part in name.split(".")[:-1]:
+            if not hasattr(path, part):
+                path.add_module(part, tnn.Sequential())
+            path = getattr(path, part)
+        path.add_module(name.split(".")[-1], tnn.Conv2d(2, 2, 3))
+        tnn.init.constant_(net.get_submodule(name).weight, number)
+        ours.add(nn.Conv2D(2, 3))
+    return net, ours
+
+
+def numbers(net):
+    return [int(layer.weight.data().asnumpy().flat[0]) for layer in net]
+
+
+NUMBERED = [
+    [f"block{number}_conv" for number in range(13)],
+    [f"net.b{number}x.conv{layer}a" for number in (1, 9, 10, 100) for layer in (1, 2, 11)],
+    [f"stage{'0' * 30}{number}.conv" for number in (2, 10)],
+]
+
+
+@pytest.mark.parametrize("names", NUMBERED)
+@pytest.mark.parametrize("read", [str, safetensors.load_file])
+def test_numbers_anywhere_in_names_order_layers(tmp_path, names, read):
+    net, ours = chain(*names)
+    safetensors.save_file(net.state_dict(), tmp_path / "net.safetensors")
+    assert numbers(from_torch(ours, read(tmp_path / "net.safetensors"))) == list(range(len(names)))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["up", "down"],
+        ["conv_one", "conv_two"],
+        ["conv1", "conv2", "conv"],
+        ["z.0", "z.1", "a.0", "a.1"],
+        ["block.up1", "block.down1"],
+        ["conv2", "conv02"],
+    ],
+)
+def test_lost_order_is_refused_unless_given(tmp_path, names):
+    net, ours = chain(*names)
+    path = tmp_path / "net.safetensors"
+    safetensors.save_file(net.state_dict(), path)
+    for source in (path, safetensors.load_file(path)):
+        with pytest.raises(InteropError, match="has its names sorted, so nothing tells the order of") as caught:
+            from_torch(ours, source)
+        assert sum(name in str(caught.value).replace(str(path), "") for name in names) >= 2
+        assert ours[0].weight._data is None
+        assert caught.value.settings == ("order",)
+    torch.save(net.state_dict(), tmp_path / "net.pt")
+    for source, order in ((path, net), (path, names), (net.state_dict(), None), (tmp_path / "net.pt", None)):
+        assert numbers(from_torch(ours, source, order=order)) == list(range(len(names)))
+
+
+def test_layers_of_other_shapes_need_no_order(tmp_path):
+    net, ours = tnn.Sequential(), nn.Sequential()
+    net.add_module("first", tnn.Conv2d(1, 2, 3))
+    net.add_module("last", tnn.Conv2d(2, 3, 3))
+    ours.add(nn.Conv2D(2, 3), nn.Conv2D(3, 3))
+    safetensors.save_file(net.state_dict(), tmp_path / "net.safetensors")
+    from_torch(ours, tmp_path / "net.safetensors")
+    np.testing.assert_array_equal(ours[1].weight.data().asnumpy(), net.last.weight.detach().numpy())
+    renamed = {name.replace("last", "beyond"): tensor for name, tensor in net.state_dict().items()}
+    safetensors.save_file(renamed, tmp_path / "net.safetensors")
+    with pytest.raises(InteropError, match=r"its counterpart beyond.weight .*, or give order"):
+        from_torch(ours, tmp_path / "net.safetensors")
+    from_torch(ours, tmp_path / "net.safetensors", order=["first", "beyond"])
+
+
+@pytest.mark.parametrize(
+    ("order", "says"),
+    [
+        (["up"], "order lacks 'down'"),
+        (["up", "up", "down"], "order has 'up' twice"),
+        (["up", "left", "down"], "order has 'left', which the state dict does not have"),
+        (["up", ["down"]], r"order has \['down'\], which"),
+        ("up", "order is a str"),
+        (3, "order is an int"),
+    ],
+)
+def test_wrong_order_is_refused(order, says):
+    net, ours = chain("up", "down")
+    with pytest.raises(InteropError, match=says):
+        from_torch(ours, net.state_dict(), order=order)
+
+
+def test_whole_numbers_beside_weights_are_left_out(tmp_path):
+    net, ours = chain("0")
+    state = {"steps": torch.tensor(3), "0.index": torch.arange(4, dtype=torch.int16), **net.state_dict()}
+    safetensors.save_file(state, tmp_path / "net.SAFETENSORS")
+    for source in (state, tmp_path / "net.SAFETENSORS"):
+        assert numbers(from_torch(ours, source)) == [0]
+    safetensors.save_file({**state, "0.weight": state["0.weight"].to(torch.int8)}, tmp_path / "net.safetensors")
+    with pytest.raises(InteropError, match=r"0.weight in the state dict is a ndarray of int8, not"):
+        from_torch(ours, tmp_path / "net.safetensors")
 
 
 def test_other_precisions_and_numpy_arrays_are_read(images):
@@ -85,7 +190,52 @@ def write_truncated(path):
     path.write_bytes(path.read_bytes()[:-1000])
 
 
+def test_file_without_checksums_is_read(tmp_path):
+    net, ours = chain("0")
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save(net.state_dict(), tmp_path / "net.pt")
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert numbers(from_torch(ours, tmp_path / "net.pt")) == [0]
+
+
+def write_flipped(path):
+    """One bit of a weight differs, as on a damaged disk."""
+    state = lenet().state_dict()
+    torch.save(state, path)
+    content = bytearray(path.read_bytes())
+    content[content.index(state["3.weight"].numpy().tobytes()) + 3] ^= 64
+    path.write_bytes(content)
+
+
+def write_encrypted(path):
+    torch.save(lenet().state_dict(), path)
+    content = bytearray(path.read_bytes())
+    for signature, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        for match in re.finditer(re.escape(signature), bytes(content)):
+            content[match.start() + flags] |= 1
+    path.write_bytes(content)
+
+
+def write_compressed(path):
+    torch.save(lenet().state_dict(), path)
+    with zipfile.ZipFile(path) as file:
+        entries = {name: bytes(len(file.read(name))) for name in file.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in entries.items():
+            file.writestr(name, content)
+
+
+def write_huge(path):
+    text = b'{"0.weight":{"dtype":"F32","shape":[0,1152921504606846976],"data_offsets":[0,0]}}'
+    path.write_bytes(len(text).to_bytes(8, "little") + text)
+
+
 BAD_FILES = {
+    "flipped.pt": write_flipped,
+    "encrypted.pt": write_encrypted,
+    "compressed.pt": write_compressed,
     "missing.pt": lambda path: None,
     "directory.pt": lambda path: path.mkdir(),
     "empty.pt": lambda path: path.write_bytes(b""),
@@ -96,6 +246,7 @@ BAD_FILES = {
     "checkpoint.pt": lambda path: torch.save({"epoch": 3, "model": lenet().state_dict()}, path),
     "network.pt": lambda path: torch.save(lenet(), path),
     "page.safetensors": lambda path: path.write_text("<!DOCTYPE html><html><body>Not found</body></html>"),
+    "huge.safetensors": write_huge,
     "empty.safetensors": lambda path: path.write_bytes(b""),
     "pickle.safetensors": lambda path: torch.save(lenet().state_dict(), path),
 }
@@ -131,6 +282,6 @@ def test_missing_pytorch_is_named_with_its_command(tmp_path, monkeypatch):
     for call in (lambda: to_torch(net), lambda: from_torch(net, tmp_path / "lenet.pt")):
         with pytest.raises(InteropError, match=r"torch cannot be imported .*: pip install 'gluon-cnn\[torch\]'"):
             call()
-    monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
-    with pytest.raises(InteropError, match=r"safetensors.numpy cannot be imported .*gluon-cnn\[safetensors\]"):
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    with pytest.raises(InteropError, match=r"safetensors cannot be imported .*gluon-cnn\[safetensors\]"):
         from_torch(net, tmp_path / "lenet.safetensors")

@@ -7,7 +7,7 @@ from pathlib import Path
 import mxnet as mx
 import pytest
 
-from gluon_cnn.runtime import cuda, doctor, nvidia, usable_cores
+from gluon_cnn.runtime import cuda, doctor, nvidia, openmp, usable_cores
 from gluon_cnn.runtime.doctor import Finding, as_json, as_text, disk, examine, healthy
 
 T4 = "Tesla T4, 7.5, 15360, 312, 535.104.05"
@@ -149,6 +149,16 @@ def test_more_threads_than_cores_is_a_warning(monkeypatch):
         assert doctor._threads().state == state
     monkeypatch.delenv("OMP_NUM_THREADS")
     assert doctor._threads().value == f"{cores} for MXNet, cores this process may use: {cores}"
+
+
+def test_variable_that_lowers_threads_is_named(monkeypatch):
+    monkeypatch.setattr(openmp, "_restricted", [(8, 1)])
+    monkeypatch.setattr(openmp, "_overruled", {"OMP_DYNAMIC": "true"})
+    monkeypatch.setenv("OMP_DYNAMIC", "false")
+    monkeypatch.setenv("OMP_THREAD_LIMIT", "1")
+    finding = doctor._threads()
+    assert finding.advice == "MXNet gets 1 thread instead of 8, because OMP_THREAD_LIMIT is 1: unset it"
+    assert (finding.state, finding.value.split("; ")[1]) == ("warning", "OMP_DYNAMIC is true, which is overruled")
 
 
 def test_cuda_libraries_are_looked_for_everywhere(tmp_path, monkeypatch):

@@ -87,6 +87,37 @@ for number in json.loads(os.environ["NUMBERS"]):
 print(json.dumps(hashes))
 """
 
+#: Prints how much LeNet's outputs of 64 images differ from those of one image at a time, and the number of threads.
+BATCH_AND_ONE_BY_ONE = """
+import json, os, sys
+if os.environ.get("FIRST") == "libgomp":
+    import ctypes; ctypes.CDLL("libgomp.so.1").omp_set_num_threads(1)  # on this thread alone
+if os.environ.get("FIRST") == "mxnet":
+    import numpy; numpy.bool = bool
+    import mxnet
+import gluon_cnn, mxnet as mx, numpy as np
+from gluon_cnn.runtime import doctor, set_threads, threads
+if os.environ.get("LATER"):
+    set_threads(int(os.environ["LATER"]))
+if os.environ.get("FIRST"):
+    for _ in range(2):  # as for a data loader's workers, after which MXNet has new threads
+        mx.nd.ones(1).wait_to_read()
+        mx.nd.waitall()
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        os.waitpid(child, 0)
+stream, differences = np.random.RandomState(0), []
+images = mx.nd.array(stream.rand(64, 1, 28, 28))
+for hybrid in (False, True):
+    net = gluon_cnn.lenet(hybrid=hybrid)
+    net.initialize(mx.init.Xavier(magnitude=20))
+    one_by_one = np.concatenate([net(images[i : i + 1]).asnumpy() for i in range(64)])
+    differences.append(float(np.abs(net(images).asnumpy() - one_by_one).max()))
+finding = doctor._threads()
+print(json.dumps([differences, threads(), finding.state, f"{finding.value} {finding.advice}"]))
+"""
+
 
 @pytest.fixture(scope="module")
 def changed_later(python):
@@ -123,3 +154,68 @@ def test_bits_depend_on_threads_alone_after_a_change(python):
     one, two = from_one[0], from_two[0]
     assert one != two
     assert (from_one, from_two) == ([one, two, one], [two, one, two])
+
+
+def batch_and_one_by_one(python, environments):
+    """What the doctor says in each of some environments, in which LeNet's results are right."""
+    found = []
+    for differences, *others in map(json.loads, python(BATCH_AND_ONE_BY_ONE, *environments)):
+        assert all(difference < 1e-5 for difference in differences), others  # False for NaN
+        found.append(others)
+    return found
+
+
+def test_limit_of_openmp_is_kept(python):
+    limit, later, first = batch_and_one_by_one(
+        python,
+        [
+            {"OMP_NUM_THREADS": "2", "OMP_THREAD_LIMIT": "1"},
+            {"OMP_NUM_THREADS": "2", "OMP_THREAD_LIMIT": "3", "LATER": "8"},
+            {"OMP_NUM_THREADS": "2", "OMP_THREAD_LIMIT": "1", "FIRST": "libgomp"},
+        ],
+    )
+    assert limit[:2] == first[:2] == [1, "warning"]
+    assert limit[2].endswith("MXNet gets 1 thread instead of 2, because OMP_THREAD_LIMIT is 1: unset it")
+    assert later[:2] == [3, "warning"]
+    assert later[2].endswith("MXNet gets 3 threads instead of 8, because OMP_THREAD_LIMIT is 3: unset it")
+
+
+def test_variables_that_vary_threads_are_overruled(python):
+    dynamic, levels = batch_and_one_by_one(
+        python,
+        [
+            {"OMP_NUM_THREADS": "2", "OMP_DYNAMIC": "true", "OMP_NESTED": "true"},
+            {"OMP_NUM_THREADS": "2", "OMP_MAX_ACTIVE_LEVELS": "0", "OMP_PLACES": "{0}", "OPENBLAS_NUM_THREADS": "1"},
+        ],
+    )
+    assert dynamic[0] == levels[0] == 2
+    assert "OMP_DYNAMIC is true, which is overruled" in dynamic[2]
+    assert "OMP_MAX_ACTIVE_LEVELS is 0, which is overruled" in levels[2]
+
+
+def test_variables_that_openmp_has_read_already(python):
+    environments = [
+        {"OMP_NUM_THREADS": "2", "OMP_MAX_ACTIVE_LEVELS": "0", "FIRST": "libgomp"},
+        {"OMP_NUM_THREADS": "2", "OMP_DYNAMIC": "true", "FIRST": "mxnet"},
+    ]
+    levels, dynamic = batch_and_one_by_one(python, environments)
+    assert levels[:2] == dynamic[:2] == [1, "warning"]
+    assert levels[2].endswith("because OMP_MAX_ACTIVE_LEVELS is 0: unset it")
+    assert dynamic[2].endswith("because OMP_DYNAMIC is true: unset it")
+
+
+def test_lower_number_is_said_once(python):
+    code = """
+import logging
+import gluon_cnn
+messages, handler = [], logging.Handler()
+handler.emit = lambda record: messages.append(record.getMessage())
+logging.getLogger("gluon_cnn.runtime").addHandler(handler)
+import mxnet
+gluon_cnn.runtime.set_threads(2)
+gluon_cnn.runtime.set_threads(3)
+print(messages)
+"""
+    limited, free = python(code, {"OMP_NUM_THREADS": "2", "OMP_THREAD_LIMIT": "1"}, {"OMP_NUM_THREADS": "2"})
+    assert limited == '["MXNet\'s operators use 1 thread instead of 2, because OMP_THREAD_LIMIT is 1"]'
+    assert free == "[]"

@@ -7,7 +7,7 @@ import shutil
 
 import mxnet as mx
 import pytest
-from runs import SMALL, SMALL_RUN, command, result_of, resume, train
+from runs import SMALL, SMALL_RUN, command, result_of, resume, run_process, train
 
 from gluon_cnn import GluonCNNError, get_recipe
 from gluon_cnn.data import FASHION_MNIST
@@ -35,7 +35,7 @@ def test_directory_of_a_finished_run(lenet_run):
     assert "epoch 2, loss" in (lenet_run / "train.log").read_text()
     assert (lenet_run / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert sorted(path.name for path in (lenet_run / "checkpoint").iterdir()) == ["epoch-001", "epoch-002"]
-    assert not [path for path in lenet_run.rglob("*") if "tmp" in path.name]
+    assert not list(lenet_run.rglob(".*"))
 
 
 def test_opened_run_says_what_was_trained(lenet_run):
@@ -80,23 +80,86 @@ def test_run_that_appears_meanwhile_is_not_taken(lenet_run, tmp_path, monkeypatc
 
 def test_process_killed_early_leaves_an_empty_directory(tmp_path):
     (tmp_path / "run.lock").write_text("1\n")
-    (tmp_path / f".config.json.{ENDED}.tmp.json").write_text("{")
+    (tmp_path / f".gluon-cnn-{ENDED}-1-config.json").write_text("{")
     train(tmp_path, **SMALL)
     assert not list(tmp_path.glob(".*"))
 
 
-@pytest.mark.parametrize("name", [".tmp", ".tmpfiles", ".my.tmp.notes", ".notes.1.tmp"])
-def test_files_of_others_are_no_leftovers(tmp_path, name):
+@pytest.mark.parametrize("name", [".notes.999999999.tmp.txt", ".config.json.999999999.tmp.json", ".gluon-cnn-notes"])
+def test_files_of_others_are_no_leftovers(lenet_run, tmp_path, name):
     (tmp_path / name).write_text("precious")
     with pytest.raises(RunError, match="is not empty and holds no run: choose another directory"):
         train(tmp_path, **SMALL)
     assert (tmp_path / name).read_text() == "precious"
+    shutil.copytree(lenet_run, tmp_path / "run")
+    (tmp_path / name).rename(tmp_path / "run" / name)
+    with RunDirectory.open(tmp_path / "run").locked():
+        assert (tmp_path / "run" / name).read_text() == "precious"
+
+
+def test_refused_directory_loses_nothing(tmp_path):
+    for name in ("notes", f".gluon-cnn-{ENDED}-1-config.json"):
+        (tmp_path / name).write_text("precious")
+    with pytest.raises(RunError, match="is not empty and holds no run"):
+        train(tmp_path, **SMALL)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["precious", "precious"]
+
+
+LINKS = {"symbolic": os.symlink, "hard": os.link}
+
+
+@pytest.mark.parametrize("name", ["run.lock", "train.log"])
+@pytest.mark.parametrize("kind", [*LINKS, "dangling", "FIFO"])
+def test_lock_or_log_elsewhere_is_not_written(lenet_run, tmp_path, name, kind):
+    run, outside = shutil.copytree(lenet_run, tmp_path / "run"), tmp_path / "outside"
+    (run / name).unlink()
+    if kind in LINKS:
+        outside.write_text("1\n")
+        LINKS[kind](outside, run / name)
+    elif kind == "dangling":
+        (run / name).symlink_to(outside)
+    else:
+        os.mkfifo(run / name)
+    before = (run / "config.json").read_bytes()
+    reason = f"{name} is a link or no regular file: move it away, or choose another directory"
+    with pytest.raises(RunError, match=reason):
+        resume(run, epochs=3)
+    assert outside.read_text() == "1\n" if kind in LINKS else not outside.exists()
+    assert (run / "config.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"precious\n", b"1\n2\n", b"\x89PNG\r\n"])
+def test_lock_of_another_program_is_not_written(tmp_path, content):
+    (tmp_path / "run.lock").write_bytes(content)
+    with pytest.raises(RunError, match=r"run\.lock is not the lock of a run: move it away"):
+        train(tmp_path, **SMALL)
+    assert (tmp_path / "run.lock").read_bytes() == content
+
+
+#: Resumes a run while no file can grow beyond a size, as on a disk that is full.
+FULL_FOR_THE_LOG = """
+import resource, sys
+from gluon_cnn.cli import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+def test_log_that_cannot_be_written_fails_no_run(lenet_run, tmp_path):
+    run = shutil.copytree(lenet_run, tmp_path / "run")
+    (run / "train.log").write_bytes(b"\n" * 1_000_000)
+    again = ["train", "lenet", "--epochs", "3", "--resume", "--out", run]
+    done = run_process(FULL_FOR_THE_LOG, 999_990, *again)
+    assert (done.code, RunDirectory.open(run).epochs_done) == (0, 3)
+    assert "Traceback" not in done.error
+    assert done.out.count("train.log cannot be written (File too large): the run continues without it\n") == 1
+    assert (run / "train.log").stat().st_size == 1_000_000
 
 
 def test_what_was_left_half_removed_is_removed(lenet_run, tmp_path):
     run = shutil.copytree(lenet_run, tmp_path / "run")
     (run / "checkpoint" / "epoch-001").rename(run / "checkpoint" / ".epoch-001.tmp")
-    (run / f".history.csv.{ENDED}.tmp.csv").write_text("epoch")
+    (run / f".gluon-cnn-{ENDED}-1-history.csv").write_text("epoch")
     resume(run)
     assert [path.name for path in (run / "checkpoint").iterdir()] == ["epoch-002"]
     assert not list(run.glob(".*"))
@@ -109,12 +172,18 @@ def test_directory_without_a_run_names_one_inside(lenet_run, tmp_path):
         RunDirectory.open(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["recipe", "settings", "book", "dataset"])
+def test_settings_of_an_older_version(lenet_run, tmp_path, name):
+    config = config_of(lenet_run)
+    del config[name]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(GluonCNNError, match=rf"config\.json has no '{name}', as an older version wrote it"):
+        RunDirectory.open(tmp_path)
+
+
 @pytest.mark.parametrize(
     "change",
     [
-        lambda config: config.pop("recipe"),
-        lambda config: config.pop("book"),
-        lambda config: config.pop("dataset"),
         lambda config: config["recipe"].update(epochs=0),
         lambda config: config["recipe"].update(colour="red"),
         lambda config: config["settings"].update(colour="red"),
