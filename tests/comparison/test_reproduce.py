@@ -80,22 +80,18 @@ def test_finished_runs_are_left_as_they_are(whole, capsys):
 
 
 def test_killed_at_any_moment_and_started_again(whole, tmp_path):
-    generator, codes = random.Random(0), []
-    for attempt in range(30):
+    generator = random.Random(0)
+    for longest in (0, 0.2, 0.4, 0.8):  # seconds; a fast machine may be done before the last
         begun = time.time()
         process = start(MAIN, *REPRODUCE, "--out", tmp_path, "--quiet")
-        if attempt < 3:
-            # From the first file of this call on, so that the start of the process does not count.
-            while process.is_alive() and not any(path.stat().st_mtime > begun for path in tmp_path.rglob("*.lock")):
-                time.sleep(0.005)
-            time.sleep(generator.uniform(0, 0.8))
-            process.kill()
+        # From the first file of this call on, so that the start of the process does not count.
+        while process.is_alive() and not any(path.stat().st_mtime > begun for path in tmp_path.rglob("*.lock")):
+            time.sleep(0.005)
+        time.sleep(generator.uniform(0, longest))
+        process.kill()
         process.join()
-        codes.append(process.exitcode)
-        if codes[-1] == 0:
-            break
-    assert codes[-1] == 0
-    assert codes.count(-signal.SIGKILL) >= 2
+        assert process.exitcode in (0, -signal.SIGKILL)
+    assert run_process(MAIN, *REPRODUCE, "--out", tmp_path, "--quiet").code == 0
     assert outcome(tmp_path) == outcome(whole)
 
 

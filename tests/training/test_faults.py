@@ -34,11 +34,11 @@ def test_killed_ten_times_ends_in_the_same_bits(tmp_path):
     run = ["train", SMALL_NETWORK, *flags(**recipe), "--checkpoint-every", "2", "--quiet"]
     train(tmp_path / "whole", SMALL_NETWORK, **recipe)
     out, log = tmp_path / "killed", tmp_path / "killed" / "train.log"
-    generator = random.Random(0)
-    for kill in range(10):
+    generator, kills, whole = random.Random(0), 0, result_of(tmp_path / "whole")
+    while kills < 10:
         begun = (out / "config.json").exists()
         arguments = ["train", SMALL_NETWORK, "--resume", "--quiet"] if begun else run
-        if kill % 2:
+        if kills % 2:
             number, wait = generator.randint(1, 12), None
         else:
             number, wait = 0, generator.uniform(0, 0.2)
@@ -50,9 +50,14 @@ def test_killed_ten_times_ends_in_the_same_bits(tmp_path):
             time.sleep(wait)
             process.kill()
         process.join(120)
+        if process.exitcode == 0:  # a fast machine was done before: once more from the beginning
+            assert result_of(out) == whole
+            shutil.rmtree(out)
+            continue
         assert process.exitcode == -signal.SIGKILL
+        kills += 1
     command("train", SMALL_NETWORK, "--resume", "--out", out, "--quiet")
-    assert result_of(out) == result_of(tmp_path / "whole")
+    assert result_of(out) == whole
 
 
 @pytest.fixture

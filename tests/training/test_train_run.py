@@ -70,7 +70,7 @@ def test_stopped_run_says_how_to_resume_it(tmp_path):
         process = start(MAIN, *words[1:], error=error)
         while process.is_alive() and not began_to_train(out, stop):
             time.sleep(0.02)
-        time.sleep(0.1)
+        time.sleep(0.05)
         os.kill(process.pid, number)
         process.join(120)
         assert process.exitcode == 128 + number, error.read_text()
