@@ -2,9 +2,6 @@
 
 import textwrap
 
-import gluon_cnn  # before mxnet, which it makes ready  # noqa: F401
-
-# isort: split
 import mxnet as mx
 import numpy as np
 import pytest

@@ -1,8 +1,5 @@
 """Sums that do not depend on when they are read, and the pace at which they are."""
 
-import gluon_cnn  # before mxnet, which it makes ready  # noqa: F401
-
-# isort: split
 import mxnet as mx
 import numpy as np
 import pytest
