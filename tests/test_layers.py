@@ -23,7 +23,7 @@ MAY_IMPORT = {
 }
 
 #: And some modules: this one gives all public names of the package by the book's name for it.
-MODULE_MAY_IMPORT = {"d2l/__init__.py": {"*", "__all__"}}
+MODULE_MAY_IMPORT = {"d2l/__init__.py": {"__init__"}}
 
 FLAG = re.compile(r"(?<![\w-])--[a-z][\w-]*")
 #: Arguments of other programs, by the module that runs or mentions them.

@@ -1,5 +1,11 @@
 """The book's helper package: ``from gluon_cnn import d2l`` for ``d2lzh``, ``gluonbook`` or ``d2l.mxnet``."""
 
-# The package's own list of names, whatever it is: a list here would be a second copy of it.
-from gluon_cnn import *  # noqa: F403
-from gluon_cnn import __all__  # noqa: F401
+import gluon_cnn
+
+__all__ = list(gluon_cnn.__all__)
+
+
+def __getattr__(name):
+    if name in __all__:
+        return getattr(gluon_cnn, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

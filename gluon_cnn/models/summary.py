@@ -176,12 +176,13 @@ def _trace(net):
     data = mx.sym.var("data")
     try:
         result = _together(net(data.as_np_ndarray() if mx.util.is_np_array() else data))
-    except (AttributeError, TypeError, ValueError, IndexError, AssertionError, NotImplementedError, mx.MXNetError):
+    except Exception as error:  # somebody's layer may raise anything
         name = getattr(net, "name", type(net).__name__)
+        reason = f"{type(error).__name__}: {error}".strip().splitlines()[0].rstrip(".:")
         raise ModelError(
-            f"{name} cannot be summarised, because one of its layers computes on arrays, as all do in MXNet 2: use "
-            "Gluon's own net.summary(x)."
-        ) from None
+            f"{name} cannot be summarised, because its forward pass fails on symbols ({reason}), as it does for layers "
+            "that compute on arrays, and for all in MXNet 2: use Gluon's own net.summary(x)."
+        ) from error
     finally:
         for hook in hooks:
             hook.detach()
