@@ -9,7 +9,14 @@ import importlib
 from gluon_cnn import runtime
 from gluon_cnn.errors import GluonCNNError
 
-runtime.prepare()  # before anything imports MXNet
+
+def _accept_both_releases():
+    from gluon_cnn.data.gluon_class import accept_both_releases
+
+    accept_both_releases()
+
+
+runtime.prepare(_accept_both_releases)  # before anything imports MXNet
 
 #: The module of each public name.
 _MODULES = {

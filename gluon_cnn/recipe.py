@@ -100,6 +100,12 @@ class Recipe:
     init: str = _setting("published", help="initial weights: those of the published runs, or own ones from the seed")
     seed: int = _setting(0, help="decides the order of the images, dropout, augmentation and own initial weights")
     data: str = _setting("full", help="the data set, a name in gluon_cnn.data.DATA_SETS", words="{} data")
+    release: Optional[str] = _setting(
+        None,
+        help="first or second release of Fashion-MNIST (default: the one that is there; where both are, the first for "
+        "the book's recipes, as the published runs had it, else the second)",
+        words="{} release",
+    )
     train_size: Optional[int] = _setting(None, help="use only the first training images", words="{} training images")
     test_size: Optional[int] = _setting(None, help="use only the first test images", words="{} test images")
     augment: bool = _setting(False, help="crop, mirror and re-light the training images at random")

@@ -1,5 +1,6 @@
 """``gluon-cnn doctor``, which works where MXNet cannot be imported."""
 
+from gluon_cnn.checks import choice
 from gluon_cnn.cli import parser as shared
 from gluon_cnn.errors import DataError, InstallationError
 
@@ -32,28 +33,34 @@ def _doctor(args):
         import_mxnet()
     except InstallationError as error:
         import_error = error
-    findings = examine(import_error, _data_findings(args.data_dir))
+    findings = examine(import_error, _data_findings(args.data_dir, args.release))
     print(as_json(findings) if args.json else as_text(findings))
     return 0 if healthy(findings) else 1
 
 
-def _data_findings(data_dir):
-    """Whether Fashion-MNIST is there, and whether there is room for it."""
+def _data_findings(data_dir, release):
+    """Which releases of Fashion-MNIST are there, and whether there is room."""
     from gluon_cnn.runtime.doctor import Finding, disk
 
     try:
-        from gluon_cnn.data.fashion_mnist import data_home, find_fashion_mnist, read_fashion_mnist
+        from gluon_cnn.data import RELEASES, read_fashion_mnist
+        from gluon_cnn.data.fashion_mnist import data_home, releases_here
     except ImportError as error:  # NumPy, for instance
         reason = f"not looked at, because {error.name or 'a package'} cannot be imported"
         return [Finding("data", reason, "warning", "repair the installation first")]
     room = disk("data", data_home, *_DATA)
+    wanted = RELEASES if release is None else [choice("release", release, RELEASES)]
     try:
-        directory = find_fashion_mnist(data_dir, get=False)
-        if directory is None:
-            advice = "gluon-cnn data downloads it, as gluon-cnn train does"
-            return [Finding("data", "Fashion-MNIST is not there yet", "warning", advice), room]
-        dataset = read_fashion_mnist(directory)
+        found = {name: place for name, place in releases_here(data_dir).items() if name in wanted}
+        datasets = {name: read_fashion_mnist(place) for name, place in found.items()}
     except (DataError, OSError) as error:
         return [Finding("data", "Fashion-MNIST cannot be used", "problem", str(error).rstrip(".")), room]
-    numbers = f"{len(dataset.train.labels):,} and {len(dataset.test.labels):,} images"
-    return [Finding("data", f"Fashion-MNIST, {numbers}, verified, in {directory}"), room]
+    findings = []
+    for name, (_, train, test) in datasets.items():
+        numbers = f"{len(train.labels):,} and {len(test.labels):,} images"
+        findings.append(Finding("data", f"Fashion-MNIST, {name} release, {numbers}, verified, in {found[name]}"))
+    if not findings:
+        what = RELEASES[release].words if release else "Fashion-MNIST"
+        advice = f"gluon-cnn data{f' --release {release}' if release else ''} downloads it"
+        findings = [Finding("data", f"{what} is not there yet", "warning", advice)]
+    return [*findings, room]

@@ -39,20 +39,22 @@ def _evaluate(args):
         _evaluate_onnx(args, devices)
     else:
         run = load_run(args.directory)
-        found = run.evaluate(devices, args.which, data_dir=args.data_dir)
-        _print(found.accuracy, found.images, run.recipe.data, run.state(args.which))
+        found = run.evaluate(devices, args.which, data_dir=args.data_dir, release=args.release)
+        which = run.recipe.data, args.release or run.recipe.release
+        _print(found.accuracy, found.images, *which, run.state(args.which))
 
 
 def _evaluate_onnx(args, devices):
     from gluon_cnn.training.loop import count_correct
 
     net = open_onnx(args)
-    images = net.test_images(args.data_dir)
-    _print(count_correct(net, images, devices).accuracy, len(images.labels), net.data, net.state)
+    images = net.test_images(args.data_dir, args.release)
+    which = net.data, args.release or net.release
+    _print(count_correct(net, images, devices).accuracy, len(images.labels), *which, net.state)
 
 
-def _print(accuracy, images, data, state):
-    whose = " of the sample" if data == "sample" else ""
+def _print(accuracy, images, data, release, state):
+    whose = " of the sample" if data == "sample" else f" of the {release} release" if release else ""
     after = f", after epoch {state.epoch}" if state else ""
     after += f" and {state.step} steps" if state and state.step else ""
     print(f"test accuracy {accuracy:.4f} on {images:,} test images{whose}{after}")

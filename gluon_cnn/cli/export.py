@@ -43,6 +43,7 @@ def _export(args):
     from gluon_cnn.training.run import load_run
 
     options = {"which": args.which, "preprocess": args.preprocess, "data_dir": args.data_dir}
+    options["release"] = args.release
     paths, difference = export_run(load_run(args.directory), args.format, args.out, **options)
     print(", ".join(map(str, paths)))
     if difference is not None:

@@ -152,8 +152,9 @@ def add_device(command):
 
 
 def add_data(command, help="the directory with the data set's files (default: find or download them)"):
-    """--data-dir."""
+    """--data-dir and --release."""
     command.add_argument("--data-dir", type=path("data_dir"), metavar="DIR", help=help)
+    command.add_argument("--release", metavar="NAME", help=FIELDS["release"].metadata["help"])
 
 
 def add_threads(command, auto=True):

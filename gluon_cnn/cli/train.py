@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 _DESCRIPTION = "Train a network by the book's recipe."
 _FLAGS = ("epochs", "lr", "batch_size", "side", "seed", "init", "data", "amp")
+_ELSEWHERE = ("release",)  # fields whose flag several commands have
 _EXAMPLES = (
     "--quick",
     "--ctx gpu --seed 3",
@@ -45,7 +46,7 @@ def add(commands):
     """Add the command to argparse's collection of them."""
     shown = [f"nin {words}" for words in _EXAMPLES] + ["gluoncv:cifar_resnet20_v1 --epochs 3"]
     command = shared.add_command(commands, "train", _train, _DESCRIPTION, *[f"train {words}" for words in shown])
-    command.epilog = "\n\n".join([command.epilog, set_in_words(_FLAGS), _OWN_NETWORK])
+    command.epilog = "\n\n".join([command.epilog, set_in_words(_FLAGS + _ELSEWHERE), _OWN_NETWORK])
     shared.add_model(command)
     _add_flags(command)
     return command
@@ -61,7 +62,7 @@ def make_example_parser(model):
     command = shared.Parser(
         prog=Path(sys.argv[0]).name,
         description=f"Train {model} by the book's recipe.",
-        epilog=f"{shared.examples(f'python {sys.argv[0]}', _EXAMPLES)}\n\n{set_in_words(_FLAGS)}",
+        epilog=f"{shared.examples(f'python {sys.argv[0]}', _EXAMPLES)}\n\n{set_in_words(_FLAGS + _ELSEWHERE)}",
     )
     command.set_defaults(handler=_train, model=model, example=True)
     shared.add_edition(command)

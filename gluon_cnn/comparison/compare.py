@@ -80,8 +80,8 @@ def compare_runs(runs):
     Parameters
     ----------
     runs : list of RunDirectory
-        Of one network, edition and kind of initial weights. Runs with the same seed are the same run: of these only the
-        one with the most epochs counts.
+        Of one network, edition, kind of initial weights and release of the data. Runs with the same seed are the same
+        run: of these only the one with the most epochs counts.
 
     Returns
     -------
@@ -125,9 +125,10 @@ def _by_seed(runs):
     """``{seed: history}`` of runs of one kind, of each seed the longest history."""
     for run in runs:
         published_sample(run)  # refuses a run that follows another recipe
-    if len({(run.recipe.model, run.recipe.edition, run.recipe.init) for run in runs}) != 1:
+    if len({(run.recipe.model, run.recipe.edition, run.recipe.init, run.recipe.release) for run in runs}) != 1:
         raise ComparisonError(
-            "These runs are not all of one network, edition and kind of initial weights: compare each kind by itself."
+            "These runs are not all of one network, edition, kind of initial weights and release of Fashion-MNIST: "
+            "compare each kind by itself."
         )
     histories = {}
     for run in runs:
@@ -152,6 +153,7 @@ def _what(run, published):
         "model": run.recipe.model,
         "edition": run.recipe.edition,
         "initial_weights": run.recipe.init,
+        "release": run.recipe.release,
         "published_runs": len(published),
     }
 

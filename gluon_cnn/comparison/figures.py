@@ -7,17 +7,21 @@ from typing import Callable, NamedTuple
 import numpy as np
 
 from gluon_cnn.files import write_atomically
-from gluon_cnn.recipe import INITS
 from gluon_cnn.training.history import MEASURES
 
 __all__ = ["comparison_svgs", "sample_label", "save_clouds", "save_comparison", "save_curves"]
 
 # Readable on white and told apart without colour: markers differ as well.
 _LOSS, _TRAIN, _TEST = "#1f4e9c", "#b5541c", "#1b7a43"
-# In comparisons: the published runs, and a colour for each sample of ours, by its initial weights. All can be seen on
-# white and on black.
+# In comparisons: the published runs, and a colour for each sample of ours, by its initial weights and release of the
+# data. All can be seen on white and on black.
 _PUBLISHED, _OTHER = "#7d8794", "#2a9d5c"
-_OURS = {"published": "#d9601a", "own": "#2f7fd6"}
+_OURS = {
+    ("published", "second"): "#d9601a",
+    ("own", "second"): "#2f7fd6",
+    ("published", "first"): "#a86fe0",
+    ("own", "first"): "#00939c",
+}
 _INK = "#010203"  # axes and words, which in a page take the colour of its text
 
 
@@ -64,8 +68,8 @@ def save_comparison(published, samples, path, title):
     published : list of list of EpochResult
         The histories of the published runs.
     samples : dict
-        Histories of runs of ours, by where their initial weights come from (``published`` or ``own``) or by another
-        name, which then stands in the legend.
+        Histories of runs of ours, by where their initial weights come from and their release of the data, such as
+        ``("own", "second")``, or by a name, which then stands in the legend.
     path : Path
     title : str
     """
@@ -148,7 +152,10 @@ def _panels(published, samples):
 
 def sample_label(sample):
     """What a figure calls a sample of ours."""
-    return f"ours, {sample} weights" if sample in INITS else sample
+    if not isinstance(sample, tuple):
+        return sample
+    init, release = sample
+    return f"ours, {init} weights" + (f", {release} release" if release else "")
 
 
 def _add_legend(figure, axes):

@@ -9,7 +9,11 @@ from typing import List, NamedTuple
 from gluon_cnn.errors import ComparisonError
 from gluon_cnn.training.history import COLUMNS, EpochResult
 
-__all__ = ["PublishedRun", "published_runs"]
+__all__ = ["PUBLISHED_RELEASE", "PublishedRun", "published_runs"]
+
+
+#: The release of Fashion-MNIST that all of them were trained and tested on, because Gluon downloads that one.
+PUBLISHED_RELEASE = "first"
 
 
 class PublishedRun(NamedTuple):

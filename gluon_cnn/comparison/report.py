@@ -8,7 +8,7 @@ from pathlib import Path
 from gluon_cnn.comparison import figures
 from gluon_cnn.comparison.compare import compare_run, published_sample
 from gluon_cnn.comparison.results import kinds, samples_of, write_sample_comparisons
-from gluon_cnn.comparison.words import throughput_in_words
+from gluon_cnn.comparison.words import release_in_words, throughput_in_words
 from gluon_cnn.errors import RunError
 from gluon_cnn.files import write_atomically
 from gluon_cnn.training.directory import RunDirectory
@@ -87,14 +87,18 @@ def _content(directory):
 def _network(directory, runs):
     """One network in one edition: its samples, figures and runs."""
     published = [run.history for run in published_sample(runs[0])]
-    histories = {init: [run.history for run in sample] for init, sample in samples_of(runs).items()}
+    histories = {kind: [run.history for run in sample] for kind, sample in samples_of(runs).items()}
     model, edition = runs[0].recipe.model, runs[0].recipe.edition
     name = f"{model}-{edition}"
     return {
         "title": f"{model}, {edition}",
         "name": name,
         "samples": [
-            {**comparison, "speed": throughput_in_words(comparison)}
+            {
+                **comparison,
+                "data": release_in_words(comparison["release"]),
+                "speed": throughput_in_words(comparison),
+            }
             for comparison in write_sample_comparisons(runs, directory)
         ],
         "figures": figures.comparison_svgs(published, histories, name),
@@ -107,6 +111,7 @@ def _row(directory, run):
     verdict = "; ".join(run.reasons_not_compared) or compare_run(run)["verdict"]
     return {
         "run": run.directory.relative_to(directory).as_posix(),
+        "release": run.recipe.release or "",
         "seed": run.recipe.seed,
         "epochs": f"{len(history)} of {run.recipe.epochs}",
         "last": history[-1],

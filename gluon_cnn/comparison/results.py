@@ -83,8 +83,8 @@ def write_comparison(run):
 def write_sample_comparisons(runs, directory):
     """Write a comparison of several runs of one network and edition into a directory, and return the comparisons.
 
-    ``comparison-<model>-<edition>.json`` holds a list with one comparison for each kind of initial weights; the figure
-    of the same name shows all of them.
+    ``comparison-<model>-<edition>.json`` holds a list with one comparison for each kind of initial weights on each
+    release of Fashion-MNIST; the figure of the same name shows all of them.
 
     Returns
     -------
@@ -100,10 +100,11 @@ def write_sample_comparisons(runs, directory):
 
 
 def samples_of(runs):
-    """Runs of one network and edition by their initial weights, such as ``{"published": list of runs}``, by seed."""
+    """Runs of one network and edition by their initial weights and release, such as ``{("published", "second"): list of
+    runs}``, by seed."""
     samples = {}
     for run in sorted(runs, key=_order):
-        samples.setdefault(run.recipe.init, []).append(run)
+        samples.setdefault((run.recipe.init, run.recipe.release), []).append(run)
     return samples
 
 
@@ -117,7 +118,7 @@ def kinds(runs):
 
 def _order(run):
     recipe = run.recipe
-    return recipe.name, recipe.edition or "", INITS.index(recipe.init), recipe.seed
+    return recipe.name, recipe.edition or "", INITS.index(recipe.init), recipe.release or "", recipe.seed
 
 
 def _results(run):
@@ -127,7 +128,7 @@ def _results(run):
 def _write(path, comparison, runs, title):
     """Write a comparison as ``path`` with the endings .json and .png."""
     published = [run.history for run in published_sample(runs[0])]
-    samples = {init: [run.history for run in sample] for init, sample in samples_of(runs).items()}
+    samples = {kind: [run.history for run in sample] for kind, sample in samples_of(runs).items()}
     # Not with_suffix, which would cut the name of a directory's file at its last dot.
     json_path, figure_path = (path.with_name(f"{path.name}.{ending}") for ending in ("json", "png"))
     figures.save_comparison(published, samples, figure_path, f"{title}: beside {len(published)} published runs")

@@ -8,11 +8,14 @@ from gluon_cnn.data.fashion_mnist import (
     get_fashion_mnist_labels,
     read_fashion_mnist,
     read_sample,
+    release_to_train_on,
 )
+from gluon_cnn.data.releases import RELEASES
 
 __all__ = [
     "DATA_SETS",
     "FASHION_MNIST",
+    "RELEASES",
     "SAMPLE",
     "DataSource",
     "Dataset",
@@ -25,6 +28,8 @@ __all__ = [
 
 #: The data sets, by a recipe's word for each. To add one, add a file that reads it and an entry here.
 DATA_SETS = {
-    "full": DataSource("all 70,000 images of Fashion-MNIST", FASHION_MNIST, read_fashion_mnist),
-    "sample": DataSource("2,500 of them, which are in this package", FASHION_MNIST, read_sample),
+    "full": DataSource(
+        "all 70,000 images of Fashion-MNIST", FASHION_MNIST, read_fashion_mnist, tuple(RELEASES), release_to_train_on
+    ),
+    "sample": DataSource("2,500 of them, which are in this package", FASHION_MNIST, read_sample, ("second",)),
 }

@@ -20,6 +20,7 @@ def load_data_fashion_mnist(
     resize=None,
     root=None,
     *,
+    release=None,
     train_size=None,
     test_size=None,
     augment=None,
@@ -38,6 +39,9 @@ def load_data_fashion_mnist(
     root : path, optional
         The directory with the four files; by default they are looked for, then downloaded, see
         :func:`gluon_cnn.data.find_fashion_mnist`. ``gluon_cnn.data.SAMPLE`` is the sample in the package.
+    release : {"first", "second"}, optional
+        Which release of Fashion-MNIST, see docs/two-releases.md; by default the one that is there, and the second
+        where both are or none is.
     train_size, test_size : int, optional
         Take only the first images of a part.
     augment : bool, optional
@@ -67,7 +71,7 @@ def load_data_fashion_mnist(
     """
     sizes = {"train_size": train_size, "test_size": test_size}
     return make_batches(
-        read_fashion_mnist(root), batch_size, resize, **sizes, augment=augment, seed=seed, ctx=ctx, part=part
+        read_fashion_mnist(root, release), batch_size, resize, **sizes, augment=augment, seed=seed, ctx=ctx, part=part
     )
 
 

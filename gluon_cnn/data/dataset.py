@@ -62,9 +62,15 @@ class DataSource(NamedTuple):
     info : DatasetInfo
         What is known of it before its files are read.
     read : callable
-        Gives the Dataset, from the directory in the settings, or None to find it.
+        Gives the Dataset, from the directory in the settings, or None to find it, and the release.
+    releases : tuple of str
+        The releases that it has; empty if there is only one.
+    choose : callable, optional
+        Gives the release to train on, from the directory and the release that is preferred where both are found.
     """
 
     words: str
     info: DatasetInfo
     read: Callable
+    releases: Tuple[str, ...] = ()
+    choose: Optional[Callable] = None

@@ -1,6 +1,8 @@
 """Get files from the first place that has them: mirrors over HTTP, then a Debian package."""
 
 import contextlib
+import logging
+import os
 import shutil
 import subprocess
 import tempfile
@@ -14,9 +16,11 @@ import urllib3
 from tqdm import tqdm
 
 from gluon_cnn.errors import DataError
-from gluon_cnn.files import flush_to_disk
+from gluon_cnn.files import flush_to_disk, open_own
 
 __all__ = ["get_files"]
+
+log = logging.getLogger(__name__)
 
 ATTEMPTS = 3  # at each mirror
 CONNECT_TIMEOUT, READ_TIMEOUT = 10, 30  # seconds
@@ -33,7 +37,7 @@ class _Refused(Exception):
     """A mirror answered, and asking it again would be useless."""
 
 
-def get_files(directory, mirrors, verify, *, debian_package, debian_place):
+def get_files(what, directory, mirrors, verify, *, advice, debian=None):
     """Put verified files into ``directory``.
 
     A file appears under its final name only when its check has passed. An interrupted
@@ -41,16 +45,18 @@ def get_files(directory, mirrors, verify, *, debian_package, debian_place):
 
     Parameters
     ----------
+    what : str
+        What the files are, for messages.
     directory : Path
         Created if it does not exist.
     mirrors : sequence of str
         URLs that end in a slash, in the order in which they are asked.
     verify : dict of str to callable
         For each file's name a function of a path that raises DataError if the file is not the right one.
-    debian_package : str
-        The package with the same files.
-    debian_place : Path
-        Where in that package they are.
+    advice : str
+        What to do if they cannot be downloaded.
+    debian : (str, Path), optional
+        A Debian package with the same files, and where in it they are.
 
     Raises
     ------
@@ -59,15 +65,22 @@ def get_files(directory, mirrors, verify, *, debian_package, debian_place):
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        with portalocker.Lock(directory / ".download.lock", timeout=24 * 3600, check_interval=0.2):
+        with open_own(directory / ".download.lock", "a") as lock:
+            portalocker.lock(lock, portalocker.LOCK_EX)
             missing = {name: check for name, check in verify.items() if not (directory / name).is_file()}
             failures = _from_mirrors(directory, mirrors, missing)
-            if failures:
-                _from_debian(
-                    directory, {name: verify[name] for name in failures}, debian_package, debian_place, failures
-                )
+            tried = "; ".join(sorted(set(failures.values())))
+            if failures and debian:
+                tried += _from_debian(directory, {name: missing[name] for name in failures}, *debian)
     except OSError as error:
-        raise DataError(f"Fashion-MNIST cannot be put into {directory} ({error.strerror or error}).") from error
+        raise DataError(
+            f"The files cannot be put into {directory} ({error.strerror or error}): make room there, or set MXNET_HOME "
+            "to another place."
+        ) from error
+    lacking = [name for name in verify if not (directory / name).is_file()]
+    if lacking:
+        raise DataError(f"{', '.join(lacking)} of {what} cannot be downloaded ({tried}): {advice}.", "data_dir")
+    log.info(f"got {what} into {directory}")
 
 
 def _from_mirrors(directory, mirrors, verify):
@@ -78,6 +91,7 @@ def _from_mirrors(directory, mirrors, verify):
         for mirror in mirrors:
             try:
                 _download(mirror + name, directory / name, check)
+                log.info(f"{name}: from {urlsplit(mirror).netloc}")
                 break
             except _Refused as refused:
                 answers.append(f"{urlsplit(mirror).netloc}: {refused}")
@@ -127,7 +141,7 @@ def _transfer(url, part):
         expected = have + int(length) if length.isdigit() else None
         if (expected or 0) > LARGEST:
             raise _Refused(f"it would send {expected:,} bytes")
-        with open(part, "ab" if have else "wb") as file, tqdm(
+        with open_own(part, "ab" if have else "wb") as file, tqdm(
             desc=part.stem, total=expected, initial=have, unit="B", unit_scale=True, disable=None, leave=False
         ) as bar:
             have = _receive(response.raw, file, have, bar)
@@ -152,6 +166,8 @@ def _receive(body, file, have, bar):
 
 
 def _take(file, target):
+    if os.path.lexists(target):  # a link to nothing, or no file
+        raise FileExistsError(0, f"{target.name} is there and is no file")
     flush_to_disk(file)
     file.replace(target)
     flush_to_disk(target.parent)
@@ -167,8 +183,11 @@ def _in_short(error):
     return str(error) if "closed after" in str(error) else "no connection"
 
 
-def _from_debian(directory, verify, package, place, failures):
-    """Unpack files from a Debian package; no root and no installed package list are needed."""
+def _from_debian(directory, verify, package, place):
+    """Unpack files from a Debian package; no root and no installed package list are needed.
+
+    Returns what went wrong, to follow what the mirrors said; empty if nothing did.
+    """
     try:
         with tempfile.TemporaryDirectory(dir=directory, prefix=".debian-") as scratch:
             unpacked = _unpack_debian_package(package, Path(scratch))
@@ -179,12 +198,9 @@ def _from_debian(directory, verify, package, place, failures):
                 check(file)
                 _take(file, directory / name)
     except DataError as error:
-        mirrors = "; ".join(sorted(set(failures.values())))
-        raise DataError(
-            f"{', '.join(failures)} cannot be downloaded (mirrors: {mirrors}; Debian's {package}: {error}): "
-            "connect to the network, or name a directory with Fashion-MNIST's four files.",
-            "data_dir",
-        ) from None
+        return f"; Debian's {package}: {str(error).rstrip('.')}"
+    log.info(f"{', '.join(verify)}: from Debian's {package}")
+    return ""
 
 
 def _unpack_debian_package(package, scratch):

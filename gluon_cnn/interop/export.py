@@ -26,7 +26,7 @@ class Exported(NamedTuple):
     difference: Optional[Difference]
 
 
-def export_run(run, format="onnx", out=None, *, which="last", preprocess=False, data_dir=None):
+def export_run(run, format="onnx", out=None, *, which="last", preprocess=False, data_dir=None, release=None):
     """Write a run's network, with its metadata, in one of :data:`gluon_cnn.interop.formats.FORMATS`.
 
     A network is written only if the exported one gives the same logits for test images.
@@ -44,6 +44,8 @@ def export_run(run, format="onnx", out=None, *, which="last", preprocess=False, 
         With ``onnx`` and ``symbol``: take images as the data set stores them, and resize and scale them inside.
     data_dir : path, optional
         Where the data set is, if not where the run found it.
+    release : {"first", "second"}, optional
+        Which release of Fashion-MNIST to check with, if not the one that it was trained on.
 
     Returns
     -------
@@ -70,7 +72,8 @@ def export_run(run, format="onnx", out=None, *, which="last", preprocess=False, 
     # networks of mx.nd arrays.
     with mx.name.NameManager(), array_mode(False):
         net, state = run.network(mx.cpu(), which), run.state(which)
-        images = DATA_SETS[run.recipe.data].read(data_dir or run.settings.data_dir).test.images[:CHECKED]
+        source, place = DATA_SETS[run.recipe.data], data_dir or run.settings.data_dir
+        images = source.read(place, release or run.recipe.release).test.images[:CHECKED]
         difference = writer(format)(
             net,
             paths[0] if len(paths) == 1 else stem,

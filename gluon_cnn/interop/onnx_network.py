@@ -51,6 +51,8 @@ class OnnxNetwork:
         Where its run stood when it was exported, ``epoch`` and ``step``; None if the file does not say.
     data : str
         Which of :data:`gluon_cnn.data.DATA_SETS` it was trained on, ``full`` if the file does not say.
+    release : str or None
+        Which release of it; None if the file does not say.
 
     Raises
     ------
@@ -103,11 +105,13 @@ class OnnxNetwork:
 
     def _read_metadata(self):
         """Read what an export wrote; the file may have been changed since."""
-        self.data, self.state, self._test_size = "full", None, None
+        self.data, self.release, self.state, self._test_size = "full", None, None, None
         try:
             self._names = json.loads(self.metadata.get("classes", "null"))
             recipe = json.loads(self.metadata.get("recipe", "{}"))
             self.data = choice("data", recipe.get("data", "full"), DATA_SETS)
+            if recipe.get("release") is not None:
+                self.release = choice("release", recipe["release"], DATA_SETS[self.data].releases)
             if recipe.get("test_size") is not None:
                 self._test_size = whole_number("test_size", recipe["test_size"])
             if "epoch" in self.metadata:
@@ -145,9 +149,9 @@ class OnnxNetwork:
             found.append(logits[: len(part)])
         return np.concatenate(found)
 
-    def test_images(self, root=None):
+    def test_images(self, root=None, release=None):
         """Batches of the test images that its accuracy was measured on, or of all where the file does not say which."""
-        dataset = DATA_SETS[self.data].read(root)
+        dataset = DATA_SETS[self.data].read(root, release or self.release)
         return make_batches(dataset, _BATCH_SIZE, self.inputs.resize, test_size=self._test_size, ctx=mx.cpu())[1]
 
 

@@ -21,7 +21,7 @@ from gluon_cnn.runtime.server import end_with_scheduler
 __all__ = ["import_mxnet", "prepare"]
 
 
-def prepare():
+def prepare(afterwards):
     """Make this process ready for ``import mxnet``; ``gluon_cnn`` calls it before anything else.
 
     It sets the variables that MXNet and OpenMP read once, when they are loaded, and makes the import of MXNet begin
@@ -29,15 +29,21 @@ def prepare():
     process of a job that is a parameter server or the scheduler, because it does all its work within that import.
 
     Where MXNet has been imported already, it gets every core, as it would have before.
+
+    Parameters
+    ----------
+    afterwards : callable
+        Called without arguments once MXNet is imported.
     """
     already_imported = sys.modules.get("mxnet") is not None
     use_every_core()
     if already_imported:
         restart_engine_threads()  # which were started for MXNet's own number
         set_threads(threads())
+        afterwards()
         return
     _set_variables()
-    sys.meta_path.insert(0, _MXNetFinder())
+    sys.meta_path.insert(0, _MXNetFinder(afterwards))
     role = os.environ.get("DMLC_ROLE")
     if role == "server":
         address = os.environ.get("DMLC_PS_ROOT_URI", ""), os.environ.get("DMLC_PS_ROOT_PORT", "")
@@ -77,6 +83,9 @@ class _MXNetFinder:
     It does not inherit from MetaPathFinder, because importlib.abc takes a third of the time of this package's import.
     """
 
+    def __init__(self, afterwards):
+        self._afterwards = afterwards
+
     def find_spec(self, name, path=None, target=None):
         if name != "mxnet":
             return None
@@ -89,6 +98,7 @@ class _MXNetFinder:
         def exec_module(module):
             with _repaired():
                 execute(module)
+            self._afterwards()
 
         spec.loader.exec_module = exec_module
         return spec

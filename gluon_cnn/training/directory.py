@@ -145,11 +145,24 @@ class RunDirectory:
     def refuse_other_recipe(self, wanted, advice="leave these out, or choose another directory"):
         """RunError if the run was begun with other values than a dictionary of some of its recipe's has."""
         begun = self.recipe.values()
+        # Without a name it is whichever release the run began with.
+        wanted = {name: value for name, value in wanted.items() if (name, value) != ("release", None)}
         differing = [name for name, value in wanted.items() if begun[name] != value]
         if differing:
             pairs = [f"{in_words(name, begun[name])}, not {shown(wanted[name])}" for name in differing]
             settings = [*differing, *(wanted["options"] if "options" in differing else ())]
             raise RunError(f"{self.directory} was begun with {'; '.join(pairs)}: {advice}.", *settings, "out")
+
+    def refuse_other_data(self):
+        """RunError if the run was begun with other images or labels than :attr:`dataset` has now."""
+        begun = RunDirectory.open(self.directory).dataset
+        if self.dataset.sha256 != begun.sha256:
+            raise RunError(
+                f"{self.directory} was begun with other files of {begun.name} than there are now: restore them, or "
+                "choose another directory.",
+                "data_dir",
+                "out",
+            )
 
     def write_config(self, command, threads):
         """Write ``config.json``: recipe, settings, data set, and the command, versions, machine and number of threads

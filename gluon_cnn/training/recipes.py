@@ -11,7 +11,7 @@ from gluon_cnn.checks import choice, whole_number
 from gluon_cnn.data import DATA_SETS
 from gluon_cnn.errors import ModelError, SettingError
 from gluon_cnn.models import canonical_name, find_network
-from gluon_cnn.recipe import CHANGEABLE, EDITIONS, PUBLISHED_EDITIONS, Recipe
+from gluon_cnn.recipe import CHANGEABLE, EDITIONS, PUBLISHED_EDITIONS, Recipe, shown
 from gluon_cnn.training.directory import BookRecipe
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "get_recipe",
     "network_options",
     "quick_changes",
+    "release_to_train_on",
 ]
 
 #: Every optimiser that MXNet knows, except its test's and the one for sparse gradients only.
@@ -110,7 +111,14 @@ def check_recipe(recipe):
             raise SettingError(
                 f"momentum is {recipe.momentum}, but {recipe.optimizer} has none: leave it out.", "momentum"
             )
-    choice("data", recipe.data, DATA_SETS)
+    releases = DATA_SETS[choice("data", recipe.data, DATA_SETS)].releases
+    if recipe.release is not None and recipe.release not in releases:
+        has = (
+            f"is of the {releases[0]} release only" if len(releases) == 1 else "has " + (", ".join(releases) or "none")
+        )
+        raise SettingError(
+            f"release is {shown(recipe.release)}, but the {recipe.data} data set {has}: ask for that.", "release"
+        )
     values = {"side": recipe.side, "options": recipe.options}
     reason = _unpublished(network, recipe.edition, values) if recipe.init == "published" else None
     if reason:
@@ -145,6 +153,18 @@ def quick_changes(model):
     return {"epochs": 1, **({"side": side} if side else {})}
 
 
+def release_to_train_on(recipe, data_dir=None):
+    """The release of the data set that a recipe is trained on: the one that it names; else the one that is found, or,
+    where both are, the first for the book's recipes, whose published runs had it, and the second for all others."""
+    source = DATA_SETS[recipe.data]
+    if recipe.release is not None or not source.releases:
+        return recipe.release
+    if source.choose is None:
+        return source.releases[0]
+    book = book_recipe(recipe)
+    return source.choose(data_dir, prefer="first" if book and not book.differences else "second")
+
+
 def fixed_values(recipe):
     """The values of a recipe that must be the same when its run is resumed: all but the number of epochs, which may
     grow, unless it is the length of a schedule."""
@@ -157,7 +177,7 @@ def book_recipe(recipe):
     published_as = find_network(recipe.model).published_as
     if published_as is None or recipe.edition not in PUBLISHED_EDITIONS:
         return None
-    free = ("seed", "init")
+    free = ("seed", "init", "release")  # with the release a comparison says what that is worth
     differing = recipe.differences(get_recipe(recipe.model, recipe.edition))
     return BookRecipe(published_as, {name: list(values) for name, values in differing.items() if name not in free})
 
@@ -168,6 +188,8 @@ def _in_a_name(setting, value):
         return setting if value else f"no-{setting}"
     if setting == "data":
         return value
+    if setting == "release":
+        return f"{value}-release"
     return f"{setting}-{value}" if isinstance(value, str) else f"{setting}{value}"
 
 

@@ -88,7 +88,7 @@ class Run(RunDirectory):
             net.hybridize(static_alloc=True)
         return net
 
-    def evaluate(self, ctx=None, which="last", *, data_dir=None):
+    def evaluate(self, ctx=None, which="last", *, data_dir=None, release=None):
         """Measure the test accuracy of a checkpoint, as the test pass of an epoch does.
 
         Parameters
@@ -97,13 +97,17 @@ class Run(RunDirectory):
             As for :meth:`network`.
         data_dir : path, optional
             Where the data set is, if not where the run had it.
+        release : {"first", "second"}, optional
+            Which release of Fashion-MNIST, if not the one that it was trained on.
 
         Returns
         -------
         Evaluation
         """
         devices = _devices(ctx)
-        data = load_data(self.recipe, data_dir or self.settings.data_dir, devices[0])
+        recipe = dataclasses.replace(self.recipe, release=release or self.recipe.release)
+        check_recipe(recipe)
+        data = load_data(recipe, data_dir or self.settings.data_dir, devices[0])
         net = self.network(devices, which)
         images = len(data.test.labels)
         trained = for_training(net, self.recipe, devices)  # so that it computes what the test pass of an epoch did

@@ -1,6 +1,7 @@
 """Train a run: from its recipe, or from where it was stopped, to its last epoch."""
 
 import contextlib
+import dataclasses
 import logging
 import shutil
 import sys
@@ -17,7 +18,7 @@ from gluon_cnn.training.checkpoints import last_checkpoint, load_last_checkpoint
 from gluon_cnn.training.epochs import Epochs
 from gluon_cnn.training.job import Job
 from gluon_cnn.training.memory import advice_on_memory
-from gluon_cnn.training.recipes import book_recipe, check_recipe, fixed_values, get_recipe
+from gluon_cnn.training.recipes import book_recipe, check_recipe, fixed_values, get_recipe, release_to_train_on
 from gluon_cnn.training.saver import Saver
 from gluon_cnn.training.setup import load_data, set_up
 from gluon_cnn.training.signals import NotedSignals
@@ -37,6 +38,7 @@ _SAID = {
     "lr",
     "model",
     "optimizer",
+    "release",
     "seed",
     "side",
     "source",
@@ -80,9 +82,10 @@ def train_run(run, *, command, resume=False, quiet=False, job=None):
     job = job or Job(run.settings.kvstore)
     if not resume:
         job.from_first(run.refuse_taken)  # before anything is loaded, and once more when nobody else can begin there
-    recipe = run.recipe
     run.settings.check()
-    check_recipe(recipe)
+    check_recipe(run.recipe)
+    release = job.from_first(lambda: release_to_train_on(run.recipe, run.settings.data_dir))
+    recipe = run.recipe = dataclasses.replace(run.recipe, release=release)
     devices = parse_context(run.settings.ctx)
     with advice_on_memory(recipe, devices), contextlib.ExitStack() as stack:
         data = load_data(recipe, run.settings.data_dir, devices[0], job)
@@ -111,7 +114,9 @@ def train_run(run, *, command, resume=False, quiet=False, job=None):
 def _take_directory(run, setup, devices, command, threads, resume, stack):
     """Lock the run's directory until ``stack`` ends, load its parameters, and return its State."""
     stack.enter_context(run.locked())
-    if not resume:
+    if resume:
+        run.refuse_other_data()
+    else:
         run.refuse_taken()
     _keep_source(run)
     run.write_config(command, threads)
@@ -152,11 +157,13 @@ def _announce(run, devices, data, state):
     differing = recipe.differences(get_recipe(recipe.model, recipe.edition))
     others = [f", {in_words(name, value)}" for name, (value, _) in differing.items() if name not in _SAID]
     batch = f"batch {recipe.batch_size}" + (f" on each of {recipe.workers} workers" if recipe.workers > 1 else "")
-    side = f"{recipe.side}×{recipe.side}"
+    images = f"{len(data.train.labels):,} images of {recipe.side}×{recipe.side}"
+    if recipe.release:
+        images += f", {in_words('release', recipe.release)}"
     log.info(
-        f"training {recipe.name} on {', '.join(map(str, devices))}: {len(data.train.labels):,} images of {side}, "
-        f"{batch}, {recipe.optimizer} at {recipe.lr:g}, {'the published' if recipe.init == 'published' else 'own'} "
-        f"initial weights, seed {recipe.seed}{''.join(others)}; in {run.directory}"
+        f"training {recipe.name} on {', '.join(map(str, devices))}: {images}, {batch}, {recipe.optimizer} at "
+        f"{recipe.lr:g}, {'the published' if recipe.init == 'published' else 'own'} initial weights, seed "
+        f"{recipe.seed}{''.join(others)}; in {run.directory}"
     )
 
 
