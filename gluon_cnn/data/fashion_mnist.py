@@ -84,7 +84,7 @@ def read_fashion_mnist(root=None, release=None):
     _release_of_all(directory, files)
     info = FASHION_MNIST._replace(
         name="the sample of Fashion-MNIST" if directory == SAMPLE else FASHION_MNIST.name,
-        sha256=hashlib.sha256("".join(files[name].sha256 for name in FILES).encode()).hexdigest(),
+        sha256=hashlib.sha256("".join(files[name].sha256 for name in sorted(FILES)).encode()).hexdigest(),
     )
     return Dataset(info, read_part(directory, "train"), read_part(directory, "t10k"))
 

@@ -1,7 +1,7 @@
 """Gluon's own class for Fashion-MNIST, which by itself takes the first release only.
 
-The book's cells call ``gluon.data.vision.FashionMNIST``. It compares the files in its folder with the SHA-1 of the first
-release, and downloads whatever differs over them. Here it takes the files of whichever release is there, as they are;
+The book's cells call ``gluon.data.vision.FashionMNIST``. It compares the files in its folder with the SHA-1 of the
+first release, and downloads over whatever differs. Here it takes the files of whichever release is there, as they are;
 where there are none, it does what it always did.
 """
 

@@ -21,7 +21,7 @@ __all__ = ["FILES", "RELEASES", "SAMPLE_SHA256", "Release", "recognize"]
 
 SIDE = 28  # pixels
 NUMBER_OF_CLASSES = 10
-FILES = ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte", "train-images-idx3-ubyte", "train-labels-idx1-ubyte")
+FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
 
 class Release(NamedTuple):

@@ -112,13 +112,13 @@ def check_recipe(recipe):
                 f"momentum is {recipe.momentum}, but {recipe.optimizer} has none: leave it out.", "momentum"
             )
     releases = DATA_SETS[choice("data", recipe.data, DATA_SETS)].releases
-    if recipe.release is not None and recipe.release not in releases:
-        has = (
-            f"is of the {releases[0]} release only" if len(releases) == 1 else "has " + (", ".join(releases) or "none")
-        )
+    if recipe.release is not None and len(releases) < 2 and recipe.release not in releases:
+        has = f"is of the {releases[0]} release only" if releases else "has no releases"
         raise SettingError(
-            f"release is {shown(recipe.release)}, but the {recipe.data} data set {has}: ask for that.", "release"
+            f"release is {shown(recipe.release)}, but the {recipe.data} data set {has}: leave it out.", "release"
         )
+    if recipe.release is not None:
+        choice("release", recipe.release, releases)
     values = {"side": recipe.side, "options": recipe.options}
     reason = _unpublished(network, recipe.edition, values) if recipe.init == "published" else None
     if reason:

@@ -41,7 +41,7 @@ def workplace(tmp_path, monkeypatch):
     (tmp_path / "up" / "here").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "up" / "here")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("gluon_cnn.data.find_fashion_mnist", lambda directory: SAMPLE)
+    monkeypatch.setattr("gluon_cnn.data.find_fashion_mnist", lambda *place: SAMPLE)
     for module in ("training.train_run", "comparison.reproduce"):
         monkeypatch.setattr(f"gluon_cnn.{module}.train_run", lambda run, **options: run.refuse_taken())
     return tmp_path

@@ -2,6 +2,7 @@
 
 import gzip
 import http.server
+import os
 import subprocess
 import sys
 import threading
@@ -111,7 +112,7 @@ def get(tmp_path, monkeypatch):
 
     def get(*mirrors):
         download.get_files(
-            tmp_path, mirrors, {NAME: check}, debian_package="a-package", debian_place=tmp_path / "nowhere"
+            "the set", tmp_path, mirrors, {NAME: check}, advice="try again", debian=("a-package", tmp_path / "nowhere")
         )
         return (tmp_path / NAME).read_bytes()
 
@@ -191,7 +192,7 @@ def test_server_that_says_nothing(server, get, monkeypatch):
 
 
 def test_failure_names_every_place_and_leaves_nothing(server, get, tmp_path):
-    with pytest.raises(GluonCNNError, match=r"HTTP status 404.*not a Debian system.*connect to the network"):
+    with pytest.raises(GluonCNNError, match=r"of the set cannot be.*HTTP status 404.*not a Debian system.*try again"):
         get(server.mirror("a", status(404)), server.mirror("b", other))
     assert left_in(tmp_path) == []
 
@@ -199,20 +200,32 @@ def test_failure_names_every_place_and_leaves_nothing(server, get, tmp_path):
 def test_directory_that_cannot_be_made(server, get, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(GluonCNNError, match="cannot be put into"):
-        download.get_files(tmp_path / "file" / "data", [], {}, debian_package="", debian_place=tmp_path)
+        download.get_files("the set", tmp_path / "file" / "data", [], {}, advice="")
 
 
 def test_two_processes_download_once(server, tmp_path):
     program = (
         "import pathlib, sys; from gluon_cnn.data import download\n"
-        f"download.get_files(pathlib.Path({str(tmp_path)!r}), [sys.argv[1]], {{{NAME!r}: lambda path: None}},\n"
-        "    debian_package='', debian_place=pathlib.Path('/'))"
+        f"download.get_files('', pathlib.Path({str(tmp_path)!r}), [sys.argv[1]], {{{NAME!r}: bool}}, advice='')"
     )
     command = [sys.executable, "-c", program, server.mirror("a", whole)]
     processes = [subprocess.Popen(command) for _ in range(2)]
     assert [process.wait(60) for process in processes] == [0, 0]
     assert (tmp_path / NAME).read_bytes() == CONTENT
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("left", [f"{NAME}.part", ".download.lock", NAME])
+def test_links_and_pipes_are_not_written(server, get, tmp_path, left):
+    (tmp_path / left).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(GluonCNNError, match=r"link or no regular file|is no file"):
+        get(server.mirror("a", whole))
+    assert not (tmp_path / "elsewhere").exists()
+    (tmp_path / left).unlink()
+    os.mkfifo(tmp_path / left)
+    with pytest.raises(GluonCNNError, match=r"link or no regular file|is no file"):
+        get(server.mirror("a", whole))
+    assert (tmp_path / left).is_fifo()
 
 
 @pytest.fixture
@@ -240,7 +253,8 @@ def package(tmp_path, monkeypatch):
 
 def get_from_package(target, check):
     place = download.Path("/usr/share/set")
-    download.get_files(target, ["http://127.0.0.1:9/"], {NAME: check}, debian_package="a-package", debian_place=place)
+    debian = "a-package", place
+    download.get_files("the set", target, ["http://127.0.0.1:9/"], {NAME: check}, advice="", debian=debian)
 
 
 def test_debian_package_is_unpacked_and_checked(tmp_path, package):

@@ -11,7 +11,7 @@ import pytest
 
 from gluon_cnn import GluonCNNError, get_fashion_mnist_labels
 from gluon_cnn.data import SAMPLE, fashion_mnist, find_fashion_mnist, read_fashion_mnist
-from gluon_cnn.data.fashion_mnist import parse_idx
+from gluon_cnn.data.idx import parse_idx
 
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 
@@ -170,10 +170,13 @@ def test_damaged_files_are_named(copy, damage, message, fails):
 
 
 def test_counts_that_differ(monkeypatch):
-    read = fashion_mnist._read_array
-    monkeypatch.setattr(
-        fashion_mnist, "_read_array", lambda directory, name: read(directory, name)[: -1 if "labels" in name else None]
-    )
+    read = fashion_mnist._read
+
+    def without_the_last_label(directory, name):
+        file = read(directory, name)
+        return file._replace(array=file.array[:-1]) if "labels" in name else file
+
+    monkeypatch.setattr(fashion_mnist, "_read", without_the_last_label)
     with pytest.raises(GluonCNNError, match="2000 train images and 1999 labels"):
         read_fashion_mnist(SAMPLE)
 

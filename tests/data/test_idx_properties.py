@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gluon_cnn.data import read_fashion_mnist
-from gluon_cnn.data.fashion_mnist import parse_idx
+from gluon_cnn.data.idx import parse_idx
 from gluon_cnn.errors import DataError, GluonCNNError
 
 NAMES = [f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
