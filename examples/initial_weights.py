@@ -17,7 +17,7 @@ import numpy as np
 from gluon_cnn import GluonCNNError
 from gluon_cnn.comparison.figures import sample_label, save_clouds
 from gluon_cnn.comparison.published import published_runs
-from gluon_cnn.comparison.results import samples_of
+from gluon_cnn.comparison.results import histories_of
 from gluon_cnn.comparison.statistics import mann_whitney, rounded_as
 from gluon_cnn.training.directory import RunDirectory
 from gluon_cnn.training.history import EpochResult
@@ -63,7 +63,7 @@ def main():
         runs = [RunDirectory.open(path.parent) for path in sorted(args.directory.rglob("config.json"))]
         runs = [run for run in runs if (run.recipe.model, run.recipe.edition) == ("lenet", "zh-v1")]
         runs = [run for run in runs if not run.reasons_not_compared and run.epochs_done == run.recipe.epochs]
-        samples = {name: [run.history for run in sample] for name, sample in samples_of(runs).items()}
+        samples = histories_of(runs)
         if args.book_loop:
             samples["the book's loop"] = book_loop_runs(args.book_loop, epochs=5)
         if not samples or min(map(len, samples.values())) < 2:

@@ -7,6 +7,7 @@ from typing import Callable, NamedTuple
 import numpy as np
 
 from gluon_cnn.files import write_atomically
+from gluon_cnn.recipe import INITS
 from gluon_cnn.training.history import MEASURES
 
 __all__ = ["comparison_svgs", "sample_label", "save_clouds", "save_comparison", "save_curves"]
@@ -16,12 +17,7 @@ _LOSS, _TRAIN, _TEST = "#1f4e9c", "#b5541c", "#1b7a43"
 # In comparisons: the published runs, and a colour for each sample of ours, by its initial weights and release of the
 # data. All can be seen on white and on black.
 _PUBLISHED, _OTHER = "#7d8794", "#2a9d5c"
-_OURS = {
-    ("published", "second"): "#d9601a",
-    ("own", "second"): "#2f7fd6",
-    ("published", "first"): "#a86fe0",
-    ("own", "first"): "#00939c",
-}
+_OURS = {"published": "#d9601a", "own": "#2f7fd6", ("published", "first"): "#a86fe0", ("own", "first"): "#00939c"}
 _INK = "#010203"  # axes and words, which in a page take the colour of its text
 
 
@@ -68,8 +64,8 @@ def save_comparison(published, samples, path, title):
     published : list of list of EpochResult
         The histories of the published runs.
     samples : dict
-        Histories of runs of ours, by where their initial weights come from and their release of the data, such as
-        ``("own", "second")``, or by a name, which then stands in the legend.
+        Histories of runs of ours, by where their initial weights come from (``published`` or ``own``), by that and the
+        release of the data, or by another name, which then stands in the legend.
     path : Path
     title : str
     """
@@ -152,10 +148,13 @@ def _panels(published, samples):
 
 def sample_label(sample):
     """What a figure calls a sample of ours."""
-    if not isinstance(sample, tuple):
-        return sample
-    init, release = sample
-    return f"ours, {init} weights" + (f", {release} release" if release else "")
+    if isinstance(sample, tuple):
+        return f"{sample_label(sample[0])}, {sample[1]} release"
+    return f"ours, {sample} weights" if sample in INITS else sample
+
+
+def _color(sample):
+    return _OURS.get(sample) or _OURS.get(sample[0] if isinstance(sample, tuple) else None, _OTHER)
 
 
 def _add_legend(figure, axes):
@@ -185,7 +184,7 @@ def _draw_measure(axes, published, samples, column):
             axes.plot(
                 [result.epoch for result in history],
                 [getattr(result, column.name) for result in history],
-                color=_OURS.get(sample, _OTHER),
+                color=_color(sample),
                 label=sample_label(sample) if number == 0 else None,
                 **style,
             )
@@ -209,7 +208,7 @@ def _cut_off_peak(axes, epochs, ends, ours):
 def _draw_strip(axes, published, samples, measure, epoch):
     """Each run as a point after one epoch, the published ones beside ours."""
     strips = [("published runs", published, _PUBLISHED)]
-    strips += [(sample_label(name), runs, _OURS.get(name, _OTHER)) for name, runs in samples.items()]
+    strips += [(sample_label(name), runs, _color(name)) for name, runs in samples.items()]
     for x, (label, histories, color) in enumerate(strips):
         values = [getattr(history[epoch - 1], measure) for history in histories if len(history) >= epoch]
         values = sorted(value for value in values if value is not None)

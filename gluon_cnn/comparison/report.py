@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gluon_cnn.comparison import figures
 from gluon_cnn.comparison.compare import compare_run, published_sample
-from gluon_cnn.comparison.results import kinds, samples_of, write_sample_comparisons
+from gluon_cnn.comparison.results import histories_of, kinds, write_sample_comparisons
 from gluon_cnn.comparison.words import release_in_words, throughput_in_words
 from gluon_cnn.errors import RunError
 from gluon_cnn.files import write_atomically
@@ -87,7 +87,7 @@ def _content(directory):
 def _network(directory, runs):
     """One network in one edition: its samples, figures and runs."""
     published = [run.history for run in published_sample(runs[0])]
-    histories = {kind: [run.history for run in sample] for kind, sample in samples_of(runs).items()}
+    histories = histories_of(runs)
     model, edition = runs[0].recipe.model, runs[0].recipe.edition
     name = f"{model}-{edition}"
     return {

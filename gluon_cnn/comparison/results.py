@@ -11,6 +11,7 @@ from gluon_cnn.recipe import INITS
 
 __all__ = [
     "has_results",
+    "histories_of",
     "kinds",
     "remove_results",
     "samples_of",
@@ -108,6 +109,13 @@ def samples_of(runs):
     return samples
 
 
+def histories_of(runs):
+    """The histories of :func:`samples_of` for a figure, by the initial weights alone unless there are two releases."""
+    samples = samples_of(runs)
+    alone = len({release for _, release in samples}) == 1
+    return {kind[0] if alone else kind: [run.history for run in sample] for kind, sample in samples.items()}
+
+
 def kinds(runs):
     """``{(model, edition): list of runs}``, sorted, the runs of each by initial weights and seed."""
     found = {}
@@ -128,9 +136,11 @@ def _results(run):
 def _write(path, comparison, runs, title):
     """Write a comparison as ``path`` with the endings .json and .png."""
     published = [run.history for run in published_sample(runs[0])]
-    samples = {kind: [run.history for run in sample] for kind, sample in samples_of(runs).items()}
     # Not with_suffix, which would cut the name of a directory's file at its last dot.
     json_path, figure_path = (path.with_name(f"{path.name}.{ending}") for ending in ("json", "png"))
-    figures.save_comparison(published, samples, figure_path, f"{title}: beside {len(published)} published runs")
+    releases = {run.recipe.release for run in runs} - {None}
+    on = f", {releases.pop()} release" if len(releases) == 1 else ""
+    title = f"{title}{on}: beside {len(published)} published runs"
+    figures.save_comparison(published, histories_of(runs), figure_path, title)
     with write_atomically(json_path) as temporary:
         temporary.write_text(json.dumps(comparison, indent=1) + "\n", encoding="utf-8")

@@ -15,6 +15,7 @@ def runs(tmp_path_factory):
     directory = tmp_path_factory.mktemp("report")
     kinds = [("lenet", "published"), ("lenet", "own"), ("nin", "published")]
     changes = [(model, {"seed": seed, "init": init}) for model, init in kinds for seed in range(3)]
+    changes = [(model, {"release": "second", **changed}) for model, changed in changes]
     for model, changed in [*changes, ("nin", {"side": 96, "seed": 5, "final_relu": False, "init": "own"})]:
         seed, init = changed["seed"], changed["init"]
         history = history_of(model, 3 * (init == "own") + seed, epochs=3 if seed == 2 else 5, dead_classes=seed)
@@ -35,7 +36,8 @@ def test_says_what_ran_and_how_it_compares(runs, name):
     assert re.search(r"\d+ cores", text)
     assert "2 of 2 runs inside the published range at every epoch" in text
     assert "1 of 3 runs not finished" in text
-    assert "From own initial weights" in text
+    assert "From own initial weights, second release" in text
+    assert "Data: the second release of Fashion-MNIST; the published runs had the first" in text
     assert "Tesla M60" in text
     assert "3 of 5" in text
     assert "so far (epoch 3 of 5) inside the published range at every epoch" in text

@@ -61,6 +61,24 @@ def test_samples_of_different_weights_are_kept_apart(published_run_as_ours, caps
     assert all((directory / "comparison.json").is_file() for directory in [*published, *own])
 
 
+def test_comparison_says_what_the_release_is_worth(published_run_as_ours, capsys):
+    second = [published_run_as_ours(number, seed=number, release="second") for number in range(2)]
+    assert main(["compare", str(second[0])]) == 0
+    said = (
+        "data: the second release of Fashion-MNIST; the published runs had the first, which splits the images otherwise"
+    )
+    assert said in capsys.readouterr().out
+    first = [published_run_as_ours(number, seed=number, release="first") for number in range(2, 4)]
+    assert main(["compare", str(first[0])]) == 0
+    assert "data: the first release of Fashion-MNIST, as in the published runs" in capsys.readouterr().out
+    assert main(["compare", *map(str, [*first, *second])]) == 0
+    out = capsys.readouterr().out
+    assert out.count("2 runs from published initial weights") == 2
+    assert out.count(said) == 1
+    samples = json.loads((first[0].parent / "comparison-lenet-zh-v1.json").read_text())
+    assert [(s["release"], s["seeds"]) for s in samples] == [("first", [2, 3]), ("second", [0, 1])]
+
+
 def test_comparisons_go_where_they_are_told(published_run_as_ours, tmp_path):
     directories = [published_run_as_ours(0), published_run_as_ours(0, model="nin")]
     assert main(["compare", *map(str, directories), "--out", str(tmp_path / "there")]) == 0
