@@ -72,6 +72,7 @@ def train_missing(runs, *, command, quiet=False):
         if run.begun:
             begun, wanted = RunDirectory.open(run.directory), run.recipe.values()
             begun.refuse_other_recipe(wanted, "rename that directory, or choose another one")
+            run.recipe = dataclasses.replace(run.recipe, release=begun.recipe.release)
             note_measured_threads(begun)
     for number, run in enumerate(runs, 1):
         if run.begun and _is_over(RunDirectory.open(run.directory)):

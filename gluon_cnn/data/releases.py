@@ -17,7 +17,7 @@ from gluon_cnn.data.idx import parse_idx
 from gluon_cnn.errors import DataError
 from gluon_cnn.files import write_atomically
 
-__all__ = ["FILES", "RELEASES", "SAMPLE_SHA256", "Release", "recognize"]
+__all__ = ["FILES", "FIRST_NINE", "RELEASES", "SAMPLE_SHA256", "Release", "recognize"]
 
 SIDE = 28  # pixels
 NUMBER_OF_CLASSES = 10
@@ -89,7 +89,7 @@ SAMPLE_SHA256 = {
 _NUMBERS = {"train": 60_000, "t10k": 10_000}  # of images
 # The first nine training images and the first nine test images of the first release, from notebooks of the book's first
 # Chinese edition. The first and eighth training images are not in the second release, and known to two grey levels.
-_FIRST_NINE = Path(__file__).with_name("first_release.png")
+FIRST_NINE = Path(__file__).with_name("first_release.png")
 _INEXACT, _LEVELS = (("train", 0), ("train", 7)), 2
 
 
@@ -143,7 +143,7 @@ def _begins_like_the_first(part, content, path):
 def _first_nine():
     from PIL import Image
 
-    with Image.open(_FIRST_NINE) as picture:
+    with Image.open(FIRST_NINE) as picture:
         rows = np.asarray(picture.convert("L")).reshape(2, SIDE, 9, SIDE).swapaxes(1, 2)
     return dict(zip(("train", "t10k"), rows))
 

@@ -28,7 +28,7 @@ def doctor(capsys):
 def test_healthy_installation_exits_with_0(doctor, capsys):
     code, findings = doctor("--data-dir", SAMPLE)
     assert code == 0
-    assert findings["data"]["value"] == f"Fashion-MNIST, 2,000 and 500 images, verified, in {SAMPLE}"
+    assert findings["data"]["value"] == f"Fashion-MNIST, second release, 2,000 and 500 images, verified, in {SAMPLE}"
     names = list(findings)
     assert names[:5] == ["Python", "NumPy", "MXNet", "features", "threads"]
     assert names.index("data") < names.index("disk, runs") < names.index("optional")

@@ -20,6 +20,7 @@ TEXTS = {
     "init": ("own", "own"),
     "seed": ("3", 3),
     "data": ("sample", "sample"),
+    "release": ("second", "second"),
     "train_size": ("100", 100),
     "test_size": ("50", 50),
     "augment": ("yes", True),

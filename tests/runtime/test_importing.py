@@ -95,7 +95,7 @@ def test_prepare_does_not_report_missing_mxnet(monkeypatch):
     monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
     monkeypatch.setattr(os, "environ", {**os.environ, "DMLC_ROLE": "scheduler"})
     monkeypatch.setitem(sys.modules, "mxnet", None)
-    prepare()
+    prepare(lambda: None)
     with pytest.raises(InstallationError):
         import_mxnet()
 

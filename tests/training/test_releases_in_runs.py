@@ -1,15 +1,19 @@
 """Runs on the two releases of Fashion-MNIST: which one is used, and what says so."""
 
+import dataclasses
 import json
 import shutil
 
 import pytest
 from releases import NAMES
-from runs import command, flags
+from runs import command, flags, interrupted_after
 
 from gluon_cnn import GluonCNNError, get_recipe, load_run
 from gluon_cnn.cli import main
+from gluon_cnn.comparison.reproduce import train_missing
+from gluon_cnn.errors import RunStopped
 from gluon_cnn.training.recipes import default_name, release_to_train_on
+from gluon_cnn.training.run import Run
 
 FEW = [*flags(train_size=128, test_size=64), "--batch-size", "64", "--epochs", "1"]
 
@@ -91,6 +95,15 @@ def test_either_release_can_be_evaluated_and_exported(both, tmp_path, capsys):
             printed = capsys.readouterr().out
             assert printed.startswith(f"test accuracy {found[release].accuracy:.2f}"[:17])
             assert f"64 test images of the {release} release" in printed
+
+
+def test_reproduce_keeps_the_release_of_a_begun_run(both, tmp_path):
+    recipe = get_recipe("lenet", train_size=128, test_size=64, batch_size=64, epochs=2, release="second")
+    with pytest.raises(RunStopped), interrupted_after(1):
+        train_missing([Run(tmp_path / "run", recipe)], command=lambda _: "", quiet=True)
+    again = Run(tmp_path / "run", dataclasses.replace(recipe, release=None))
+    train_missing([again], command=lambda _: "", quiet=True)
+    assert (load_run(tmp_path / "run").recipe.release, len(again.history)) == ("second", 2)
 
 
 def test_sample_is_of_the_second_release(fails):
