@@ -17,6 +17,7 @@ RUNTIME = [
     *NUMPY,
     "jinja2>=3",
     "matplotlib>=3.7",
+    "msgspec>=0.18",
     "pillow>=8",
     "portalocker>=2",
     "psutil>=5.9",
@@ -55,7 +56,7 @@ setup(
     packages=find_packages(include=["gluon_cnn", "gluon_cnn.*"]),
     package_data={
         "gluon_cnn.comparison": ["README.md", "published_runs.csv", "templates/*"],
-        "gluon_cnn.data": ["sample/*"],
+        "gluon_cnn.data": ["first_release.png", "sample/*"],
         "gluon_cnn.runtime": ["README.md"],
     },
     entry_points={"console_scripts": ["gluon-cnn = gluon_cnn.cli:main"]},
