@@ -5,9 +5,11 @@ import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from runs import run_process
 
+from gluon_cnn.data import SAMPLE, read_fashion_mnist
 from gluon_cnn.training.directory import RunDirectory
 
 ROOT = Path(__file__).parent.parent
@@ -80,3 +82,20 @@ def test_documents_have_the_table_of_initial_weights(example, tmp_path, capsys):
     example("initial_weights", RUNS / "lenet", figure, "--book-loop", book_loop).main()
     assert capsys.readouterr().out in (DOCS / "initial-weights.md").read_text(encoding="utf-8")
     assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+def test_documents_have_the_table_of_random_splits(example, tmp_path, capsys):
+    figure = tmp_path / "figure.png"
+    kept = RUNS / "lenet" / "random-splits.csv"
+    example("random_splits", "--orders", "8", "--out", kept, "--figure", figure).main()
+    assert capsys.readouterr().out in (DOCS / "two-releases.md").read_text(encoding="utf-8")
+    assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+def test_split_anew_keeps_every_image(example):
+    whole = read_fashion_mnist(SAMPLE)
+    split = example("random_splits").split_anew(whole, 3)
+    assert [len(part.labels) for part in split[1:]] == [2000, 500]
+    sums = [sorted(np.concatenate([part.images.sum((1, 2)) for part in dataset[1:]])) for dataset in (whole, split)]
+    assert sums[0] == sums[1]
+    assert (split.train.labels != whole.train.labels).any()
