@@ -169,7 +169,6 @@ def _new_directory(recipe, quick):
 
 def _resumed_run(args, workers):
     """The run in --out, with what may change on resume as the command asks for it."""
-    from gluon_cnn.models import find_network
     from gluon_cnn.training.recipes import changed_options, get_recipe, quick_changes
     from gluon_cnn.training.run import load_run
 
@@ -180,7 +179,7 @@ def _resumed_run(args, workers):
     changes = {**(quick_changes(args.model) if args.quick else {}), **asked_changes(args)}
     options = {**run.recipe.options, **{name: changes.pop(name) for name in list(changes) if name not in FIELDS}}
     wanted = {"model": asked.name, "workers": workers, **changes}
-    wanted["options"] = changed_options(find_network(args.model), options, run.recipe.data)
+    wanted["options"] = changed_options(args.model, options, run.recipe.data)
     if args.edition:
         wanted["edition"] = args.edition
     if asked.source:
