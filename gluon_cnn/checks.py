@@ -76,7 +76,7 @@ def choice(name, value, choices):
 
 
 def plain(name, value):
-    """``value``, if JSON can hold it, with numbers of NumPy as Python's; else a SettingError."""
+    """``value`` as JSON gives it back, a tuple as a list and a number of NumPy as Python's; else a SettingError."""
     if value is None or isinstance(value, (bool, str)):
         return value
     if isinstance(value, numbers.Integral):
@@ -86,7 +86,7 @@ def plain(name, value):
             raise SettingError(f"{name} is {brief(value)}; it must be a finite number.", name)
         return float(value)
     if isinstance(value, (list, tuple)):
-        return (tuple if isinstance(value, tuple) else list)(plain(name, item) for item in value)
+        return [plain(name, item) for item in value]
     raise SettingError(f"{name} is {brief(value)}; it must be a number, a text, on or off, or a list of these.", name)
 
 

@@ -4,7 +4,6 @@ Nothing here builds anything. :func:`gluon_cnn.get_recipe` gives the book's reci
 """
 
 import dataclasses
-import json
 import typing
 from pathlib import Path
 from typing import Optional
@@ -168,8 +167,8 @@ class Recipe:
         return Path(self.model).name if self.source else self.model
 
     def values(self):
-        """Every setting by its name, as JSON gives it back: a tuple among the options becomes a list."""
-        return json.loads(json.dumps({**dataclasses.asdict(self), "model": self.name}))
+        """Every setting by its name, as JSON gives it back."""
+        return {**dataclasses.asdict(self), "model": self.name}
 
     def differences(self, other):
         """``{setting: (own value, the other recipe's value)}`` of the settings in which two recipes differ."""
@@ -186,9 +185,11 @@ CHANGEABLE = tuple(
 
 
 def as_options(options):
-    """A network's options by their names, with values that JSON can hold; a SettingError for anything else."""
+    """A network's options by their names, with values as JSON gives them back; a SettingError for anything else."""
     if not isinstance(options, dict) or not all(isinstance(name, str) for name in options):
-        raise SettingError(f"options is {brief(options)}; it must be a dictionary with the names of options.", "options")
+        raise SettingError(
+            f"options is {brief(options)}; it must be a dictionary of options by their names.", "options"
+        )
     return {name: plain(name, value) for name, value in options.items()}
 
 

@@ -8,6 +8,7 @@ import difflib
 import textwrap
 import typing
 
+from gluon_cnn.checks import brief
 from gluon_cnn.cli.values import parse_value, typed
 from gluon_cnn.data import DATA_SETS
 from gluon_cnn.errors import SettingError
@@ -81,7 +82,7 @@ def asked_changes(args):
     for name, text in getattr(args, "set", []):
         value = parse_value(name, text, _kind_of_setting(name, args.model))
         if name in changes and changes[name] != value:
-            raise SettingError(f"{name} is given as {changes[name]} and as {value}: give it once.", name)
+            raise SettingError(f"{name} is given as {brief(changes[name])} and as {brief(value)}: give it once.", name)
         changes[name] = value
     return changes
 
@@ -105,7 +106,7 @@ def _metavar(name):
 def _pair(text):
     name, equals, value = text.partition("=")
     if not (name and equals):
-        raise SettingError(f"--set takes NAME=VALUE, such as momentum=0.9, but not {text!r}.")
+        raise SettingError(f"--set takes NAME=VALUE, such as momentum=0.9, but not {brief(text)}.")
     return name.strip().replace("-", "_"), value.strip()
 
 

@@ -67,4 +67,5 @@ def _options_of(model):
 
 
 def _one_line(text):
-    return text.replace("\n", " ")  # a file's name may contain line breaks
+    # A file's name may contain line breaks, and what else moves a terminal's cursor.
+    return "".join(character if character.isprintable() else " " for character in text)

@@ -48,11 +48,11 @@ class Parser(argparse.ArgumentParser):
         if self.starts_program:
             parsed.program, parsed.others = args[end + 1 :], others
         elif others:
-            raise SettingError(f"Unknown arguments: {' '.join(others)}; {self._instead_of(others)}.")
+            raise SettingError(f"Unknown arguments: {_cut(' '.join(others))}; {self._instead_of(others)}.")
         return parsed
 
     def error(self, message):
-        raise SettingError(f"{message}; see {self.prog} --help.")
+        raise SettingError(f"{_cut(message)}; see {self.prog} --help.")
 
     def flag_of(self, setting):
         """The flag of a setting, such as ``--resize`` of ``side``; None if it has none."""
@@ -82,6 +82,10 @@ class Parser(argparse.ArgumentParser):
             if nearest:
                 return f"the nearest is {nearest[0]}"
         return f"see {self.prog} --help"
+
+
+def _cut(text, longest=300):
+    return text if len(text) <= longest else f"{text[:longest]}..."
 
 
 def add_command(commands, name, handler, description, *shown, **options):

@@ -39,8 +39,8 @@ def canonical_name(name):
         lower = _OTHER_NAMES.get(name.lower(), name.lower())
         if lower not in _MODULES:
             raise ModelError(
-                f"There is no network {brief(name)}; use one of {', '.join(list_models())}, gluoncv:NAME, gluon:NAME, or "
-                "FILE.py:FUNCTION.",
+                f"There is no network {brief(name)}; use one of {', '.join(list_models())}, gluoncv:NAME, gluon:NAME, "
+                "or FILE.py:FUNCTION.",
                 "model",
             )
         return lower

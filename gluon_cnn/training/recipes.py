@@ -1,5 +1,6 @@
 """The book's recipe of each network, what a recipe changes in it, and whether a recipe can be trained."""
 
+import contextlib
 import dataclasses
 import hashlib
 import inspect
@@ -80,10 +81,14 @@ def get_recipe(model, edition=None, **changes):
 def changed_options(model, options, data):
     """Those of some options that are not what a network is built with anyway: its own defaults, and as many classes as
     the data set has. A SettingError if the network has no such option, or the option cannot have the value."""
-    usual = dict(find_network(model).defaults)
+    usual = {}
+    for name, default in find_network(model).defaults.items():
+        with contextlib.suppress(SettingError):  # any object can be a default
+            usual[name] = plain(name, default)
     if "num_classes" in usual and data in DATA_SETS:
         usual["num_classes"] = len(DATA_SETS[data].info.classes)
-    return {name: value for name, value in _checked_options(model, options).items() if value != usual[name]}
+    checked = _checked_options(model, options)
+    return {name: value for name, value in checked.items() if name not in usual or value != usual[name]}
 
 
 def _unpublished(network, edition, values):
@@ -142,7 +147,15 @@ def network_options(recipe):
     """What the network's own function is called with."""
     takes = find_network(recipe.model).build.__kwdefaults__ or {}
     own = {"edition": recipe.edition} if "edition" in takes and recipe.edition else {}
-    return {**own, **recipe.options}
+    options = {
+        name: _as_tuple(value) if isinstance(takes[name], tuple) else value
+        for name, value in _checked_options(recipe.model, recipe.options).items()
+    }
+    return {**own, **options}
+
+
+def _as_tuple(value):
+    return tuple(map(_as_tuple, value)) if isinstance(value, list) else value
 
 
 def quick_changes(model):
