@@ -44,6 +44,7 @@ class Parser(argparse.ArgumentParser):
     def parse_args(self, args, namespace=None):
         """The arguments; a SettingError says what is wrong with them."""
         end = args.index("--") if self.starts_program and "--" in args else len(args)
+        self._refuse_empty(args[:end])
         parsed, others = self.parse_known_args(args[:end], namespace)
         if self.starts_program:
             parsed.program, parsed.others = args[end + 1 :], others
@@ -51,12 +52,22 @@ class Parser(argparse.ArgumentParser):
             raise SettingError(f"Unknown arguments: {_cut(' '.join(others))}; {self._instead_of(others)}.")
         return parsed
 
+    def _refuse_empty(self, words):
+        """A SettingError if a word is empty, as a shell's variable that is not set gives it: it never means a default,
+        nor the directory that one is in."""
+        for before, word in zip(["", *words], words):
+            flag, equals, value = word.partition("=") if word.startswith("--") else (before, "=", word)
+            if equals and (value.strip() in ("", "--") or "\0" in value):
+                what = f"{flag} has" if flag.startswith("-") else "An argument is"
+                raise SettingError(f"{what} {'no value' if what.endswith('has') else 'empty'}; see {self.prog} --help.")
+
     def error(self, message):
         raise SettingError(f"{_cut(message)}; see {self.prog} --help.")
 
     def flag_of(self, setting):
-        """The flag of a setting, such as ``--resize`` of ``side``; None if it has none."""
-        return next((action.option_strings[-1] for action in self._flags() if action.dest == setting), None)
+        """The flag of a setting, such as ``--resize`` of ``side``, or of several of it; None if it has none."""
+        dests = (setting, f"{setting}s")
+        return next((action.option_strings[-1] for action in self._flags() if action.dest in dests), None)
 
     def words_for(self, setting, value):
         """The words that give a value to a setting by its flag; None if no flag can."""

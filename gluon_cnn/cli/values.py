@@ -49,6 +49,7 @@ def parse_value(name, text, kind):
             try:
                 return number(text)
             except ValueError:
+                what = f"{what} with fewer digits" if text.isdecimal() else what  # Python reads 4,300 of them at most
                 raise SettingError(f"{name} is {brief(text)}; it must be {what}.", name) from None
     for several in (tuple, list):
         if several in kinds:
