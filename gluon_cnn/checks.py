@@ -5,7 +5,7 @@ import numbers
 
 from gluon_cnn.errors import SettingError
 
-__all__ = ["MOST", "RANGES", "brief", "choice", "number", "plain", "whole_number"]
+__all__ = ["MOST", "RANGES", "brief", "choice", "number", "plain", "whole_number", "whole_numbers"]
 
 #: The largest number that MXNet counts with.
 MOST = 2**31 - 1
@@ -28,7 +28,7 @@ RANGES = {
     "num_servers": (1, 1_000),
     "threads": (1, 10**12),  # the processors decide
     "dist_timeout": (0.1, 1_000_000),
-    "num_classes": (1, 1_000_000),
+    "num_classes": (1, 100_000),
     "num_channels": (1, 1_000_000),
     "num_convs": (1, 1_000),
     "num_mlp_layers": (0, 1_000),
@@ -51,6 +51,13 @@ def whole_number(name, value, smallest=None, largest=None):
     if value > most:
         raise SettingError(f"{name} is {brief(value)}; it must be {most} or less.", name)
     return int(value)
+
+
+def whole_numbers(name, value):
+    """``value``, a whole number for both directions or one for each; else a SettingError."""
+    if isinstance(value, (list, tuple)) and len(value) == 2:
+        return tuple(whole_number(name, each) for each in value)
+    return whole_number(name, value)
 
 
 def number(name, value):
