@@ -58,12 +58,15 @@ def set_in_words(without=()):
     lines = ["--set takes these settings:"]
     for name, field in FIELDS.items():
         if name not in without:
-            start = f"  {f'{name}={_metavar(name)}':<18} "
-            lines += textwrap.wrap(start + field.metadata["help"], 80, subsequent_indent=" " * 21)
+            start, indent = f"  {name}={_metavar(name)}", " " * 21
+            if len(start) >= len(indent):  # the words go to the next line
+                lines.append(start)
+                start = ""
+            lines += textwrap.wrap(start.ljust(21) + field.metadata["help"], 80, subsequent_indent=indent)
     lines += textwrap.wrap(
         "It also takes the settings that have a flag, and the network's own options, which are the keyword arguments "
         "of its function, such as num_classes of all, padding of alexnet, final_relu of nin, or any of a network of "
-        "your own. 'none' stands for no value.",
+        "your own. 'none' stands for no value, and several numbers are written as 16,32.",
         80,
     )
     return "\n".join(lines)

@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import re
+import textwrap
 
 from gluon_cnn.cli.changes import FIELDS
 from gluon_cnn.cli.values import as_text, number_or_auto, path, typed
@@ -24,6 +25,15 @@ __all__ = [
 ]
 
 
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Fits a description of one paragraph to the terminal; the end of a help text keeps its lines."""
+
+    def _fill_text(self, text, width, indent):
+        if "\n" in text:
+            return super()._fill_text(text, width, indent)
+        return textwrap.fill(text, width, initial_indent=indent, subsequent_indent=indent)
+
+
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are SettingErrors.
 
@@ -36,7 +46,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *args, starts_program=False, **options):
         # Abbreviations would catch another program's arguments, and change their meaning with each new flag.
-        options = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False, **options}
+        options = {"formatter_class": _HelpFormatter, "allow_abbrev": False, **options}
         super().__init__(*args, **options)
         self.starts_program = starts_program
         self.set_defaults(quiet=False, example=False)

@@ -28,7 +28,7 @@ _EXAMPLES = (
     "--out runs/mine --resume",
 )
 _OWN_NETWORK = """\
-A network of your own is a function that returns a Gluon block, here in mynet.py:
+A network of your own is a function that returns a Gluon block. In mynet.py:
 
   from mxnet.gluon import nn
 
