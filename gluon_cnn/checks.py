@@ -5,13 +5,15 @@ import numbers
 
 from gluon_cnn.errors import SettingError
 
-__all__ = ["RANGES", "choice", "positive", "whole_number"]
+__all__ = ["MOST", "RANGES", "brief", "choice", "number", "plain", "whole_number", "whole_numbers"]
 
-_MOST = 2**31 - 1  # what MXNet counts with
+#: The largest number that MXNet counts with.
+MOST = 2**31 - 1
+_SMALL, _LARGE = 1e-30, 1e30  # float32, with which MXNet computes, ends at about 1e-38 and 1e38
 _LONGEST = 80  # characters of a wrong value that an error shows
 
-#: The smallest and the largest value of each number that a user sets, by its name; all others are from 1 to 2^31 - 1,
-#: or any finite number above 0.
+#: The range of each number that a user sets, by its name: of a whole number the smallest and the largest, of any other
+#: number the smallest and what it must be below. Those without an entry are from 1 to 2^31 - 1, and from 1e-30 to 1e30.
 RANGES = {
     "epochs": (1, 1_000_000),
     "num_epochs": (1, 1_000_000),
@@ -20,46 +22,102 @@ RANGES = {
     "side": (1, 10_000),
     "resize": (1, 10_000),
     "seed": (0, 2**63 - 1),
+    "momentum": (0, 1),
     "workers": (1, 1_000),
     "num_workers": (1, 1_000),
     "num_servers": (1, 1_000),
     "threads": (1, 10**12),  # the processors decide
-    "dist_timeout": (0, 1_000_000),
-    "num_classes": (0, 1_000_000),
+    "dist_timeout": (0.1, 1_000_000),
+    "num_classes": (1, 100_000),
+    "num_channels": (1, 1_000_000),
+    "num_convs": (1, 1_000),
     "num_mlp_layers": (0, 1_000),
+    "kernel_size": (1, 10_000),
+    "strides": (1, 10_000),
     "padding": (0, 10_000),
+    "ratio": (1, 64),  # of the first block's 64 channels, one is left
 }
 
 
-def whole_number(name, value, smallest=None):
+def whole_number(name, value, smallest=None, largest=None):
     """``value`` as an int, if it is a whole number in the range of ``name``; else a SettingError.
 
-    ``smallest`` is in place of the range's smallest number.
+    ``smallest`` and ``largest`` are in place of the range's ends.
     """
-    least, largest = RANGES.get(name, (1, _MOST))
-    least = least if smallest is None else smallest
+    least, most = RANGES.get(name, (1, MOST))
+    least, most = least if smallest is None else smallest, most if largest is None else largest
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
-        raise SettingError(f"{name} is {_shown(value)}; it must be a whole number of {least} or more.", name)
-    if value > largest:
-        raise SettingError(f"{name} is {_shown(value)}; it must be {largest} or less.", name)
+        raise SettingError(f"{name} is {brief(value)}; it must be a whole number of {least} or more.", name)
+    if value > most:
+        raise SettingError(f"{name} is {brief(value)}; it must be {most} or less.", name)
     return int(value)
 
 
-def positive(name, value):
-    """``value`` as a float, if it is a finite number above 0 in the range of ``name``; else a SettingError."""
-    number = math.nan if isinstance(value, bool) or not isinstance(value, numbers.Real) else _as_float(value)
-    if not math.isfinite(number) or number <= 0:
-        raise SettingError(f"{name} is {_shown(value)}; it must be a number above 0.", name)
-    if name in RANGES and number > RANGES[name][1]:
-        raise SettingError(f"{name} is {_shown(value)}; it must be {RANGES[name][1]} or less.", name)
-    return number
+def whole_numbers(name, value):
+    """``value``, a whole number for both directions or one for each; else a SettingError."""
+    if isinstance(value, (list, tuple)) and len(value) == 2:
+        return tuple(whole_number(name, each) for each in value)
+    return whole_number(name, value)
+
+
+def number(name, value):
+    """``value`` as a float, if it is a finite number in the range of ``name``; else a SettingError."""
+    least, most = RANGES.get(name, (_SMALL, _LARGE))
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    found = _as_float(value) if is_number else math.nan
+    if not math.isfinite(found) or found < 0 or found == 0 < least:
+        what = "a number above 0" if least > 0 else "a number of 0 or more"
+        raise SettingError(f"{name} is {brief(value)}; it must be {what}.", name)
+    if not least <= found < most:
+        end = f"{least:g} or more" if found < least else f"below {most:g}"
+        raise SettingError(f"{name} is {brief(value)}; it must be {end}.", name)
+    return abs(found)  # for there is a -0.0
 
 
 def choice(name, value, choices):
-    """``value``, if it is one of ``choices``; else a SettingError that lists them."""
-    if value not in tuple(choices):  # which compares, so that a list is wrong rather than unhashable
-        raise SettingError(f"{name} is {_shown(value)}; it must be one of {', '.join(map(str, choices))}.", name)
-    return value
+    """The one of ``choices`` that ``value`` is equal to; else a SettingError that lists them."""
+    for known in choices:
+        if _equal(value, known):
+            return known
+    raise SettingError(f"{name} is {brief(value)}; it must be one of {', '.join(map(str, choices))}.", name)
+
+
+def plain(name, value):
+    """``value`` as JSON gives it back, a tuple as a list and a number of NumPy as Python's; else a SettingError."""
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, numbers.Integral):
+        return whole_number(name, value, -MOST, MOST)
+    if isinstance(value, numbers.Real):
+        if not math.isfinite(_as_float(value)):
+            raise SettingError(f"{name} is {brief(value)}; it must be a finite number.", name)
+        return float(value)
+    if isinstance(value, (list, tuple)):
+        return [plain(name, item) for item in value]
+    raise SettingError(f"{name} is {brief(value)}; it must be a number, a text, on or off, or a list of these.", name)
+
+
+def brief(value):
+    """A value as an error shows it: a line, however long the value is."""
+    if isinstance(value, int) and abs(value) >= 10**_LONGEST:  # Python refuses to write the longest numbers
+        sign = "-" if value < 0 else ""
+        return f"{sign}10^{int(math.log10(abs(value)))} or so"
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # such a number inside, or whatever else somebody's object raises
+        text = f"a {type(value).__name__}"
+    text = "".join(character if character.isprintable() else "?" for character in text)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
+def _equal(value, known):
+    """Whether they are equal, where a text is equal to texts only, and an array may refuse to be compared."""
+    if isinstance(known, str) and not isinstance(value, str):
+        return False
+    try:
+        return bool(value == known)
+    except Exception:
+        return False
 
 
 def _as_float(number):
@@ -67,15 +125,3 @@ def _as_float(number):
         return float(number)
     except OverflowError:
         return math.inf
-
-
-def _shown(value):
-    """A value as an error shows it: a line, however long the value is."""
-    if isinstance(value, int) and abs(value) >= 10**_LONGEST:  # Python refuses to write the longest numbers
-        sign = "-" if value < 0 else ""
-        return f"{sign}10^{int(math.log10(abs(value)))} or so"
-    try:
-        text = repr(value)
-    except ValueError:  # such a number inside
-        text = f"a {type(value).__name__}"
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."

@@ -4,11 +4,11 @@ Nothing here builds anything. :func:`gluon_cnn.get_recipe` gives the book's reci
 """
 
 import dataclasses
-import json
+import typing
 from pathlib import Path
 from typing import Optional
 
-from gluon_cnn.checks import choice, positive, whole_number
+from gluon_cnn.checks import brief, choice, number, plain, whole_number
 from gluon_cnn.errors import SettingError
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "SCHEDULES",
     "Edition",
     "Recipe",
+    "as_options",
     "difference_in_words",
     "in_words",
     "shown",
@@ -79,6 +80,12 @@ def _setting(default=dataclasses.MISSING, *, help, words=None):
     return dataclasses.field(default=default, metadata={"help": help, "words": words})
 
 
+def _text(name, value):
+    if not isinstance(value, str):
+        raise SettingError(f"{name} is {brief(value)}; it must be a text.", name)
+    return str(value)
+
+
 @dataclasses.dataclass(frozen=True)
 class Recipe:
     """What a run computes. Two runs of the same recipe on one device, or on two workers with one device each, end in
@@ -121,36 +128,39 @@ class Recipe:
     source: Optional[str] = _setting(None, help="SHA-256 of the file that defines a network of your own")
 
     def __post_init__(self):
-        for name in ("epochs", "batch_size", "side", "workers"):
-            whole_number(name, getattr(self, name))
-        for name in ("train_size", "test_size"):
-            if getattr(self, name) is not None:
-                whole_number(name, getattr(self, name))
-        for name in ("augment", "amp"):
-            choice(name, getattr(self, name), (True, False))
-        whole_number("seed", self.seed)
-        positive("lr", self.lr)
-        if self.clip_gradient is not None:
-            positive("clip_gradient", self.clip_gradient)
-        if self.momentum != 0 and not positive("momentum", self.momentum) < 1:
-            raise SettingError(f"momentum is {self.momentum}; it must be below 1.", "momentum")
+        self._check_values()
         if self.workers > 1 and self.optimizer == "sgld":
             raise SettingError(
                 "optimizer is sgld, which adds noise of its own on each worker: use one worker.", "optimizer"
             )
-        if self.edition is not None:
-            choice("edition", self.edition, EDITIONS)
-        choice("init", self.init, INITS)
         if self.init == "published" and self.edition not in PUBLISHED_EDITIONS:
             whose = f"edition {self.edition}" if self.edition else self.model
             raise SettingError(f"init is 'published', but no run of {whose} was published: use 'own'.", "init")
-        if self.lr_schedule is not None:
-            choice("lr_schedule", self.lr_schedule, SCHEDULES)
-        if whole_number("warmup_epochs", self.warmup_epochs) >= self.epochs:
+        if self.warmup_epochs >= self.epochs:
             raise SettingError(
                 f"warmup_epochs is {self.warmup_epochs}; it must be less than the epochs of the run, {self.epochs}.",
                 "warmup_epochs",
             )
+
+    def _check_values(self):
+        """Check each setting by itself, and keep its value as JSON gives it back: NumPy's 3 as Python's, say."""
+        checks = {
+            **dict.fromkeys(("model", "optimizer", "data", "source"), _text),
+            **dict.fromkeys(("epochs", "batch_size", "side", "workers", "seed", "warmup_epochs"), whole_number),
+            **dict.fromkeys(("train_size", "test_size"), whole_number),
+            **dict.fromkeys(("lr", "momentum", "clip_gradient"), number),
+        }
+        choices = {"edition": EDITIONS, "init": INITS, "lr_schedule": SCHEDULES}
+        choices.update(augment=(True, False), amp=(True, False))
+        for field in dataclasses.fields(self):
+            name, value = field.name, getattr(self, field.name)
+            if value is None and _OPTIONAL[name]:
+                continue
+            if name == "options":
+                value = as_options(value)
+            else:
+                value = choice(name, value, choices[name]) if name in choices else checks[name](name, value)
+            object.__setattr__(self, name, value)
 
     @property
     def nominal_step(self):
@@ -163,8 +173,8 @@ class Recipe:
         return Path(self.model).name if self.source else self.model
 
     def values(self):
-        """Every setting by its name, as JSON gives it back: a tuple among the options becomes a list."""
-        return json.loads(json.dumps({**dataclasses.asdict(self), "model": self.name}))
+        """Every setting by its name, as JSON gives it back."""
+        return {**dataclasses.asdict(self), "model": self.name}
 
     def differences(self, other):
         """``{setting: (own value, the other recipe's value)}`` of the settings in which two recipes differ."""
@@ -180,6 +190,16 @@ CHANGEABLE = tuple(
 )
 
 
+def as_options(options):
+    """A network's options by their names, with values as JSON gives them back; a SettingError for anything else."""
+    if not isinstance(options, dict) or not all(isinstance(name, str) for name in options):
+        raise SettingError(
+            f"options is {brief(options)}; it must be a dictionary of options by their names.", "options"
+        )
+    return {name: plain(name, value) for name, value in options.items()}
+
+
+_OPTIONAL = {field.name: type(None) in typing.get_args(field.type) for field in dataclasses.fields(Recipe)}
 _WORDS = {field.name: field.metadata.get("words") for field in dataclasses.fields(Recipe)}
 
 

@@ -8,6 +8,7 @@ import difflib
 import textwrap
 import typing
 
+from gluon_cnn.checks import brief
 from gluon_cnn.cli.values import parse_value, typed
 from gluon_cnn.data import DATA_SETS
 from gluon_cnn.errors import SettingError
@@ -57,12 +58,15 @@ def set_in_words(without=()):
     lines = ["--set takes these settings:"]
     for name, field in FIELDS.items():
         if name not in without:
-            start = f"  {f'{name}={_metavar(name)}':<18} "
-            lines += textwrap.wrap(start + field.metadata["help"], 80, subsequent_indent=" " * 21)
+            start, indent = f"  {name}={_metavar(name)}", " " * 21
+            if len(start) >= len(indent):  # the words go to the next line
+                lines.append(start)
+                start = ""
+            lines += textwrap.wrap(start.ljust(21) + field.metadata["help"], 80, subsequent_indent=indent)
     lines += textwrap.wrap(
         "It also takes the settings that have a flag, and the network's own options, which are the keyword arguments "
         "of its function, such as num_classes of all, padding of alexnet, final_relu of nin, or any of a network of "
-        "your own. 'none' stands for no value.",
+        "your own. 'none' stands for no value, and several numbers are written as 16,32.",
         80,
     )
     return "\n".join(lines)
@@ -81,7 +85,7 @@ def asked_changes(args):
     for name, text in getattr(args, "set", []):
         value = parse_value(name, text, _kind_of_setting(name, args.model))
         if name in changes and changes[name] != value:
-            raise SettingError(f"{name} is given as {changes[name]} and as {value}: give it once.", name)
+            raise SettingError(f"{name} is given as {brief(changes[name])} and as {brief(value)}: give it once.", name)
         changes[name] = value
     return changes
 
@@ -105,7 +109,7 @@ def _metavar(name):
 def _pair(text):
     name, equals, value = text.partition("=")
     if not (name and equals):
-        raise SettingError(f"--set takes NAME=VALUE, such as momentum=0.9, but not {text!r}.")
+        raise SettingError(f"--set takes NAME=VALUE, such as momentum=0.9, but not {brief(text)}.")
     return name.strip().replace("-", "_"), value.strip()
 
 

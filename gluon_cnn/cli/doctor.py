@@ -15,7 +15,7 @@ def add(commands):
         commands,
         "doctor",
         _doctor,
-        "Say what is installed, what the machine has, and what to do about problems.\n"
+        "Say what is installed, what the machine has, and what to do about problems. "
         "It downloads nothing. The exit code is 1 if anything is a problem; warnings do not count.",
         "doctor",
         "doctor --json",

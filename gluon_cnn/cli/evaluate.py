@@ -19,7 +19,7 @@ def add(commands):
     )
     shared.add_run(command, RUN_OR_ONNX)
     shared.add_device(command)
-    shared.add_data(command)
+    shared.add_data(command, "the directory with the data set's files (default: the run's)")
     shared.add_threads(command, auto=False)
 
 

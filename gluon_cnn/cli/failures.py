@@ -25,8 +25,9 @@ def explain(error, parser, model=None):
     (str, int) or None
     """
     if isinstance(error, GluonCNNError):
-        code = 128 + error.signal if isinstance(error, RunStopped) else 1
-        return _one_line(in_flags(error, parser, model)), code
+        if isinstance(error, RunStopped):  # with a command to copy
+            return _one_line(str(error), longest=10**5), 128 + error.signal
+        return _one_line(in_flags(error, parser, model)), 1
     if isinstance(error, KeyboardInterrupt):
         return "interrupted.", 130
     mxnet_error = getattr(sys.modules.get("mxnet"), "MXNetError", None)
@@ -66,5 +67,8 @@ def _options_of(model):
         return {}
 
 
-def _one_line(text):
-    return text.replace("\n", " ")  # a file's name may contain line breaks
+def _one_line(text, longest=1000):
+    """A text as a line of a terminal: without the end of a line, or what else moves the cursor, in the name of
+    somebody's file, and without the middle of one that is very long."""
+    text = "".join(character if character.isprintable() else " " for character in text)
+    return text if len(text) <= longest else f"{text[: longest // 2]}...{text[-longest // 2 :]}"

@@ -16,9 +16,8 @@ def add(commands):
         commands,
         "launch",
         _launch,
-        "Start several processes that train together.\n"
-        "After -- comes a command of gluon-cnn, or any program. Every process runs it, and is\n"
-        "told by its environment whether it is a worker, a server or the scheduler. Options\n"
+        "Start several processes that train together. After -- comes a command of gluon-cnn, or any program. Every "
+        "process runs it, and is told by its environment whether it is a worker, a server or the scheduler. Options "
         "that are not listed here go to MXNet's launcher.",
         "launch -n 2 -- train lenet --kvstore dist_sync",
         "launch -n 2 -- examples/train_lenet.py --kvstore dist_sync",
@@ -41,7 +40,9 @@ def add(commands):
         metavar="SERVERS",
         help="processes that add up gradients (default: as many as workers)",
     )
-    command.add_argument("--launcher", default="local", metavar="NAME", help=f"one of {', '.join(LAUNCHERS)}")
+    command.add_argument(
+        "--launcher", default="local", metavar="NAME", help=f"one of {', '.join(LAUNCHERS)} (default local)"
+    )
     command.add_argument("-H", "--host-file", metavar="FILE", help="a file with a host a line, for ssh and mpi")
 
 

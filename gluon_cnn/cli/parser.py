@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import re
+import textwrap
 
 from gluon_cnn.cli.changes import FIELDS
 from gluon_cnn.cli.values import as_text, number_or_auto, path, typed
@@ -24,6 +25,15 @@ __all__ = [
 ]
 
 
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Fits a description of one paragraph to the terminal; the end of a help text keeps its lines."""
+
+    def _fill_text(self, text, width, indent):
+        if "\n" in text:
+            return super()._fill_text(text, width, indent)
+        return textwrap.fill(text, width, initial_indent=indent, subsequent_indent=indent)
+
+
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are SettingErrors.
 
@@ -36,7 +46,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *args, starts_program=False, **options):
         # Abbreviations would catch another program's arguments, and change their meaning with each new flag.
-        options = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False, **options}
+        options = {"formatter_class": _HelpFormatter, "allow_abbrev": False, **options}
         super().__init__(*args, **options)
         self.starts_program = starts_program
         self.set_defaults(quiet=False, example=False)
@@ -44,19 +54,30 @@ class Parser(argparse.ArgumentParser):
     def parse_args(self, args, namespace=None):
         """The arguments; a SettingError says what is wrong with them."""
         end = args.index("--") if self.starts_program and "--" in args else len(args)
+        self._refuse_empty(args[:end])
         parsed, others = self.parse_known_args(args[:end], namespace)
         if self.starts_program:
             parsed.program, parsed.others = args[end + 1 :], others
         elif others:
-            raise SettingError(f"Unknown arguments: {' '.join(others)}; {self._instead_of(others)}.")
+            raise SettingError(f"Unknown arguments: {_cut(' '.join(others))}; {self._instead_of(others)}.")
         return parsed
 
+    def _refuse_empty(self, words):
+        """A SettingError if a word is empty, as a shell's variable that is not set gives it: it never means a default,
+        nor the directory that one is in."""
+        for before, word in zip(["", *words], words):
+            flag, equals, value = word.partition("=") if word.startswith("--") else (before, "=", word)
+            if equals and (value.strip() in ("", "--") or "\0" in value):
+                what = f"{flag} has" if flag.startswith("-") else "An argument is"
+                raise SettingError(f"{what} {'no value' if what.endswith('has') else 'empty'}; see {self.prog} --help.")
+
     def error(self, message):
-        raise SettingError(f"{message}; see {self.prog} --help.")
+        raise SettingError(f"{_cut(message)}; see {self.prog} --help.")
 
     def flag_of(self, setting):
-        """The flag of a setting, such as ``--resize`` of ``side``; None if it has none."""
-        return next((action.option_strings[-1] for action in self._flags() if action.dest == setting), None)
+        """The flag of a setting, such as ``--resize`` of ``side``, or of several of it; None if it has none."""
+        dests = (setting, f"{setting}s")
+        return next((action.option_strings[-1] for action in self._flags() if action.dest in dests), None)
 
     def words_for(self, setting, value):
         """The words that give a value to a setting by its flag; None if no flag can."""
@@ -82,6 +103,10 @@ class Parser(argparse.ArgumentParser):
             if nearest:
                 return f"the nearest is {nearest[0]}"
         return f"see {self.prog} --help"
+
+
+def _cut(text, longest=300):
+    return text if len(text) <= longest else f"{text[:longest]}..."
 
 
 def add_command(commands, name, handler, description, *shown, **options):

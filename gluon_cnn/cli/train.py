@@ -10,8 +10,8 @@ from gluon_cnn.cli.changes import FIELDS, add_recipe_flags, add_set, asked_chang
 from gluon_cnn.cli.command import resume_command
 from gluon_cnn.cli.terminal import log_to_terminal
 from gluon_cnn.cli.values import typed
-from gluon_cnn.errors import RunStopped, SettingError, TrainingDiverged
-from gluon_cnn.recipe import Recipe
+from gluon_cnn.errors import RunError, RunStopped, SettingError, TrainingDiverged
+from gluon_cnn.recipe import Recipe, in_words
 from gluon_cnn.training.settings import DIST_TIMEOUT, KVSTORES, Settings
 
 __all__ = ["add", "asked_settings", "make_example_parser", "make_train_parser", "recipe_of"]
@@ -29,7 +29,7 @@ _EXAMPLES = (
     "--out runs/mine --resume",
 )
 _OWN_NETWORK = """\
-A network of your own is a function that returns a Gluon block, here in mynet.py:
+A network of your own is a function that returns a Gluon block. In mynet.py:
 
   from mxnet.gluon import nn
 
@@ -170,7 +170,6 @@ def _new_directory(recipe, quick):
 
 def _resumed_run(args, workers):
     """The run in --out, with what may change on resume as the command asks for it."""
-    from gluon_cnn.models import find_network
     from gluon_cnn.training.recipes import changed_options, get_recipe, quick_changes
     from gluon_cnn.training.run import load_run
 
@@ -178,10 +177,19 @@ def _resumed_run(args, workers):
         raise SettingError("To resume a run, name its directory.", "out")
     run = load_run(args.out)
     asked = get_recipe(args.model, args.edition)
-    changes = {**(quick_changes(args.model) if args.quick else {}), **asked_changes(args)}
+    run.refuse_other_recipe({"model": asked.name})  # because another network has other options
+    changes = asked_changes(args)
+    for name, value in quick_changes(args.model).items() if args.quick else ():
+        before = getattr(run.recipe, name)
+        if name not in changes and before != value:
+            raise RunError(
+                f"{run.directory} was begun for {in_words(name, before)}, not for the {value} of a quick run: leave "
+                "quick out.",
+                "quick",
+            )
     options = {**run.recipe.options, **{name: changes.pop(name) for name in list(changes) if name not in FIELDS}}
-    wanted = {"model": asked.name, "workers": workers, **changes}
-    wanted["options"] = changed_options(find_network(args.model), options, run.recipe.data)
+    wanted = {"workers": workers, **changes}
+    wanted["options"] = changed_options(args.model, options, run.recipe.data)
     if args.edition:
         wanted["edition"] = args.edition
     if asked.source:

@@ -1,10 +1,12 @@
 """Values as one writes them on the command line: from text, and to text."""
 
+import ast
 import functools
 import re
 import typing
 from pathlib import Path
 
+from gluon_cnn.checks import brief
 from gluon_cnn.errors import SettingError
 from gluon_cnn.recipe import shown
 from gluon_cnn.training.settings import AUTO
@@ -12,6 +14,7 @@ from gluon_cnn.training.settings import AUTO
 __all__ = ["as_text", "number_or_auto", "parse_value", "path", "seeds", "typed"]
 
 _SWITCHES = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}
+_DEEPEST = 50  # brackets in a list
 _MOST_SEEDS = 200  # more in one list are a typing error, and comparing them would take minutes
 
 
@@ -24,9 +27,10 @@ def parse_value(name, text, kind):
         Of the setting, for the error.
     text : str
         A number; ``on``, ``off``, ``true``, ``false``, ``yes`` or ``no``; ``none`` where the setting may have no value;
-        or any other text.
+        numbers or quoted words with commas in between, in parentheses or brackets or not; or any other text.
     kind : type
-        int, float, bool or str, or one of these that is Optional. With any other, the text's own form decides.
+        int, float, bool, str, tuple or list, or one of these that is Optional. With any other, the text's own form
+        decides.
 
     Raises
     ------
@@ -38,19 +42,39 @@ def parse_value(name, text, kind):
         return None
     if bool in kinds:
         if text.lower() not in _SWITCHES:
-            raise SettingError(f"{name} is {text!r}; it must be on or off.", name)
+            raise SettingError(f"{name} is {brief(text)}; it must be on or off.", name)
         return _SWITCHES[text.lower()]
     for number, what in ((int, "a whole number"), (float, "a number")):
         if number in kinds:
             try:
                 return number(text)
             except ValueError:
-                raise SettingError(f"{name} is {text!r}; it must be {what}.", name) from None
-    return text if str in kinds else _guess(text)
+                what = f"{what} with fewer digits" if text.isdecimal() else what  # Python reads 4,300 of them at most
+                raise SettingError(f"{name} is {brief(text)}; it must be {what}.", name) from None
+    for several in (tuple, list):
+        if several in kinds:
+            return several(_items(name, text))
+    return text if str in kinds else _guess(name, text)
 
 
-def _guess(text):
+def _items(name, text):
+    """The items of a list as Python writes it, with or without the parentheses around it."""
+    wanted = text if text[:1] in ("(", "[") else f"({text},)"
+    try:
+        if sum(map(wanted.count, "([{")) > _DEEPEST:  # more than Python's parser can take
+            raise ValueError
+        items = ast.literal_eval(wanted)
+        if isinstance(items, (tuple, list)):
+            return items
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        pass
+    raise SettingError(f"{name} is {brief(text)}; write it as Python does, such as (16, 32) or ('a', 'b').", name)
+
+
+def _guess(name, text):
     """The value that a text looks like."""
+    if text[:1] in ("(", "["):
+        return _items(name, text)
     for kind in (typing.Optional[bool], int, float):
         try:
             return parse_value("", text, kind)
@@ -76,7 +100,9 @@ def path(name):
         try:
             return str(Path(text).expanduser().resolve())
         except (OSError, RuntimeError, ValueError) as error:  # the home of nobody, for instance
-            raise SettingError(f"{name} is {text!r}, which is not a path ({error}): name another one.", name) from None
+            raise SettingError(
+                f"{name} is {brief(text)}, which is not a path ({error}): name another one.", name
+            ) from None
 
     return absolute
 
@@ -87,7 +113,7 @@ def number_or_auto(text):
         return text if text == AUTO else int(text)
     except ValueError:
         raise SettingError(
-            f"threads is {text!r}; it must be a whole number of 1 or more, or {AUTO}.", "threads"
+            f"threads is {brief(text)}; it must be a whole number of 1 or more, or {AUTO}.", "threads"
         ) from None
 
 
@@ -99,7 +125,7 @@ def seeds(text):
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
         if not first <= last < first + _MOST_SEEDS - len(found):
             raise SettingError(
-                f"seeds is {text!r}; write numbers and ranges from small to large, such as 0-14 or 0,3,5-7, "
+                f"seeds is {brief(text)}; write numbers and ranges from small to large, such as 0-14 or 0,3,5-7, "
                 f"{_MOST_SEEDS} at most.",
                 "seeds",
             )

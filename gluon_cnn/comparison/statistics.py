@@ -1,6 +1,12 @@
 """A value in a sample, and two small samples against each other."""
 
+import math
+import numbers
+
 import numpy as np
+
+from gluon_cnn.checks import brief
+from gluon_cnn.errors import ComparisonError
 
 __all__ = ["five_numbers", "mann_whitney", "percentile", "rounded_as", "two_samples"]
 
@@ -14,6 +20,7 @@ def percentile(value, sample):
     """Where ``value`` stands in a sample, from 0 to 100: the share below it plus half the share equal to it."""
     from scipy.stats import percentileofscore
 
+    _refuse_unfit([value], sample)
     return float(percentileofscore(sample, value, kind="mean"))
 
 
@@ -30,6 +37,7 @@ def mann_whitney(a, b):
     """
     from scipy.stats import rankdata
 
+    _refuse_unfit(a, b)
     if len(a) > len(b):  # the same p with less to count
         u, p = mann_whitney(b, a)
         return len(a) * len(b) - u, p
@@ -56,6 +64,7 @@ def two_samples(ours, published):
     """How many runs each side has, Mann–Whitney's U and exact p, and the Kolmogorov–Smirnov distance."""
     from scipy.stats import ks_2samp
 
+    _refuse_unfit(ours, published)
     u, p = mann_whitney(ours, published)
     distance = float(ks_2samp(ours, published).statistic)
     return {
@@ -65,3 +74,10 @@ def two_samples(ours, published):
         "mann_whitney_p": p,
         "ks_distance": distance,
     }
+
+
+def _refuse_unfit(*samples):
+    """A ComparisonError if a sample is empty, or holds anything but finite numbers."""
+    for sample in samples:
+        if not len(sample) or not all(isinstance(v, numbers.Real) and math.isfinite(v) for v in sample):
+            raise ComparisonError(f"A sample needs one finite number or more: {brief(list(sample))} has not.")

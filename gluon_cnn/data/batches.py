@@ -6,7 +6,7 @@ import math
 import mxnet as mx
 import numpy as np
 
-from gluon_cnn.checks import whole_number
+from gluon_cnn.checks import brief, whole_number
 from gluon_cnn.data.augment import augment as augment_images
 from gluon_cnn.data.fashion_mnist import read_fashion_mnist
 from gluon_cnn.errors import SettingError
@@ -93,7 +93,10 @@ def _first(part, name, size):
 
 
 def _checked_part(part):
-    number, parts = part
+    try:
+        number, parts = part
+    except (TypeError, ValueError):
+        raise SettingError(f"part is {brief(part)}; it must be a number and how many there are.", "part") from None
     if whole_number("part", number, smallest=0) >= whole_number("part", parts):
         raise SettingError(f"part is {part}; the first number counts from 0 and must be below the second.", "part")
     return int(number), int(parts)

@@ -89,8 +89,14 @@ def read_fashion_mnist(root=None, release=None):
     return Dataset(info, read_part(directory, "train"), read_part(directory, "t10k"))
 
 
-def read_sample(_root=None, release=None):
-    """The sample in this package, wherever the full data set is."""
+def read_sample(root=None, release=None):
+    """The sample in this package, wherever the full data set is; a DataError if it is to be read from elsewhere."""
+    if root is not None and Path(root).expanduser().resolve() != SAMPLE:
+        raise DataError(
+            f"data_dir is {root}, but the sample is in this package: leave the directory out, or use the full data.",
+            "data_dir",
+            "data",
+        )
     return read_fashion_mnist(SAMPLE, release)
 
 

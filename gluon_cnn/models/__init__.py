@@ -1,7 +1,9 @@
 """The book's networks, those of model zoos, and your own, by their names. Looking up a name does not import MXNet."""
 
 import importlib
+import os
 
+from gluon_cnn.checks import brief
 from gluon_cnn.errors import ModelError
 
 __all__ = ["canonical_name", "find_network", "get_model", "list_models"]
@@ -30,13 +32,15 @@ def canonical_name(name):
     ModelError
         If there is no such network.
     """
+    if not isinstance(name, (str, os.PathLike)):
+        raise ModelError(f"model is {brief(name)}; it must be the name of a network.", "model")
     name = str(name)
     if ":" not in name:
         lower = _OTHER_NAMES.get(name.lower(), name.lower())
         if lower not in _MODULES:
             raise ModelError(
-                f"There is no network {name!r}; use one of {', '.join(list_models())}, gluoncv:NAME, gluon:NAME, or "
-                "FILE.py:FUNCTION.",
+                f"There is no network {brief(name)}; use one of {', '.join(list_models())}, gluoncv:NAME, gluon:NAME, "
+                "or FILE.py:FUNCTION.",
                 "model",
             )
         return lower

@@ -2,6 +2,7 @@
 
 from mxnet.gluon import nn
 
+from gluon_cnn.checks import whole_number
 from gluon_cnn.models.dropout import Dropout
 from gluon_cnn.models.network import Network
 from gluon_cnn.models.sequential import named_sequential
@@ -27,6 +28,7 @@ def alexnet(*, num_classes=10, padding=0, hybrid=False):
     nn.Sequential or nn.HybridSequential
         Takes N×C×H×W (1×224×224 in the book, then 46,764,746 parameters), gives N×num_classes logits.
     """
+    num_classes, padding = whole_number("num_classes", num_classes), whole_number("padding", padding)
     net = named_sequential("AlexNet", hybrid)
     net.add(
         # A window of 11 and a stride of 4: the garments fill far more pixels than LeNet's digits.

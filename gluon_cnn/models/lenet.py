@@ -2,7 +2,7 @@
 
 from mxnet.gluon import nn
 
-from gluon_cnn.errors import ModelError
+from gluon_cnn.checks import choice, whole_number
 from gluon_cnn.models.network import Network
 from gluon_cnn.models.sequential import named_sequential
 from gluon_cnn.recipe import EDITIONS
@@ -32,11 +32,10 @@ def lenet(*, num_classes=10, edition="zh-v1", hybrid=False):
 
     Raises
     ------
-    ModelError
-        For another edition.
+    SettingError
+        For another edition, or a number of classes out of range.
     """
-    if edition not in EDITIONS:
-        raise ModelError(f"LeNet has no edition {edition!r}; use one of {', '.join(EDITIONS)}.", "edition")
+    num_classes, edition = whole_number("num_classes", num_classes), choice("edition", edition, EDITIONS)
     padding, pool = EDITIONS[edition].lenet_padding, _POOLINGS[EDITIONS[edition].lenet_pooling]
     net = named_sequential("LeNet", hybrid)
     net.add(

@@ -2,6 +2,7 @@
 
 from mxnet.gluon import nn
 
+from gluon_cnn.checks import whole_number, whole_numbers
 from gluon_cnn.models.dropout import Dropout
 from gluon_cnn.models.network import Network
 from gluon_cnn.models.sequential import named_sequential, sequential
@@ -31,6 +32,9 @@ def nin_block(num_channels, kernel_size, strides, padding, *, num_mlp_layers=2, 
     nn.Sequential or nn.HybridSequential
         N×C×H×W to N×num_channels×H'×W', where H' = ⌊(H + 2·padding − kernel_size) / strides⌋ + 1.
     """
+    num_channels = whole_number("num_channels", num_channels)
+    kernel_size, strides = whole_numbers("kernel_size", kernel_size), whole_numbers("strides", strides)
+    padding, num_mlp_layers = whole_numbers("padding", padding), whole_number("num_mlp_layers", num_mlp_layers)
     activations = ["relu"] * num_mlp_layers + ["relu" if final_relu else None]
     block = sequential(hybrid)
     block.add(nn.Conv2D(num_channels, kernel_size, strides, padding, activation=activations[0]))
@@ -58,6 +62,7 @@ def nin(*, num_classes=10, num_mlp_layers=2, final_relu=True, hybrid=False):
     nn.Sequential or nn.HybridSequential
         Takes N×C×H×W (1×224×224 in the book), gives N×num_classes logits.
     """
+    num_classes = whole_number("num_classes", num_classes)
     options = {"num_mlp_layers": num_mlp_layers, "hybrid": hybrid}
     net = named_sequential("NiN", hybrid)
     net.add(

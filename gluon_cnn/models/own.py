@@ -1,5 +1,6 @@
 """Networks of your own: ``mynet.py:net`` stands for the block that the function ``net`` in that file returns."""
 
+import dataclasses
 import functools
 import hashlib
 import inspect
@@ -11,8 +12,12 @@ from mxnet.gluon import Block
 from gluon_cnn.data import FASHION_MNIST
 from gluon_cnn.errors import ModelError
 from gluon_cnn.models.network import Network
+from gluon_cnn.recipe import Recipe
 
 __all__ = ["own_network", "source_of"]
+
+#: Names that no option can have, because a recipe's settings have them.
+_TAKEN = {field.name for field in dataclasses.fields(Recipe)} - {"edition"}
 
 
 def source_of(name):
@@ -24,9 +29,9 @@ def source_of(name):
 def own_network(name):
     """The record of a network of your own, as for :func:`gluon_cnn.models.find_network`.
 
-    The function's arguments are the network's options, so each needs a default. ``num_classes`` and
-    ``hybrid`` are passed to it if it has them. A run keeps a copy of this one file, so whatever the file
-    imports must be installed.
+    The function's arguments are the network's options, so each needs a default, and a name that no setting of a recipe
+    has. ``num_classes``, ``hybrid`` and ``edition`` are passed to it if it has them. A run keeps a copy of this one
+    file, so whatever the file imports must be installed.
 
     Raises
     ------
@@ -39,8 +44,7 @@ def own_network(name):
     function = _names_in(path, source).get(function_name)
     if not callable(function):
         raise ModelError(f"{path} has no function {function_name!r}: name one that returns the network.", "model")
-    arguments = inspect.signature(function).parameters
-    _refuse_arguments_without_default(name, arguments)
+    arguments = _arguments(name, function)
 
     def build(**options):
         if "hybrid" not in arguments:
@@ -53,19 +57,29 @@ def own_network(name):
             raise ModelError(f"{name} returned {type(net).__name__}, not a Gluon block: return a block.", "model")
         return net
 
-    build.__kwdefaults__ = {option: a.default for option, a in arguments.items() if a.default is not a.empty}
+    build.__kwdefaults__ = {option: argument.default for option, argument in arguments.items()}
     build.__kwdefaults__.setdefault("hybrid", False)
     return Network(name, build, side=FASHION_MNIST.side, source=hashlib.sha256(source).hexdigest())
 
 
-def _refuse_arguments_without_default(name, arguments):
-    needed = [
-        argument.name
-        for argument in arguments.values()
-        if argument.default is argument.empty and argument.kind not in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD)
-    ]
+def _arguments(name, function):
+    """A function's arguments by name; a ModelError if one of them could not be given, or needs to be."""
+    try:
+        arguments = inspect.signature(function).parameters
+    except (TypeError, ValueError):  # written in C
+        raise ModelError(f"{name} does not say which arguments it has: name a function in Python.", "model") from None
+    arguments = {
+        name: argument
+        for name, argument in arguments.items()
+        if argument.kind not in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD)
+    }
+    needed = [argument.name for argument in arguments.values() if argument.default is argument.empty]
     if needed:
         raise ModelError(f"{name} has no default for {', '.join(needed)}: give it one.", "model")
+    taken = [argument for argument in arguments if argument in _TAKEN]
+    if taken:
+        raise ModelError(f"{name} has an argument {taken[0]}, which is the name of a setting: rename it.", "model")
+    return {name: a for name, a in arguments.items() if a.kind is not a.POSITIONAL_ONLY}
 
 
 def _read(path):

@@ -2,6 +2,7 @@
 
 from mxnet.gluon import nn
 
+from gluon_cnn.checks import whole_number, whole_numbers
 from gluon_cnn.models.sequential import named_sequential, sequential
 
 __all__ = ["Residual", "resnet18"]
@@ -24,6 +25,7 @@ class Residual(nn.HybridBlock):
 
     def __init__(self, num_channels, use_1x1conv=False, strides=1, **kwargs):
         super().__init__(**kwargs)
+        num_channels, strides = whole_number("num_channels", num_channels), whole_numbers("strides", strides)
         self.conv1 = nn.Conv2D(num_channels, kernel_size=3, padding=1, strides=strides)
         self.conv2 = nn.Conv2D(num_channels, kernel_size=3, padding=1)
         self.conv3 = nn.Conv2D(num_channels, kernel_size=1, strides=strides) if use_1x1conv else None
@@ -54,6 +56,7 @@ def resnet18(num_classes, *, hybrid=False):
     nn.Sequential or nn.HybridSequential
         Takes N×C×H×W, gives N×num_classes logits.
     """
+    num_classes = whole_number("num_classes", num_classes)
     net = named_sequential("ResNet-18", hybrid)
     net.add(nn.Conv2D(64, kernel_size=3, strides=1, padding=1), nn.BatchNorm(), nn.Activation("relu"))
     for number, num_channels in enumerate((64, 128, 256, 512)):

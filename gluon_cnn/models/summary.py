@@ -12,12 +12,12 @@ import mxnet as mx
 from mxnet.gluon import nn
 from mxnet.gluon.nn.conv_layers import _Conv
 
+from gluon_cnn.checks import MOST, brief
 from gluon_cnn.errors import ModelError
 from gluon_cnn.models.sequential import check_images
 
 __all__ = ["Summary", "SummaryRow", "summary"]
 
-_MOST = 2**31 - 1  # numbers in an array, and the size of an axis, that MXNet counts right
 # Words in the names of MXNet's operators that multiply and add, or of which nobody knows what they do.
 _MULTIPLY = ("convolution", "correlation", "connected", "dot", "gemm", "syrk", "trmm", "matmul", "selfatt", "encdec")
 _MULTIPLY += ("einsum", "rnn", "custom", "subgraph", "foreach", "while_loop", "_cond")
@@ -93,10 +93,12 @@ def summary(net, shape):
         If a batch of that shape does not fit the network, a layer cannot be traced by Gluon's symbols, or an image
         becomes more numbers than an array of MXNet's can have.
     """
-    shape = tuple(shape)
-    whole = all(isinstance(size, numbers.Integral) and 1 <= size <= _MOST for size in shape)
-    if len(shape) != 4 or not whole:
-        raise ModelError(f"shape is {shape}; a summary needs four sizes, (N, C, H, W), each 1 or more and below 2^31.")
+    sizes = list(shape) if isinstance(shape, (tuple, list)) else []
+    if len(sizes) != 4 or not all(isinstance(size, numbers.Integral) and 1 <= size <= MOST for size in sizes):
+        raise ModelError(
+            f"shape is {brief(shape)}; a summary needs four sizes, (N, C, H, W), each 1 or more and below 2^31."
+        )
+    shape = tuple(map(int, sizes))
     if getattr(net, "network_name", None):
         check_images(net, net.network_name, shape)
     _refuse_large("the input", shape, shape)
@@ -238,9 +240,9 @@ def _multiplies(node):
 def _refuse_large(name, sizes, shape):
     """Raise a ModelError if an image becomes so many numbers that the sizes which MXNet infers of it are wrong."""
     each = math.prod(sizes) // shape[0]
-    if each > _MOST:
+    if each > MOST:
         raise ModelError(
-            f"An input of shape {shape} does not fit at {name} ({each:,} numbers of an image, {_MOST:,} at most): use "
+            f"An input of shape {shape} does not fit at {name} ({each:,} numbers of an image, {MOST:,} at most): use "
             "another size.",
             "side",
         )

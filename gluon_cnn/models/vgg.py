@@ -4,6 +4,7 @@ import functools
 
 from mxnet.gluon import nn
 
+from gluon_cnn.checks import brief, whole_number
 from gluon_cnn.errors import ModelError
 from gluon_cnn.models.dropout import Dropout
 from gluon_cnn.models.network import Network
@@ -32,6 +33,7 @@ def vgg_block(num_convs, num_channels, *, hybrid=False):
     nn.Sequential or nn.HybridSequential
         N×C×H×W to N×num_channels×⌊H/2⌋×⌊W/2⌋.
     """
+    num_convs, num_channels = whole_number("num_convs", num_convs), whole_number("num_channels", num_channels)
     block = sequential(hybrid)
     for _ in range(num_convs):
         block.add(nn.Conv2D(num_channels, kernel_size=3, padding=1, activation="relu"))
@@ -56,6 +58,14 @@ def vgg(conv_arch, *, num_classes=10, hybrid=False):
     nn.Sequential or nn.HybridSequential
         Takes N×C×H×W (1×224×224 in the book), gives N×num_classes logits.
     """
+    num_classes = whole_number("num_classes", num_classes)
+    try:
+        conv_arch = [(num_convs, num_channels) for num_convs, num_channels in conv_arch]
+    except (TypeError, ValueError):
+        raise ModelError(
+            f"conv_arch is {brief(conv_arch)}; it must be pairs of whole numbers, (num_convs, num_channels).",
+            "conv_arch",
+        ) from None
     net = named_sequential("VGG", hybrid)
     for num_convs, num_channels in conv_arch:
         net.add(vgg_block(num_convs, num_channels, hybrid=hybrid))
@@ -86,11 +96,10 @@ def vgg11(*, ratio=4, num_classes=10, hybrid=False):
 
     Raises
     ------
-    ModelError
+    SettingError
         If ``ratio`` is not from 1 to 64.
     """
-    if not 1 <= ratio <= 64:
-        raise ModelError(f"VGG-11's ratio is {ratio}; it divides 64 channels or more, so use 1 to 64.", "ratio")
+    ratio = whole_number("ratio", ratio)
     conv_arch = [(num_convs, num_channels // ratio) for num_convs, num_channels in _VGG11]
     return vgg(conv_arch, num_classes=num_classes, hybrid=hybrid)
 

@@ -9,6 +9,7 @@ import mxnet as mx
 from mxnet.gluon import nn
 from mxnet.gluon.model_zoo import vision
 
+from gluon_cnn.checks import brief, whole_number
 from gluon_cnn.errors import ModelError
 from gluon_cnn.models.network import Network
 
@@ -61,7 +62,7 @@ def zoo_name(name):
     zoo, _, wanted = str(name).lower().partition(":")
     if zoo not in _ZOOS:
         raise ModelError(
-            f"There is no model zoo {zoo!r}; write {' or '.join(f'{zoo}:NAME' for zoo in _ZOOS)}.", "model"
+            f"There is no model zoo {brief(zoo)}; write {' or '.join(f'{zoo}:NAME' for zoo in _ZOOS)}.", "model"
         )
     whose, names_of = _ZOOS[zoo]
     classifiers, others = names_of()
@@ -73,7 +74,7 @@ def zoo_name(name):
                 f"per class for a batch of images; the nearest that do are {nearest}.",
                 "model",
             )
-        raise ModelError(f"There is no network {wanted!r} in {whose}; the nearest are {nearest}.", "model")
+        raise ModelError(f"There is no network {brief(wanted)} in {whose}; the nearest are {nearest}.", "model")
     return f"{zoo}:{wanted}"
 
 
@@ -128,6 +129,7 @@ def _build(name, num_classes):
     ModelError
         Under ``npx.set_np()``: these networks were not written for its arrays.
     """
+    num_classes = whole_number("num_classes", num_classes)
     if mx.util.is_np_array():
         raise ModelError(f"{name} takes mx.nd arrays only: call npx.reset_np() first, and use MXNet 1.9.1.")
     from mxnet.gluon.contrib.nn import HybridConcurrent, Identity  # MXNet 2 has them elsewhere

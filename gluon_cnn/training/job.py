@@ -19,7 +19,7 @@ import time
 import mxnet as mx
 import numpy as np
 
-from gluon_cnn.checks import choice, positive
+from gluon_cnn.checks import choice, number
 from gluon_cnn.errors import JobFailed, RunStopped, SettingError
 from gluon_cnn.training.settings import DIST_TIMEOUT, KVSTORES
 
@@ -60,7 +60,7 @@ class Job:
     """
 
     def __init__(self, kvstore="device", timeout=DIST_TIMEOUT):
-        self.kvstore, self.timeout = choice("kvstore", kvstore, KVSTORES), positive("dist_timeout", timeout)
+        self.kvstore, self.timeout = choice("kvstore", kvstore, KVSTORES), number("dist_timeout", timeout)
         self.store, self.rank, self.workers = kvstore, 0, 1
         self._deadline = math.inf
         self._has_voted = False

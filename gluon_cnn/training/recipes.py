@@ -1,17 +1,18 @@
 """The book's recipe of each network, what a recipe changes in it, and whether a recipe can be trained."""
 
+import contextlib
 import dataclasses
 import hashlib
 import inspect
-import math
+from pathlib import Path
 
 import mxnet as mx
 
-from gluon_cnn.checks import choice, whole_number
+from gluon_cnn.checks import MOST, choice, plain, whole_number
 from gluon_cnn.data import DATA_SETS
 from gluon_cnn.errors import ModelError, SettingError
 from gluon_cnn.models import canonical_name, find_network
-from gluon_cnn.recipe import CHANGEABLE, EDITIONS, PUBLISHED_EDITIONS, Recipe, shown
+from gluon_cnn.recipe import CHANGEABLE, EDITIONS, PUBLISHED_EDITIONS, Recipe, as_options, shown
 from gluon_cnn.training.directory import BookRecipe
 
 __all__ = [
@@ -66,9 +67,11 @@ def get_recipe(model, edition=None, **changes):
         values.update(epochs=record.epochs, optimizer=record.optimizer)
         values.update({key: getattr(record, key) for key in ("batch_size", "lr") if getattr(record, key) is not None})
     fields = {field.name for field in dataclasses.fields(Recipe)}
-    options = {**changes.pop("options", {}), **{key: changes.pop(key) for key in list(changes) if key not in fields}}
+    own = {key: changes.pop(key) for key in list(changes) if key not in fields}
     values.update(changes)
-    values["options"] = changed_options(network, options, values.get("data", "full"))
+    values["side"] = whole_number("side", values["side"])
+    values["data"] = choice("data", values.get("data", "full"), DATA_SETS)
+    values["options"] = changed_options(name, {**as_options(values.get("options", {})), **own}, values["data"])
     values.setdefault("source", network.source)
     values.setdefault("init", "own" if _unpublished(network, edition, values) else "published")
     recipe = Recipe(name, edition, **values)
@@ -76,13 +79,17 @@ def get_recipe(model, edition=None, **changes):
     return recipe
 
 
-def changed_options(network, options, data):
-    """Those of some options that are not what the network is built with anyway: its own defaults, and as many classes
-    as the data set has."""
-    usual = dict(network.defaults)
+def changed_options(model, options, data):
+    """Those of some options that are not what a network is built with anyway: its own defaults, and as many classes as
+    the data set has. A SettingError if the network has no such option, or the option cannot have the value."""
+    usual = {}
+    for name, default in find_network(model).defaults.items():
+        with contextlib.suppress(SettingError):  # any object can be a default
+            usual[name] = plain(name, default)
     if "num_classes" in usual and data in DATA_SETS:
         usual["num_classes"] = len(DATA_SETS[data].info.classes)
-    return {name: value for name, value in options.items() if name not in usual or value != usual[name]}
+    checked = _checked_options(model, options)
+    return {name: value for name, value in checked.items() if name not in usual or value != usual[name]}
 
 
 def _unpublished(network, edition, values):
@@ -103,47 +110,66 @@ def check_recipe(recipe):
     network = find_network(recipe.model)
     if recipe.source != network.source:
         raise ModelError(f"{recipe.model} is not the file that the recipe was made for: restore it.", "model")
-    _check_options(recipe, network)
+    _checked_options(recipe.model, recipe.options)
     choice("optimizer", recipe.optimizer, OPTIMIZERS)
-    if recipe.momentum:
-        optimizer = mx.optimizer.Optimizer.opt_registry[recipe.optimizer]
-        if "momentum" not in inspect.signature(optimizer.__init__).parameters:
-            raise SettingError(
-                f"momentum is {recipe.momentum}, but {recipe.optimizer} has none: leave it out.", "momentum"
-            )
-    releases = DATA_SETS[choice("data", recipe.data, DATA_SETS)].releases
-    if recipe.release is not None and len(releases) < 2 and recipe.release not in releases:
-        has = f"is of the {releases[0]} release only" if releases else "has no releases"
-        raise SettingError(
-            f"release is {shown(recipe.release)}, but the {recipe.data} data set {has}: leave it out.", "release"
-        )
-    if recipe.release is not None:
-        choice("release", recipe.release, releases)
+    if recipe.momentum and not _has_momentum(recipe.optimizer):
+        raise SettingError(f"momentum is {recipe.momentum}, but {recipe.optimizer} has none: leave it out.", "momentum")
+    _check_release(recipe.release, recipe.data)
     values = {"side": recipe.side, "options": recipe.options}
     reason = _unpublished(network, recipe.edition, values) if recipe.init == "published" else None
     if reason:
         raise SettingError(f"init is 'published', but {reason}: use 'own'.", "init")
 
 
-def _check_options(recipe, network):
+def _check_release(release, data):
+    releases = DATA_SETS[choice("data", data, DATA_SETS)].releases
+    if release is None:
+        return
+    if len(releases) < 2 and release not in releases:
+        has = f"is of the {releases[0]} release only" if releases else "has no releases"
+        raise SettingError(f"release is {shown(release)}, but the {data} data set {has}: leave it out.", "release")
+    choice("release", release, releases)
+
+
+def _has_momentum(optimizer):
+    if optimizer == "dcasgd":  # MXNet's own fails with it
+        return False
+    kinds = mx.optimizer.Optimizer.opt_registry[optimizer].__mro__  # ccsgd passes its arguments on to sgd
+    return any("momentum" in inspect.signature(kind.__init__).parameters for kind in kinds)
+
+
+def _checked_options(model, options):
+    network, checked = find_network(model), {}
     known = network.defaults
-    for name, value in recipe.options.items():
+    for name, value in options.items():
         if name not in known:
-            options = f"{recipe.name} has the options {', '.join(known)}" if known else f"{recipe.name} has none"
-            raise SettingError(f"There is no setting {name}: a recipe has {', '.join(CHANGEABLE)}; {options}.")
+            has = f"has the options {', '.join(known)}" if known else "has none"
+            raise SettingError(
+                f"There is no setting {name}: a recipe has {', '.join(CHANGEABLE)}; {Path(model).name} {has}."
+            )
         if isinstance(known[name], bool):
-            choice(name, value, (True, False))
+            checked[name] = choice(name, value, (True, False))
         elif isinstance(known[name], int):
-            whole_number(name, value, smallest=0)
-        elif isinstance(value, float) and not math.isfinite(value):
-            raise SettingError(f"{name} is {value}; it must be a finite number.", name)
+            ends = (-MOST, MOST) if network.source else ()  # what a function of your own takes, it knows itself
+            checked[name] = whole_number(name, value, *ends)
+        else:
+            checked[name] = plain(name, value)
+    return checked
 
 
 def network_options(recipe):
     """What the network's own function is called with."""
     takes = find_network(recipe.model).build.__kwdefaults__ or {}
     own = {"edition": recipe.edition} if "edition" in takes and recipe.edition else {}
-    return {**own, **recipe.options}
+    options = {
+        name: _as_tuple(value) if isinstance(takes[name], tuple) else value
+        for name, value in _checked_options(recipe.model, recipe.options).items()
+    }
+    return {**own, **options}
+
+
+def _as_tuple(value):
+    return tuple(map(_as_tuple, value)) if isinstance(value, list) else value
 
 
 def quick_changes(model):

@@ -50,7 +50,7 @@ class Settings:
     def check(self):
         """Raise a SettingError if a setting has a value that it cannot have, on this machine."""
         choice("kvstore", self.kvstore, KVSTORES)
-        if self.threads not in (None, AUTO):
+        if self.threads is not None and not (isinstance(self.threads, str) and self.threads == AUTO):
             check_threads(self.threads)
         if self.checkpoint_every is not None:
             whole_number("checkpoint_every", self.checkpoint_every)

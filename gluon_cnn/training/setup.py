@@ -1,5 +1,8 @@
 """From a recipe to everything that its training needs: data, network, initial weights, trainer."""
 
+import contextlib
+import io
+import logging
 from typing import Any, Callable, NamedTuple, Optional
 
 import mxnet as mx
@@ -137,12 +140,15 @@ def _initialize(net, recipe, dataset, devices):
     if not recipe.source:
         initialize_from_seed(net, recipe.seed, shape, ctx=devices)
         return
+    printed = io.StringIO()
     try:
-        initialize_from_seed(net, recipe.seed, shape, ctx=devices)
-        zeros = mx.np.zeros if mx.util.is_np_array() else mx.nd.zeros
-        output = net(zeros(shape, ctx=devices[0]))
-        given = output.shape  # which also waits for what the output is made of
-        output.wait_to_read()
+        with contextlib.redirect_stdout(printed):  # MXNet prints the shapes that do not fit
+            initialize_from_seed(net, recipe.seed, shape, ctx=devices)
+            zeros = mx.np.zeros if mx.util.is_np_array() else mx.nd.zeros
+            output = net(zeros(shape, ctx=devices[0]))
+            given = output.shape  # which also waits for what the output is made of
+            output.wait_to_read()
+        print(printed.getvalue(), end="")  # by the network itself
     except GluonCNNError:
         raise
     except Exception as error:  # whatever somebody's network can raise
@@ -179,4 +185,13 @@ def make_trainer(net, recipe, kvstore="device"):
     # Where servers only add up, every worker has an optimizer of its own, whose state can be saved. And in mixed
     # precision it is the trainer that leaves out a step whose gradients overflow.
     update_on_kvstore = False if recipe.amp or getattr(kvstore, "type", kvstore) == "dist_sync" else None
-    return gluon.Trainer(parameters, recipe.optimizer, options, kvstore=kvstore, update_on_kvstore=update_on_kvstore)
+    # lbsgd logs that it begins. Where the root logger has no handler, Python would then give it one, which prints the
+    # whole run a second time.
+    root, nowhere = logging.getLogger(), logging.NullHandler()
+    root.addHandler(nowhere)
+    try:
+        return gluon.Trainer(
+            parameters, recipe.optimizer, options, kvstore=kvstore, update_on_kvstore=update_on_kvstore
+        )
+    finally:
+        root.removeHandler(nowhere)

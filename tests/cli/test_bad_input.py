@@ -140,10 +140,6 @@ def test_run_without_a_checkpoint_says_so(lenet_run, tmp_path, fails):
     assert "has no checkpoint yet: resume its training." in fails("evaluate", tmp_path)
 
 
-def test_what_only_mxnet_refuses_is_one_line(tmp_path, fails):
-    assert "MXNet failed: " in fails("train", "lenet", *SMALL_RUN, "--lr", "1e300", "--out", tmp_path / "run")
-
-
 def test_file_that_is_no_picture_is_named(lenet_run, tmp_path, fails):
     (tmp_path / "picture.png").write_text("no picture")
     assert "cannot be read as a picture" in fails("predict", lenet_run, tmp_path / "picture.png")

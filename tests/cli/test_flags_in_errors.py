@@ -2,6 +2,7 @@
 
 import signal
 
+import mxnet as mx
 import pytest
 
 from gluon_cnn.cli.failures import explain, in_flags
@@ -68,6 +69,7 @@ def test_unknown_network_has_no_options(train_parser):
         (SettingError("Wrong.", "lr"), "Wrong (--lr).", 1),
         (RunStopped("stopped", signal.SIGTERM), "stopped", 143),
         (KeyboardInterrupt(), "interrupted.", 130),
+        (mx.MXNetError("Traceback:\n  in C++\n  too little memory\n"), "MXNet failed: too little memory", 1),
         (OSError(28, "No space left on device", "a\nb"), "a b: No space left on device.", 1),
         (ValueError("a bug"), None, None),
         (ModuleNotFoundError("No module named 'other'", name="other"), None, None),

@@ -182,8 +182,8 @@ def test_names_in_any_case_and_the_books_vgg():
             lambda: get_model("nin", ratio=4),
             "nin has no option ratio; it has num_classes, num_mlp_layers, final_relu",
         ),
-        (lambda: gluon_cnn.lenet(edition="fr"), "use one of zh-v1, en"),
-        (lambda: gluon_cnn.vgg11(ratio=0), "use 1 to 64"),
+        (lambda: gluon_cnn.lenet(edition="fr"), "must be one of zh-v1, en"),
+        (lambda: gluon_cnn.vgg11(ratio=0), "ratio is 0; it must be a whole number of 1 or more"),
     ],
 )
 def test_wrong_names_and_options(call, message):

@@ -62,7 +62,7 @@ def test_options_may_be_tuples(tmp_path, source):
     with pytest.raises(RunStopped), interrupted_after(2):
         train_run(run, command="", quiet=True)
     assert len(run.resume(quiet=True)) == 2
-    assert load_run(run.directory).network()[1]._kwargs["kernel"] == [2, 3]
+    assert load_run(run.directory).network()[1]._kwargs["kernel"] == (2, 3)
 
 
 def test_file_may_change_while_it_is_trained(tmp_path, source, monkeypatch):
