@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import re
+import sys
 
 from gluon_cnn.cli.changes import FIELDS
 from gluon_cnn.cli.values import as_text, number_or_auto, path, typed
@@ -53,6 +54,10 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message):
         raise SettingError(f"{message}; see {self.prog} --help.")
+
+    def exit(self, status=0, message=None):
+        sys.stdout.flush()  # the help text, here, where it is said if that cannot be written
+        super().exit(status, message)
 
     def flag_of(self, setting):
         """The flag of a setting, such as ``--resize`` of ``side``; None if it has none."""

@@ -113,7 +113,7 @@ def find_fashion_mnist(root=None, *, get=True):
         If ``root`` does not hold the files, or they cannot be downloaded.
     """
     if root is not None:
-        return _given_directory(Path(root).expanduser().resolve())
+        return _given_directory(_expanded(root).resolve())
     home = data_home()
     for place in (home, DEBIAN_PLACE):
         if not _missing(place):
@@ -126,8 +126,19 @@ def find_fashion_mnist(root=None, *, get=True):
 
 def data_home():
     """The directory that the files are downloaded to."""
-    home = os.environ.get("MXNET_HOME") or "~/.mxnet"
-    return Path(home).expanduser() / "datasets" / "fashion-mnist"
+    return _expanded(os.environ.get("MXNET_HOME") or "~/.mxnet") / "datasets" / "fashion-mnist"
+
+
+def _expanded(path):
+    """A path with the home directory in the place of its ``~``."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise DataError(
+            f"{path} is in the home directory of a user who has none: set MXNET_HOME to a directory for data sets, or "
+            "name the one with the data.",
+            "data_dir",
+        ) from None
 
 
 def _given_directory(directory):

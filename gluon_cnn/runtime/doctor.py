@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from gluon_cnn.runtime.cores import usable_cores
 from gluon_cnn.runtime.cuda import CPU_BUILD, NO_KERNELS, cuda_libraries, has_kernels
-from gluon_cnn.runtime.installation import INSTALL_HINT, mxnet_wheels
+from gluon_cnn.runtime.installation import INSTALL_HINT, install_hint, mxnet_wheels
 from gluon_cnn.runtime.nvidia import NoAnswer, nvidia_smi
 from gluon_cnn.runtime.openmp import overruled_variables, thread_restriction, threads
 
@@ -244,7 +244,7 @@ def _cuda_libraries():
             except OSError:
                 missing.append(library)
     if missing:
-        return Finding("CUDA", f"{', '.join(missing)} missing", "problem", "pip install gluon-cnn[cu112]")
+        return Finding("CUDA", f"{', '.join(missing)} missing", "problem", install_hint("cu112"))
     folders = {str(path.parents[2]) for path in paths.values() if path is not None}
     value = f"{len(paths) - len(elsewhere)} of {len(paths)} libraries in {', '.join(sorted(folders)) or 'packages'}"
     return Finding("CUDA", value + (f"; {', '.join(elsewhere)} where the system looks" if elsewhere else ""))
