@@ -25,12 +25,12 @@ from gluon_cnn.cli.failures import explain
 from gluon_cnn.cli.parser import Parser, examples
 from gluon_cnn.cli.terminal import (
     complain,
+    discard_unwritable,
     let_libraries_warn,
     log_to_terminal,
     open_streams,
     print_any_character,
     stop_printing,
-    unwritable,
 )
 
 __all__ = ["COMMANDS", "main"]
@@ -71,10 +71,11 @@ def main(argv=None, *, model=None):
         stop_printing()
         return 0
     except (Exception, KeyboardInterrupt) as error:
-        explained = explain(error, parser, model, output=unwritable())
+        explained = explain(error, parser, model)
         if explained is None:
             raise
         line, code = explained
+        discard_unwritable()
         complain(f"gluon-cnn: {line}")
         return code
 

@@ -9,7 +9,7 @@ from gluon_cnn.runtime import INSTALL_HINT
 __all__ = ["explain", "in_flags"]
 
 
-def explain(error, parser, model=None, output=None):
+def explain(error, parser, model=None):
     """One line about an error and the exit code; None for an unexpected error.
 
     Parameters
@@ -19,8 +19,6 @@ def explain(error, parser, model=None, output=None):
         Of the command that failed; its flags are named.
     model : str, optional
         The network that it is about.
-    output : str, optional
-        Why standard output cannot be written, if it cannot.
 
     Returns
     -------
@@ -36,10 +34,8 @@ def explain(error, parser, model=None, output=None):
         return f"MXNet failed: {str(error).strip().splitlines()[-1].strip()}", 1
     if isinstance(error, ModuleNotFoundError) and error.name == "mxnet":
         return f"MXNet is not installed: {INSTALL_HINT}.", 1
-    if isinstance(error, OSError) and output and not error.filename:
-        return f"standard output cannot be written ({output}).", 1
     if isinstance(error, OSError):  # a disk that fills up, a directory that goes away
-        return _one_line(f"{error.filename or 'a file'}: {error.strerror or error}."), 1
+        return _one_line(f"{error.filename or 'standard output or a file'}: {error.strerror or error}."), 1
     return None
 
 

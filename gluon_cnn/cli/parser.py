@@ -59,6 +59,9 @@ class Parser(argparse.ArgumentParser):
         sys.stdout.flush()  # the help text, here, where it is said if that cannot be written
         super().exit(status, message)
 
+    def _print_message(self, message, file=None):
+        (file or sys.stderr).write(message)  # newer versions of argparse's own hide that it cannot be written
+
     def flag_of(self, setting):
         """The flag of a setting, such as ``--resize`` of ``side``; None if it has none."""
         return next((action.option_strings[-1] for action in self._flags() if action.dest == setting), None)

@@ -7,12 +7,12 @@ import warnings
 
 __all__ = [
     "complain",
+    "discard_unwritable",
     "let_libraries_warn",
     "log_to_terminal",
     "open_streams",
     "print_any_character",
     "stop_printing",
-    "unwritable",
 ]
 
 
@@ -66,14 +66,12 @@ def stop_printing(stream=None):
     os.close(nowhere)
 
 
-def unwritable():
-    """Why standard output cannot be written, after which nothing more is printed to it; None if it can."""
+def discard_unwritable():
+    """Discard what was printed if it cannot be written; Python would try again at its end, and complain."""
     try:
         sys.stdout.flush()
-    except OSError as error:
+    except OSError:
         stop_printing()
-        return error.strerror
-    return None
 
 
 def log_to_terminal(quiet=False):
