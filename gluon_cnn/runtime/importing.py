@@ -9,7 +9,7 @@ import warnings
 
 from gluon_cnn.errors import InstallationError
 from gluon_cnn.runtime.cuda import explain_missing_library, prepare_for_cuda
-from gluon_cnn.runtime.environment import check_variables, variables_in_words
+from gluon_cnn.runtime.environment import check_variables, variables_in_words, wrong_variables
 from gluon_cnn.runtime.installation import INSTALL_HINT
 from gluon_cnn.runtime.openmp import (
     restart_engine_threads,
@@ -44,12 +44,13 @@ def prepare():
     _set_variables()
     sys.meta_path.insert(0, _Finder())
     role = os.environ.get("DMLC_ROLE")
+    if role not in ("server", "scheduler") or wrong_variables():
+        return
     if role == "server":
-        address = os.environ.get("DMLC_PS_ROOT_URI", ""), os.environ.get("DMLC_PS_ROOT_PORT", "")
+        address = os.environ["DMLC_PS_ROOT_URI"], os.environ["DMLC_PS_ROOT_PORT"]
         threading.Thread(target=end_with_scheduler, args=(address,), daemon=True).start()
-    if role in ("server", "scheduler"):
-        with contextlib.suppress(InstallationError):  # the first to use MXNet gets it again, and can report it
-            import_mxnet()
+    with contextlib.suppress(InstallationError):  # the first to use MXNet gets it again, and can report it
+        import_mxnet()
 
 
 def import_mxnet():
