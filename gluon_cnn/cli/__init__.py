@@ -23,7 +23,15 @@ from gluon_cnn.cli import (
 from gluon_cnn.cli.command import command_line
 from gluon_cnn.cli.failures import explain
 from gluon_cnn.cli.parser import Parser, examples
-from gluon_cnn.cli.terminal import log_to_terminal, print_any_character, stop_printing
+from gluon_cnn.cli.terminal import (
+    complain,
+    discard_unwritable,
+    let_libraries_warn,
+    log_to_terminal,
+    open_streams,
+    print_any_character,
+    stop_printing,
+)
 
 __all__ = ["COMMANDS", "main"]
 
@@ -46,7 +54,9 @@ def main(argv=None, *, model=None):
     int
         The exit code.
     """
+    open_streams()
     print_any_character()
+    let_libraries_warn()
     argv = list(sys.argv[1:] if argv is None else argv)
     parser, words = _parser_of(argv, model)
     try:
@@ -54,7 +64,9 @@ def main(argv=None, *, model=None):
         model = getattr(args, "model", None)
         args.command_line = command_line(argv, example=args.example)
         log_to_terminal(args.quiet)
-        return args.handler(args) or 0
+        code = args.handler(args) or 0
+        sys.stdout.flush()
+        return code
     except BrokenPipeError:
         stop_printing()
         return 0
@@ -63,7 +75,8 @@ def main(argv=None, *, model=None):
         if explained is None:
             raise
         line, code = explained
-        print(f"gluon-cnn: {line}", file=sys.stderr)
+        discard_unwritable()
+        complain(f"gluon-cnn: {line}")
         return code
 
 

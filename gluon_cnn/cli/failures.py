@@ -36,7 +36,7 @@ def explain(error, parser, model=None):
     if isinstance(error, ModuleNotFoundError) and error.name == "mxnet":
         return f"MXNet is not installed: {INSTALL_HINT}.", 1
     if isinstance(error, OSError):  # a disk that fills up, a directory that goes away
-        return _one_line(f"{error.filename or 'a file'}: {error.strerror or error}."), 1
+        return _one_line(f"{error.filename or 'standard output or a file'}: {error.strerror or error}."), 1
     return None
 
 

@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import re
+import sys
 import textwrap
 
 from gluon_cnn.cli.changes import FIELDS
@@ -73,6 +74,13 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message):
         raise SettingError(f"{_cut(message)}; see {self.prog} --help.")
+
+    def exit(self, status=0, message=None):
+        sys.stdout.flush()  # the help text, here, where it is said if that cannot be written
+        super().exit(status, message)
+
+    def _print_message(self, message, file=None):
+        (file or sys.stderr).write(message)  # newer versions of argparse's own hide that it cannot be written
 
     def flag_of(self, setting):
         """The flag of a setting, such as ``--resize`` of ``side``, or of several of it; None if it has none."""

@@ -1,7 +1,10 @@
 """Figures of histories: one run's curves, and samples of runs over the published ones."""
 
+import functools
 import io
+import logging
 import re
+from pathlib import Path
 from typing import Callable, NamedTuple
 
 import numpy as np
@@ -11,6 +14,8 @@ from gluon_cnn.recipe import INITS
 from gluon_cnn.training.history import MEASURES
 
 __all__ = ["comparison_svgs", "sample_label", "save_clouds", "save_comparison", "save_curves"]
+
+log = logging.getLogger(__name__)
 
 # Readable on white and told apart without colour: markers differ as well.
 _LOSS, _TRAIN, _TEST = "#1f4e9c", "#b5541c", "#1b7a43"
@@ -26,6 +31,22 @@ class _Panel(NamedTuple):
     draw: Callable  # draws it into axes
 
 
+def _if_possible(draw):
+    """Make a function draw a figure or, where Matplotlib fails, say so: what it shows is written elsewhere too."""
+
+    @functools.wraps(draw)
+    def attempt(*args):
+        try:
+            return draw(*args)
+        except Exception as error:
+            path = next((f"{argument.name} was" for argument in args if isinstance(argument, Path)), "Figures were")
+            log.warning(f"{path} not drawn: {str(error).strip() or type(error).__name__}")
+            return []
+
+    return attempt
+
+
+@_if_possible
 def save_curves(history, path, title):
     """Draw loss and accuracies by epoch to a PNG.
 
@@ -55,6 +76,7 @@ def save_curves(history, path, title):
     _save(figure, path, title)
 
 
+@_if_possible
 def save_comparison(published, samples, path, title):
     """Draw runs of ours over the range of the published runs to a PNG: a panel for each measure, and if a sample has
     several runs one for their final test accuracies.
@@ -79,6 +101,7 @@ def save_comparison(published, samples, path, title):
     _save(figure, path, title)
 
 
+@_if_possible
 def save_clouds(published, samples, path, title):
     """Draw every run's train loss to a PNG, a panel for each epoch with a scale of its own.
 
@@ -97,6 +120,7 @@ def save_clouds(published, samples, path, title):
     _save(figure, path, title, dpi=110)
 
 
+@_if_possible
 def comparison_svgs(published, samples, name):
     """The panels of :func:`save_comparison` as SVG elements for a page, in the colour of its text and transparent.
 

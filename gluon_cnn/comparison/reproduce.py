@@ -6,8 +6,6 @@ import logging
 from pathlib import Path
 from statistics import median
 
-from tqdm import tqdm
-
 from gluon_cnn.comparison.report import write_report
 from gluon_cnn.comparison.results import has_results, remove_results, write_results
 from gluon_cnn.errors import TrainingDiverged
@@ -94,6 +92,8 @@ def _is_over(run):
 
 def _time_left(to_do, runs):
     """How long the remaining runs will take, estimated from the finished epochs of each network."""
+    from tqdm import tqdm  # here, where an import that fails on a variable can be explained
+
     seconds, unknown = 0.0, []
     for run in to_do:
         same = (other for other in runs if other.recipe.model == run.recipe.model)

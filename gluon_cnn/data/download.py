@@ -5,6 +5,7 @@ import logging
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -13,7 +14,6 @@ from urllib.parse import urlsplit
 import portalocker
 import requests
 import urllib3
-from tqdm import tqdm
 
 from gluon_cnn.errors import DataError
 from gluon_cnn.files import flush_to_disk, open_own
@@ -125,6 +125,8 @@ def _download(url, target, check):
 
 def _transfer(url, part):
     """Append to ``part`` what it lacks; a server that cannot send a range sends everything."""
+    from tqdm import tqdm  # here, where an import that fails on a variable can be explained
+
     have = part.stat().st_size if part.exists() else 0
     headers = {"Accept-Encoding": "identity"}
     if have:
@@ -142,7 +144,14 @@ def _transfer(url, part):
         if (expected or 0) > LARGEST:
             raise _Refused(f"it would send {expected:,} bytes")
         with open_own(part, "ab" if have else "wb") as file, tqdm(
-            desc=part.stem, total=expected, initial=have, unit="B", unit_scale=True, disable=None, leave=False
+            desc=part.stem,
+            file=sys.stderr,
+            total=expected,
+            initial=have,
+            unit="B",
+            unit_scale=True,
+            disable=None,
+            leave=False,
         ) as bar:
             have = _receive(response.raw, file, have, bar)
     if expected is not None and have != expected:

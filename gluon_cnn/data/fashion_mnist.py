@@ -91,7 +91,7 @@ def read_fashion_mnist(root=None, release=None):
 
 def read_sample(root=None, release=None):
     """The sample in this package, wherever the full data set is; a DataError if it is to be read from elsewhere."""
-    if root is not None and Path(root).expanduser().resolve() != SAMPLE:
+    if root is not None and _expanded(root).resolve() != SAMPLE:
         raise DataError(
             f"data_dir is {root}, but the sample is in this package: leave the directory out, or use the full data.",
             "data_dir",
@@ -146,7 +146,7 @@ def find_fashion_mnist(root=None, release=None, *, prefer="second", get=True):
     if release is not None:
         choice("release", release, RELEASES)
     if root is not None:
-        return _given_directory(Path(root).expanduser().resolve(), release)
+        return _given_directory(_expanded(root).resolve(), release)
     found = releases_here()
     for wanted in [release] if release else [prefer, *RELEASES]:
         if wanted in found:
@@ -168,7 +168,7 @@ def releases_here(root=None):
         If the labels in one of them are of no release, or of two, or ``root`` does not hold the files.
     """
     if root is not None:
-        directory = _given_directory(Path(root).expanduser().resolve(), None)
+        directory = _given_directory(_expanded(root).resolve(), None)
         return {release_of(directory): directory}
     places = [data_home(), *map(_own_folder, RELEASES), DEBIAN_PLACE]
     found = {}
@@ -185,8 +185,19 @@ def release_of(directory):
 
 def data_home():
     """Gluon's own place for the files."""
-    home = os.environ.get("MXNET_HOME") or "~/.mxnet"
-    return Path(home).expanduser() / "datasets" / "fashion-mnist"
+    return _expanded(os.environ.get("MXNET_HOME") or "~/.mxnet") / "datasets" / "fashion-mnist"
+
+
+def _expanded(path):
+    """A path with the home directory in the place of its ``~``."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise DataError(
+            f"{path} is in the home directory of a user who has none: set MXNET_HOME to a directory for data sets, or "
+            "name the one with the data.",
+            "data_dir",
+        ) from None
 
 
 def _own_folder(release):

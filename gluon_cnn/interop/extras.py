@@ -3,6 +3,7 @@
 import importlib
 
 from gluon_cnn.errors import InteropError
+from gluon_cnn.runtime import install_hint
 
 __all__ = ["import_extra"]
 
@@ -12,4 +13,4 @@ def import_extra(module, extra):
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise InteropError(f"{module} cannot be imported ({error}): pip install 'gluon-cnn[{extra}]'.") from None
+        raise InteropError(f"{module} cannot be imported ({error}): {install_hint(extra)}.") from None

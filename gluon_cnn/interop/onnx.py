@@ -13,6 +13,7 @@ from gluon_cnn.interop.difference import measure_difference, refuse_difference
 from gluon_cnn.interop.extras import import_extra
 from gluon_cnn.interop.onnx_network import PRODUCER, OnnxNetwork
 from gluon_cnn.interop.onnx_preprocessing import preprocessing
+from gluon_cnn.runtime import install_hint
 
 __all__ = ["write"]
 
@@ -92,7 +93,7 @@ def _convert(net, inputs):
             mx.onnx.export_model(*files, in_types=np.float32, onnx_file_path=str(path), **shapes)
         except ImportError as error:  # a newer onnx lacks some of what the converter imports
             raise InteropError(
-                f"MXNet cannot write ONNX files with onnx {onnx.__version__} ({error}): pip install 'gluon-cnn[onnx]'."
+                f"MXNet cannot write ONNX files with onnx {onnx.__version__} ({error}): {install_hint('onnx')}."
             ) from None
         except AttributeError as error:  # what the converter raises for an operator that it does not know
             raise InteropError(

@@ -5,7 +5,7 @@ import importlib.util
 import os
 from pathlib import Path
 
-from gluon_cnn.runtime.installation import INSTALL_HINT, is_installed
+from gluon_cnn.runtime.installation import INSTALL_HINT, install_hint, is_installed
 
 __all__ = [
     "CPU_BUILD",
@@ -17,7 +17,7 @@ __all__ = [
     "prepare_for_cuda",
 ]
 
-CPU_BUILD = "the CPU build of MXNet is installed: pip uninstall mxnet, then pip install gluon-cnn[cu112]"
+CPU_BUILD = f"the CPU build of MXNet is installed: pip uninstall mxnet, then {install_hint('cu112')}"
 NO_KERNELS = "MXNet 1.9.1's wheels have kernels for 5.0 to 8.9 only: use the CPU or another GPU"
 
 # Folder of the PyPI package below site-packages/nvidia, and the libraries MXNet needs from it, each
@@ -83,7 +83,7 @@ def explain_missing_library(message):
     if library.startswith("libcuda.so"):
         return (
             "The GPU build of MXNet is installed, but this machine has no NVIDIA driver (libcuda.so.1): install the "
-            "driver, or the CPU build with pip uninstall mxnet-cu112 && pip install gluon-cnn[cpu]."
+            f"driver, or the CPU build: pip uninstall mxnet-cu112, then {install_hint('cpu')}."
         )
     if library.startswith("lib") and ".so" in library:
         return f"MXNet cannot be loaded, because {library} is missing: {INSTALL_HINT}."

@@ -17,9 +17,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from gluon_cnn.errors import DataError
 from gluon_cnn.runtime.cores import usable_cores
 from gluon_cnn.runtime.cuda import CPU_BUILD, NO_KERNELS, cuda_libraries, has_kernels
-from gluon_cnn.runtime.installation import INSTALL_HINT, mxnet_wheels
+from gluon_cnn.runtime.environment import wrong_variables
+from gluon_cnn.runtime.installation import INSTALL_HINT, install_hint, mxnet_wheels
 from gluon_cnn.runtime.nvidia import NoAnswer, nvidia_smi
 from gluon_cnn.runtime.openmp import overruled_variables, thread_restriction, threads
 
@@ -66,7 +68,7 @@ def examine(import_error=None, extra=()):
     findings = [_python(), _numpy(), _mxnet(wheels, gpu_build, import_error)]
     if import_error is None:
         findings.append(_features())
-    findings += [_threads(), *_gpus(gpu_build)]
+    findings += [_imports(), *_environment(), _threads(), *_gpus(gpu_build)]
     if gpu_build:
         findings.append(_cuda_libraries())
         if import_error is None:
@@ -99,6 +101,8 @@ def disk(what, find_place, needed, why):
         place = find_place().absolute()
         folder = next(parent for parent in (place, *place.parents) if parent.exists())
         free = shutil.disk_usage(folder).free
+    except DataError as error:  # the home directory of a user who has none
+        return Finding(name, "not found", "problem", str(error).rstrip("."))
     except OSError as error:  # for instance where not even a temporary file can be written
         return Finding(name, f"not found ({error.strerror})", "problem", "make room, or check what is mounted")
     value = f"{free / 1e9:,.1f} GB free in {folder}"
@@ -190,6 +194,15 @@ def _features():
     return Finding("features", f"with {', '.join(on)}; without {', '.join(off) or 'none'}")
 
 
+def _imports():
+    return Finding("imports", "in a program, import gluon_cnn before mxnet, which reads how its threads work only once")
+
+
+def _environment():
+    """A finding for each variable that keeps MXNet from working."""
+    return [Finding("environment", wrong, "problem", "change or unset it") for wrong in wrong_variables()]
+
+
 def _threads():
     number, cores = threads(), usable_cores()
     value = f"{number} for MXNet, cores this process may use: {cores}"
@@ -244,7 +257,7 @@ def _cuda_libraries():
             except OSError:
                 missing.append(library)
     if missing:
-        return Finding("CUDA", f"{', '.join(missing)} missing", "problem", "pip install gluon-cnn[cu112]")
+        return Finding("CUDA", f"{', '.join(missing)} missing", "problem", install_hint("cu112"))
     folders = {str(path.parents[2]) for path in paths.values() if path is not None}
     value = f"{len(paths) - len(elsewhere)} of {len(paths)} libraries in {', '.join(sorted(folders)) or 'packages'}"
     return Finding("CUDA", value + (f"; {', '.join(elsewhere)} where the system looks" if elsewhere else ""))

@@ -2,9 +2,15 @@
 
 import re
 
-__all__ = ["INSTALL_HINT", "is_installed", "mxnet_wheels"]
+__all__ = ["INSTALL_HINT", "install_hint", "is_installed", "mxnet_wheels"]
 
-INSTALL_HINT = "pip install gluon-cnn[cpu], or gluon-cnn[cu112] for an NVIDIA GPU"
+
+def install_hint(extra):
+    """What to type for an extra of this package, which no index has."""
+    return f'pip install ".[{extra}]" in a clone of gluon-cnn'
+
+
+INSTALL_HINT = f'{install_hint("cpu")}, or ".[cu112]" for an NVIDIA GPU'
 
 
 def mxnet_wheels():

@@ -9,6 +9,7 @@ import threading
 import warnings
 
 from gluon_cnn.runtime.cores import usable_cores
+from gluon_cnn.runtime.environment import thread_number
 
 __all__ = [
     "overruled_variables",
@@ -51,14 +52,15 @@ def use_every_core():
         _overrule("OMP_DYNAMIC", "false")
     if not _positive(_read("OMP_MAX_ACTIVE_LEVELS", "1")):
         _overrule("OMP_MAX_ACTIVE_LEVELS", "1")
+    if _CHOSEN_BY_USER and thread_number() is None:
+        return  # the import of MXNet says what is wrong with it
     asked = threads() if _CHOSEN_BY_USER else usable_cores()
     os.environ["OMP_NUM_THREADS"] = str(_granted(asked))
 
 
 def threads():
     """The number of OpenMP threads that the environment asks for."""
-    # OpenMP allows a list, one number for each level of nesting. The first is the one in use; the list ends MXNet.
-    return _positive(os.environ.get("OMP_NUM_THREADS", "").split(",")[0]) or usable_cores()
+    return thread_number() or usable_cores()
 
 
 def thread_restriction():
@@ -124,15 +126,15 @@ def set_threads(number, devices=()):
 
 
 def _set_on_engine(openmp, number, cpus):
+    import mxnet
+
     for cpu in cpus:
         run_on_engine_thread(lambda: openmp.omp_set_num_threads(number), cpu)
+    mxnet.nd.waitall()  # a fork would wait forever for a thread that wants Python's lock
 
 
 def _set_after_fork():
-    import mxnet
-
     _set_on_engine(*_after_fork)
-    mxnet.nd.waitall()  # the next fork would wait forever for a thread that wants Python's lock
 
 
 def restart_engine_threads():

@@ -4,8 +4,6 @@ import logging
 import sys
 import time
 
-from tqdm import tqdm
-
 from gluon_cnn.training.metrics import Pace
 
 __all__ = ["Progress"]
@@ -33,14 +31,17 @@ class Progress:
     """
 
     def __init__(self, what, images, *, done=0, images_after=None, quiet=False):
+        from tqdm import tqdm  # here, where an import that fails on a variable can be explained
+
         self._what, self._images, self._images_after = what, images, images_after
         self._done, self._began = done, time.monotonic()
         self._next_line = self._began + LINE_EVERY
-        on_terminal = sys.stderr.isatty()
+        on_terminal = sys.stderr is not None and sys.stderr.isatty()
         self._lines = not quiet and not on_terminal
         self._pace = Pace()  # also where nothing is shown, so that Ctrl-C is heard, and few batches are ahead
         self._bar = tqdm(
             desc=what,
+            file=sys.stderr,
             total=images,
             initial=done,
             unit=" images",
@@ -60,7 +61,7 @@ class Progress:
             return True
         speed = (sums.images - self._done) / (time.monotonic() - self._began)
         training = self._images_after is not None
-        left = tqdm.format_interval((self._images + (self._images_after or 0) - sums.images) / speed)
+        left = self._bar.format_interval((self._images + (self._images_after or 0) - sums.images) / speed)
         if training:
             self._bar.set_postfix_str(f"loss {sums.mean_loss:.4f}, whole run {left} left", refresh=False)
         self._bar.update(sums.images - self._bar.n)

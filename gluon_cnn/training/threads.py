@@ -89,8 +89,8 @@ def choose_threads(run, devices, data, job, resume):
         number, why = kept, "as measured when the run began"
     elif _key(run) in _measured:
         number, why = _measured[_key(run)], "as measured before for this network and shape"
-    elif usable_cores() == 1:
-        number, why = 1, "because there is one core"
+    elif _most_threads(devices) == 1:
+        number, why = 1, "because there is one core" if usable_cores() == 1 else "because OpenMP gives no more"
     else:
         seconds = _step_seconds(run, devices, data, job)
         number = min(seconds, key=seconds.get)
@@ -102,13 +102,19 @@ def choose_threads(run, devices, data, job, resume):
     return number, f"threads: {number}, {why}"
 
 
+def _most_threads(devices):
+    """Every core, or as many threads as OpenMP gives; they are set from now on."""
+    set_threads(usable_cores(), devices)
+    return threads()
+
+
 def _step_seconds(run, devices, data, job):
     """Seconds of a step for each number of threads that is worth a try, on a network that is like the run's."""
     before = threads()
     try:
         setup = set_up(run.recipe, devices, data, hybrid=run.settings.hybrid, kvstore=job.store)
         steps = Steps(setup, devices)
-        set_threads(_counts(usable_cores())[0], devices)
+        most = _most_threads(devices)
         steps.take(WARM_UP)
 
         def seconds_with(count):
@@ -116,7 +122,7 @@ def _step_seconds(run, devices, data, job):
             first = steps.take(1)  # in which oneDNN makes its primitives again: some milliseconds
             return first if first > BLOCK else steps.take(round(BLOCK / first) + 1)
 
-        return _medians(seconds_with, _counts(usable_cores()))
+        return _medians(seconds_with, _counts(most))
     finally:
         set_threads(before, devices)
         gc.collect()  # that network's memory, before the run's own takes its

@@ -146,7 +146,7 @@ def test_without_a_driver_one_line_says_so(command, no_driver):
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == (
         "gluon-cnn: The GPU build of MXNet is installed, but this machine has no NVIDIA driver (libcuda.so.1): install "
-        "the driver, or the CPU build with pip uninstall mxnet-cu112 && pip install gluon-cnn[cpu].\n"
+        'the driver, or the CPU build: pip uninstall mxnet-cu112, then pip install ".[cpu]" in a clone of gluon-cnn.\n'
     )
 
 

@@ -31,7 +31,8 @@ def test_gpu_that_mxnet_has_kernels_for(nvidia_smi, answer, capability):
     (finding,) = doctor._gpus(gpu_build=False)
     assert finding.state == "warning"
     assert finding.advice == (
-        "not used, because the CPU build of MXNet is installed: pip uninstall mxnet, then pip install gluon-cnn[cu112]"
+        "not used, because the CPU build of MXNet is installed: pip uninstall mxnet, then "
+        'pip install ".[cu112]" in a clone of gluon-cnn'
     )
 
 
@@ -179,7 +180,7 @@ def test_cuda_libraries_are_looked_for_everywhere(tmp_path, monkeypatch):
 
     monkeypatch.setattr(doctor.ctypes, "CDLL", missing)
     finding = doctor._cuda_libraries()
-    assert (finding.state, finding.advice) == ("problem", "pip install gluon-cnn[cu112]")
+    assert (finding.state, finding.advice) == ("problem", 'pip install ".[cu112]" in a clone of gluon-cnn')
     assert finding.value == "libcudnn.so.8 missing"
 
 

@@ -44,6 +44,9 @@ del outputs
 print((min(memory() for _ in range(5)) - before) / 2**20)
 """
 
+#: What a launcher tells every process of a job.
+JOB = {"DMLC_PS_ROOT_URI": "127.0.0.1", "DMLC_PS_ROOT_PORT": "9", "DMLC_NUM_WORKER": "1", "DMLC_NUM_SERVER": "1"}
+
 
 @pytest.fixture
 def fake_mxnet(tmp_path, monkeypatch):
@@ -88,12 +91,13 @@ def test_temporary_memory_is_kept_once(python):
 def test_server_does_its_work_within_the_import(python, tmp_path, role):
     (tmp_path / "mxnet.py").write_text("import sys\nprint('the server works')\nsys.exit()\n")
     path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
-    assert python("import gluon_cnn; print('after')", {"DMLC_ROLE": role, "PYTHONPATH": path}) == ["the server works"]
+    environment = {**JOB, "DMLC_ROLE": role, "PYTHONPATH": path}
+    assert python("import gluon_cnn; print('after')", environment) == ["the server works"]
 
 
 def test_prepare_does_not_report_missing_mxnet(monkeypatch):
     monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
-    monkeypatch.setattr(os, "environ", {**os.environ, "DMLC_ROLE": "scheduler"})
+    monkeypatch.setattr(os, "environ", {**os.environ, **JOB, "DMLC_ROLE": "scheduler"})
     monkeypatch.setitem(sys.modules, "mxnet", None)
     prepare(lambda: None)
     with pytest.raises(InstallationError):

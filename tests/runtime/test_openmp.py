@@ -119,6 +119,24 @@ print(json.dumps([differences, threads(), finding.state, f"{finding.value} {find
 """
 
 
+#: A process that forks as soon as the number of threads has been set, by the import of this package and afterwards.
+FORKS = """
+import os, signal
+signal.alarm(60)
+import numpy; numpy.bool = bool
+import mxnet as mx
+import gluon_cnn
+for number in (None, 1, 2, 1, 2):
+    if number:
+        gluon_cnn.runtime.set_threads(number)
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+print(gluon_cnn.runtime.threads())
+"""
+
+
 @pytest.fixture(scope="module")
 def changed_later(python):
     return json.loads(python(CHANGED_LATER, {"OMP_NUM_THREADS": "2,1"})[0])
@@ -134,6 +152,11 @@ def test_threads_can_be_set_at_any_time(changed_later):
 
 def test_threads_change_while_numpy_memory_is_freed(changed_later):
     assert changed_later["last"] == 2
+
+
+def test_process_may_fork_at_once(python):
+    """An engine thread that has yet to set its number waits for Python's lock, which a fork holds."""
+    assert python(FORKS, {}) == ["2"]
 
 
 def test_engine_has_the_threads_of_the_environment():
