@@ -1,5 +1,6 @@
 """Fashion-MNIST (Xiao et al., 2017): find its four files, get them, verify them, read them."""
 
+import dataclasses
 import functools
 import gzip
 import hashlib
@@ -87,7 +88,8 @@ def read_fashion_mnist(root=None):
     directory = find_fashion_mnist(root)
     is_sample = directory == SAMPLE
     hashes = "".join(_SHA256[name][is_sample] for name in sorted(_SHA256))
-    info = FASHION_MNIST._replace(
+    info = dataclasses.replace(
+        FASHION_MNIST,
         name="the sample of Fashion-MNIST" if is_sample else FASHION_MNIST.name,
         sha256=hashlib.sha256(hashes.encode()).hexdigest(),
     )

@@ -146,7 +146,7 @@ def test_results_of_fewer_epochs_are_not_final(published_run_as_ours):
     write_results(run)
     assert has_results(run)
     # More epochs than the book's: the comparison, which was of another recipe, goes.
-    run.book = run.book._replace(differences={"epochs": [6, 5]})
+    run.book = dataclasses.replace(run.book, differences={"epochs": [6, 5]})
     run.recipe = dataclasses.replace(run.recipe, epochs=6)
     assert write_results(run) is None
     assert not list(run.directory.glob("comparison*"))
