@@ -86,9 +86,11 @@ def read_text(path, most=MOST):
     except (FileNotFoundError, NotADirectoryError):
         raise
     except (OSError, ValueError) as error:  # a path with a NUL is a ValueError
-        raise Malformed(getattr(error, "strerror", None) or str(error)) from None
+        raise Malformed(f"it cannot be opened: {getattr(error, 'strerror', None) or error}") from None
     if len(content) > most:
         raise Malformed(f"it has more than {most:,} bytes")
+    if b"\0" in content:
+        raise Malformed("it is not text, because it has a NUL")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -114,7 +116,7 @@ def decode_json(text):
     except RecursionError:
         raise Malformed("its lists are nested too deeply") from None
     except ValueError as error:
-        raise Malformed(str(error)) from None
+        raise Malformed(f"it is not JSON: {error}") from None
     level = [content]
     for _ in range(_DEEPEST):
         level = [inner for value in level for inner in _inside(value)]
@@ -185,11 +187,11 @@ def _inside(value):
 
 def _whole(digits):
     if len(digits) > 20 or not -(2**63) <= int(digits) < 2**63:  # Python would take long over the longest
-        raise ValueError(f"it has a whole number of {len(digits)} digits, which is too large")
+        raise Malformed(f"it has a whole number of {len(digits)} digits, which is too large")
     return int(digits)
 
 
 def _finite(number):
     if not math.isfinite(float(number)):
-        raise ValueError(f"it has the number {number[:20]}, which is not finite")
+        raise Malformed(f"it has the number {number[:20]}, which is not finite")
     return float(number)

@@ -60,8 +60,6 @@ class OnnxNetwork:
     def __init__(self, path, dataset=None):
         self.path = Path(path)
         self._session = self._open(import_extra("onnxruntime", "onnx"))
-        meta = self._session.get_modelmeta()
-        self.metadata = meta.custom_metadata_map if meta.producer_name == PRODUCER else {}
         self._read_metadata()
         dataset = dataset or DATA_SETS[self.data].info
         self._classes = len(dataset.classes)
@@ -103,8 +101,10 @@ class OnnxNetwork:
     def _read_metadata(self):
         """Read what an export wrote; the file may have been changed since."""
         try:
+            meta = self._session.get_modelmeta()
+            self.metadata = meta.custom_metadata_map if meta.producer_name == PRODUCER else {}
             described = read_metadata(self.metadata)
-        except Malformed as error:
+        except (Malformed, UnicodeDecodeError) as error:
             raise InteropError(f"{self.path} has metadata that cannot be read ({error}): export it again.") from None
         self._names, self.data, self._test_size = described.classes, described.recipe.data, described.recipe.test_size
         self.state = None if described.epoch is None else State({}, described.epoch, described.step)

@@ -6,8 +6,9 @@ from typing import Dict, List, Optional
 
 import msgspec
 
-from gluon_cnn.data import DatasetInfo
+from gluon_cnn.data import DATA_SETS, DatasetInfo
 from gluon_cnn.decoding import Pair, convert, read_json
+from gluon_cnn.models import list_models
 from gluon_cnn.recipe import EDITIONS, PUBLISHED_EDITIONS, Recipe
 from gluon_cnn.training.process import Process
 from gluon_cnn.training.settings import Settings
@@ -58,13 +59,17 @@ class Config(Process, kw_only=True):
         own = re.fullmatch(r"[^/]+\.py:[^/:]+", self.recipe.model)
         if (own is None) != (self.recipe.source is None):
             raise ValueError("its source does not go with its model")
+        known = DATA_SETS[self.recipe.data].info if self.recipe.data in DATA_SETS else self.dataset
+        if any(getattr(self.dataset, name) != getattr(known, name) for name in ("classes", "channels", "side")):
+            raise ValueError(f"its dataset is not {self.recipe.data}")
         if self.book is not None and not self._goes_with_the_book():
             raise ValueError("its recipe and its book do not go together")
 
     def _goes_with_the_book(self):
         """Whether what is said of the book's recipe can be true of this one."""
         values, differences = self.recipe.values(), self.book.differences
-        if self.recipe.edition not in PUBLISHED_EDITIONS or not set(differences) <= set(values):
+        known = self.recipe.model in list_models() and self.recipe.edition in PUBLISHED_EDITIONS
+        if not known or not set(differences) <= set(values):
             return False
         if "epochs" not in differences and self.recipe.epochs != EDITIONS[self.recipe.edition].epochs:
             return False

@@ -138,7 +138,7 @@ def test_damaged_and_missing_files_are_refused(exported, tmp_path):
         ("classes", "[", "has metadata that cannot be read"),
         ("recipe", '{"data": "imagenet"}', "data is 'imagenet'"),
         ("recipe", "[]", "has metadata that cannot be read"),
-        ("recipe", '{"test_size": 0}', "test_size is 0"),
+        ("recipe", '{"test_size": 0}', r"Expected `int` >= 1 - at `\$\.recipe\.test_size`"),
         ("epoch", "many", "has metadata that cannot be read"),
     ],
 )
