@@ -10,6 +10,7 @@ __all__ = [
     "InstallationError",
     "InteropError",
     "JobFailed",
+    "Malformed",
     "ModelError",
     "RunError",
     "RunStopped",
@@ -81,6 +82,10 @@ class CheckpointError(GluonCNNError):
     def __init__(self, problem, advice, *settings):
         super().__init__(f"{problem}: {advice}.", *settings)
         self.problem = problem
+
+
+class Malformed(GluonCNNError):
+    """A file, or a part of one, does not hold what it should. Whoever reads it says which file, and what to do."""
 
 
 class ComparisonError(GluonCNNError):

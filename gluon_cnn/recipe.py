@@ -207,7 +207,7 @@ def in_words(setting, value):
     """A setting's value in words, such as ``momentum 0.9``, ``1 epoch`` or, of options, ``padding 1, ratio 2``."""
     if isinstance(value, dict):
         return shown(value) if value else f"no {setting}"
-    words = (_WORDS.get(setting) or f"{setting} {{}}").format(shown(value))
+    words = (_WORDS.get(setting) or f"{setting} {{}}").replace("{}", shown(value))
     return words[:-1] if value == 1 and words.endswith("s") else words
 
 

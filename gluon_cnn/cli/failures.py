@@ -6,7 +6,7 @@ from gluon_cnn.cli.changes import FIELDS, options_of
 from gluon_cnn.errors import GluonCNNError, RunStopped
 from gluon_cnn.runtime import INSTALL_HINT
 
-__all__ = ["explain", "in_flags"]
+__all__ = ["explain", "in_flags", "print_error"]
 
 
 def explain(error, parser, model=None):
@@ -38,6 +38,11 @@ def explain(error, parser, model=None):
     if isinstance(error, OSError):  # a disk that fills up, a directory that goes away
         return _one_line(f"{error.filename or 'standard output or a file'}: {error.strerror or error}."), 1
     return None
+
+
+def print_error(error):
+    """Print a line about an error after which a command continues with what else it was asked for."""
+    print(f"gluon-cnn: {_one_line(str(error))}", file=sys.stderr)
 
 
 def in_flags(error, parser, model=None):

@@ -1,6 +1,7 @@
 """``gluon-cnn report``, which works without MXNet."""
 
 from gluon_cnn.cli import parser as shared
+from gluon_cnn.cli.failures import print_error
 
 __all__ = ["add"]
 
@@ -16,5 +17,9 @@ def add(commands):
 def _report(args):
     from gluon_cnn.comparison.report import write_report
 
-    for path in write_report(args.directory):
+    report = write_report(args.directory)
+    for path in report.paths:
         print(path)
+    for error in report.errors:
+        print_error(error)
+    return 1 if report.errors else 0

@@ -4,19 +4,28 @@ import logging
 import time
 from importlib import metadata
 from pathlib import Path
+from typing import List, NamedTuple
 
 from gluon_cnn.comparison import figures
 from gluon_cnn.comparison.compare import compare_run, published_sample
-from gluon_cnn.comparison.results import histories_of, kinds, write_sample_comparisons
+from gluon_cnn.comparison.results import compared, histories_of, kinds, write_sample_comparisons
 from gluon_cnn.comparison.words import release_in_words, throughput_in_words
-from gluon_cnn.errors import RunError
+from gluon_cnn.errors import GluonCNNError, RunError
 from gluon_cnn.files import write_atomically
 from gluon_cnn.training.directory import RunDirectory
 from gluon_cnn.training.history import MEASURES
 
-__all__ = ["write_report"]
+__all__ = ["Report", "write_report"]
 
 log = logging.getLogger(__name__)
+
+
+class Report(NamedTuple):
+    """The files of a report, of which there are none if no run could be read, and an error for each run below the
+    directory that could not be."""
+
+    paths: List[Path]
+    errors: List[GluonCNNError]
 
 
 def write_report(directory):
@@ -25,20 +34,24 @@ def write_report(directory):
 
     Returns
     -------
-    list of Path
-        The two files.
+    Report
 
     Raises
     ------
     RunError
-        If there is no run with an epoch, or one whose files cannot be read.
+        If there is no run with an epoch.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
     directory = Path(directory)
     if not directory.is_dir():
         raise RunError(f"{directory} is not a directory: name one that holds runs.")
-    content = _content(directory)
+    runs, errors = _read_runs(directory)
+    if not runs:
+        if errors:
+            return Report([], errors)
+        raise RunError(f"{directory} holds no run that has finished an epoch: name a directory with runs.")
+    content = {**_content(directory, runs), "errors": errors}
     for network in content["networks"]:
         for sample in network["samples"]:
             log.info(f"{network['title']}, from {sample['initial_weights']} initial weights: {sample['verdict']}")
@@ -54,17 +67,30 @@ def write_report(directory):
     written = []
     for name in ("report.html", "report.md"):
         with write_atomically(directory / name) as temporary:
-            temporary.write_text(environment.get_template(name).render(content), encoding="utf-8")
+            text = environment.get_template(name).render(content)
+            # The bytes of a path in a command need not be UTF-8.
+            temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
         written.append(directory / name)
-    return written
+    return Report(written, errors)
 
 
-def _content(directory):
-    """What the templates show."""
-    runs = [RunDirectory.open(path.parent) for path in sorted(directory.rglob("config.json"))]
-    runs = [run for run in runs if run.epochs_done]  # one that another process has just begun has none
-    if not runs:
-        raise RunError(f"{directory} holds no run that has finished an epoch: name a directory with runs.")
+def _read_runs(directory):
+    """The runs below a directory that have an epoch, and what is wrong with those that cannot be read or compared."""
+    runs, errors = [], []
+    for path in sorted(directory.rglob("config.json")):
+        try:
+            run = RunDirectory.open(path.parent)
+            if run.epochs_done:  # one that another process has just begun has none
+                if not run.reasons_not_compared:
+                    compared(run)
+                runs.append(run)
+        except GluonCNNError as error:
+            errors.append(error)
+    return runs, errors
+
+
+def _content(directory, runs):
+    """What the templates show of the runs."""
     networks, others = [], []
     for of_kind in kinds(runs).values():
         comparable = [run for run in of_kind if not run.reasons_not_compared]
@@ -116,7 +142,7 @@ def _row(directory, run):
         "epochs": f"{len(history)} of {run.recipe.epochs}",
         "last": history[-1],
         "minutes": sum(result.seconds for result in history) / 60,
-        "verdict": run.config.get("diverged", verdict),
+        "verdict": run.config.get("diverged") or verdict,
         "command": run.config.get("command", ""),
     }
 

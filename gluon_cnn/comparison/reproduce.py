@@ -44,7 +44,10 @@ def reproduce(recipes, directory, settings, *, command, quiet=False):
     # A copy of the settings for each run, because a run keeps in them how many threads it measured.
     runs = [Run(directory / default_name(recipe), recipe, dataclasses.replace(settings)) for recipe in recipes]
     train_missing(runs, command=command, quiet=quiet)
-    return write_report(directory)
+    report = write_report(directory)
+    for error in report.errors:
+        log.warning(str(error))
+    return report.paths
 
 
 def train_missing(runs, *, command, quiet=False):

@@ -10,6 +10,7 @@ from gluon_cnn.files import write_atomically
 from gluon_cnn.recipe import INITS
 
 __all__ = [
+    "compared",
     "has_results",
     "histories_of",
     "kinds",
@@ -59,8 +60,17 @@ def remove_results(run):
         path.unlink(missing_ok=True)
 
 
-def write_comparison(run):
-    """Write ``comparison.json`` and ``comparison.png`` into a run's directory, and return the comparison.
+def compared(run):
+    """As :func:`gluon_cnn.comparison.compare.compare_run`, with the run's directory in the ComparisonError."""
+    try:
+        return compare_run(run)
+    except ComparisonError as error:
+        raise ComparisonError(f"{run.directory}: {error}", *error.settings) from None
+
+
+def write_comparison(run, directory=None):
+    """Write ``comparison.json`` and ``comparison.png`` into a directory, the run's by default, and return the
+    comparison.
 
     Returns
     -------
@@ -72,12 +82,10 @@ def write_comparison(run):
     ComparisonError
         If the run cannot be compared.
     """
-    try:
-        comparison = compare_run(run)
-    except ComparisonError as error:
-        raise ComparisonError(f"{run.directory}: {error}", *error.settings) from None
+    comparison, directory = compared(run), Path(directory or run.directory)
+    directory.mkdir(parents=True, exist_ok=True)
     title = f"{run.recipe.model}, {run.recipe.edition}, seed {run.recipe.seed}"
-    _write(run.directory / COMPARISON, comparison, [run], title)
+    _write(directory / COMPARISON, comparison, [run], title)
     return comparison
 
 

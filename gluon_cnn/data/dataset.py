@@ -1,13 +1,17 @@
 """A data set of labelled pictures in memory."""
 
+import dataclasses
 from typing import Callable, NamedTuple, Optional, Tuple
 
 import numpy as np
 
+from gluon_cnn.decoding import Names, within
+
 __all__ = ["DataSource", "Dataset", "DatasetInfo", "Part"]
 
 
-class DatasetInfo(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class DatasetInfo:
     """What a run keeps of the data set that it was trained on.
 
     Attributes
@@ -26,9 +30,9 @@ class DatasetInfo(NamedTuple):
     """
 
     name: str
-    classes: Tuple[str, ...]
-    channels: int
-    side: int
+    classes: Names
+    channels: within("channels")
+    side: within("side")
     sha256: Optional[str] = None
     license: Optional[str] = None
 

@@ -1,5 +1,6 @@
 """Fashion-MNIST (Xiao et al., 2017): find the four files of a release, get them, verify them, read them."""
 
+import dataclasses
 import functools
 import gzip
 import hashlib
@@ -82,7 +83,8 @@ def read_fashion_mnist(root=None, release=None):
     directory = find_fashion_mnist(root, release)
     files = {name: _read(directory, name) for name in FILES}
     _release_of_all(directory, files)
-    info = FASHION_MNIST._replace(
+    info = dataclasses.replace(
+        FASHION_MNIST,
         name="the sample of Fashion-MNIST" if directory == SAMPLE else FASHION_MNIST.name,
         sha256=hashlib.sha256("".join(files[name].sha256 for name in sorted(FILES)).encode()).hexdigest(),
     )

@@ -14,7 +14,8 @@ from typing import Dict, NamedTuple, Tuple
 import numpy as np
 
 from gluon_cnn.data.idx import parse_idx
-from gluon_cnn.errors import DataError
+from gluon_cnn.decoding import convert, read_json
+from gluon_cnn.errors import DataError, Malformed
 from gluon_cnn.files import write_atomically
 
 __all__ = ["FILES", "FIRST_NINE", "RELEASES", "SAMPLE_SHA256", "Release", "recognize"]
@@ -151,10 +152,9 @@ def _first_nine():
 def _refuse_changed(path, digest, memory):
     """Remember what a file hashed to; DataError if it hashed to something else before."""
     try:
-        seen = json.loads(memory.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        seen = convert(read_json(memory), Dict[str, str])
+    except (OSError, Malformed):  # there is none, or not one of ours
         seen = {}
-    seen = seen if isinstance(seen, dict) else {}
     before = seen.setdefault(str(path.resolve()), digest)
     if before != digest:
         raise DataError(

@@ -2,10 +2,51 @@
 
 import json
 from importlib import metadata
+from typing import Optional
 
+import msgspec
 import mxnet as mx
 
-__all__ = ["metadata_of"]
+from gluon_cnn.checks import choice
+from gluon_cnn.data import DATA_SETS
+from gluon_cnn.decoding import Count, Names, convert, decode_json, within
+
+__all__ = ["Described", "DescribedRecipe", "metadata_of", "read_metadata"]
+
+
+class DescribedRecipe(msgspec.Struct):
+    """Those settings of the recipe, of whatever version, that say which images the network was tested on."""
+
+    data: str = "full"
+    release: Optional[str] = None
+    test_size: Optional[within("test_size")] = None
+
+    def __post_init__(self):
+        releases = DATA_SETS[choice("data", self.data, DATA_SETS)].releases
+        if self.release is not None:
+            choice("release", self.release, releases)
+
+
+class Described(msgspec.Struct):
+    """What the metadata of an exported network, which may have been changed since, say of it.
+
+    Attributes
+    ----------
+    classes : tuple of str or None
+        None if they do not say.
+    recipe : DescribedRecipe
+    epoch, step : int or None
+        Both or none.
+    """
+
+    classes: Optional[Names] = None
+    recipe: DescribedRecipe = msgspec.field(default_factory=DescribedRecipe)
+    epoch: Optional[Count] = None
+    step: Optional[Count] = None
+
+    def __post_init__(self):
+        if (self.epoch is None) != (self.step is None):
+            raise ValueError("it has an epoch without a step, or a step without an epoch")
 
 
 def metadata_of(recipe, dataset, state):
@@ -33,10 +74,23 @@ def metadata_of(recipe, dataset, state):
         "recipe": json.dumps(recipe.values()),
         "epoch": str(state.epoch),
         "step": str(state.step),
-        "source": f"{recipe.name}{book}; trained on {dataset.name}{licensed}",
+        "source": _as_utf8(f"{recipe.name}{book}; trained on {dataset.name}{licensed}"),
         "version": f"gluon-cnn {metadata.version('gluon-cnn')}, MXNet {mx.__version__}",
         "license": "Apache-2.0",
     }
     if state.history and not state.step:
         about["test_accuracy"] = str(state.history[-1].test_acc)
     return about
+
+
+def read_metadata(metadata):
+    """What a dictionary that :func:`metadata_of` gave says of a network, a :class:`Described`; Malformed if it is not
+    one."""
+    return convert(
+        {name: decode_json(metadata[name]) for name in Described.__struct_fields__ if name in metadata}, Described
+    )
+
+
+def _as_utf8(text):
+    """Text for files that hold nothing else; the name of a file of your own need not be UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

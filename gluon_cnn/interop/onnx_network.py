@@ -1,18 +1,17 @@
 """A network in an ONNX file, run by ONNX Runtime in the place of a Gluon network."""
 
-import json
 import re
 from pathlib import Path
 
 import mxnet as mx
 import numpy as np
 
-from gluon_cnn.checks import choice, whole_number
 from gluon_cnn.data import DATA_SETS
 from gluon_cnn.data.batches import make_batches
-from gluon_cnn.errors import GluonCNNError, InteropError
+from gluon_cnn.errors import InteropError, Malformed
 from gluon_cnn.interop.extras import import_extra
 from gluon_cnn.interop.inputs import Inputs
+from gluon_cnn.interop.metadata import read_metadata
 from gluon_cnn.runtime import threads
 from gluon_cnn.training.checkpoint import State
 
@@ -63,8 +62,6 @@ class OnnxNetwork:
     def __init__(self, path, dataset=None):
         self.path = Path(path)
         self._session = self._open(import_extra("onnxruntime", "onnx"))
-        meta = self._session.get_modelmeta()
-        self.metadata = meta.custom_metadata_map if meta.producer_name == PRODUCER else {}
         self._read_metadata()
         dataset = dataset or DATA_SETS[self.data].info
         self._classes = len(dataset.classes)
@@ -75,7 +72,7 @@ class OnnxNetwork:
         self.inputs, self._size = Inputs(dataset, self._side(inputs[0], dataset)), _fixed(inputs[0].shape[0])
         if len(outputs[0].shape) != 2 or _fixed(outputs[0].shape[1]) not in (None, self._classes):
             raise self._other(dataset, f"it gives {_in_words(outputs[0])}, not float32 N×{self._classes}")
-        if self._names not in (None, list(dataset.classes)):
+        if self._names not in (None, dataset.classes):
             raise self._other(dataset, "it has other classes")
 
     def _open(self, onnxruntime):
@@ -105,19 +102,16 @@ class OnnxNetwork:
 
     def _read_metadata(self):
         """Read what an export wrote; the file may have been changed since."""
-        self.data, self.release, self.state, self._test_size = "full", None, None, None
         try:
-            self._names = json.loads(self.metadata.get("classes", "null"))
-            recipe = json.loads(self.metadata.get("recipe", "{}"))
-            self.data = choice("data", recipe.get("data", "full"), DATA_SETS)
-            if recipe.get("release") is not None:
-                self.release = choice("release", recipe["release"], DATA_SETS[self.data].releases)
-            if recipe.get("test_size") is not None:
-                self._test_size = whole_number("test_size", recipe["test_size"])
-            if "epoch" in self.metadata:
-                self.state = State(recipe, int(self.metadata["epoch"]), int(self.metadata["step"]))
-        except (ValueError, AttributeError, KeyError, TypeError, GluonCNNError) as error:
+            meta = self._session.get_modelmeta()
+            self.metadata = meta.custom_metadata_map if meta.producer_name == PRODUCER else {}
+            described = read_metadata(self.metadata)
+        except (Malformed, UnicodeDecodeError) as error:
             raise InteropError(f"{self.path} has metadata that cannot be read ({error}): export it again.") from None
+        recipe = described.recipe
+        self._names, self.data, self.release = described.classes, recipe.data, recipe.release
+        self._test_size = recipe.test_size
+        self.state = None if described.epoch is None else State({}, described.epoch, described.step)
 
     def _other(self, dataset, reason):
         return InteropError(f"{self.path} is not a network for {dataset.name}: {reason}.")

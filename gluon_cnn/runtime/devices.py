@@ -9,7 +9,7 @@ import mxnet as mx
 from gluon_cnn.errors import DeviceError
 from gluon_cnn.runtime.cuda import CPU_BUILD, NO_KERNELS, has_kernels
 
-__all__ = ["gpu_problem", "number_of_gpus", "parse_context", "try_all_gpus", "try_gpu"]
+__all__ = ["as_text", "gpu_problem", "number_of_gpus", "parse_context", "try_all_gpus", "try_gpu"]
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +56,22 @@ def parse_context(text):
             if problem:
                 raise DeviceError(f"gpu:{index} cannot be used, because {problem}.", "ctx")
     return [mx.Context(kind, index) for index in indices]
+
+
+def as_text(ctx):
+    """What :func:`parse_context` makes such devices of: a text as it is, and ``cpu:0`` or ``gpu:0,1`` for a context or
+    a list of contexts of one kind; a DeviceError for anything else."""
+    if isinstance(ctx, str):
+        return ctx
+    contexts = list(ctx) if isinstance(ctx, (list, tuple)) else [ctx]
+    if not contexts or not all(isinstance(context, mx.Context) for context in contexts):
+        raise DeviceError(
+            f"ctx is {str(ctx)[:80]}; it must be a text such as gpu:0, a context or a list of them.", "ctx"
+        )
+    kinds = {context.device_type for context in contexts}
+    if len(kinds) > 1:
+        raise DeviceError(f"ctx names devices of several kinds, {', '.join(sorted(kinds))}: name one kind.", "ctx")
+    return f"{kinds.pop()}:{','.join(str(context.device_id) for context in contexts)}"
 
 
 def gpu_problem(index=0):

@@ -9,21 +9,26 @@ import dataclasses
 import hashlib
 import json
 import math
+import re
 import shutil
 import tempfile
 import warnings
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional
 
+import msgspec
 import mxnet as mx
 import numpy as np
 
-from gluon_cnn.errors import CheckpointError, ModelError, TrainingDiverged
+from gluon_cnn.checks import RANGES
+from gluon_cnn.decoding import MOST, Amount, Count, convert, read_json
+from gluon_cnn.errors import CheckpointError, Malformed, ModelError, TrainingDiverged
 from gluon_cnn.files import flush_to_disk, sha256_of
 from gluon_cnn.models.parameters import copied_parameters, load_parameters, write_parameters
 from gluon_cnn.runtime.array_mode import array_mode
 from gluon_cnn.training.history import EpochResult
-from gluon_cnn.training.mixed_precision import scaler_state
+from gluon_cnn.training.metrics import WorkerSums
+from gluon_cnn.training.mixed_precision import ScalerState, scaler_state
 
 __all__ = [
     "OtherVersion",
@@ -39,6 +44,7 @@ __all__ = [
 
 PARAMETERS, STATES, MANIFEST = "net.params", "trainer.states", "manifest.json"
 FORMAT = 2
+_EPOCH = 1024  # bytes, more than an epoch adds to the manifest
 
 
 class OtherVersion(CheckpointError):
@@ -66,15 +72,15 @@ class State:
         In mixed precision.
     """
 
-    recipe: dict
-    epoch: int = 0
-    step: int = 0
-    sums: List[dict] = dataclasses.field(default_factory=list)
-    seconds: float = 0.0
-    train_seconds: float = 0.0
+    recipe: Dict[str, Any]
+    epoch: Count = 0
+    step: Count = 0
+    sums: List[WorkerSums] = dataclasses.field(default_factory=list)
+    seconds: Amount = 0.0
+    train_seconds: Amount = 0.0
     history: List[EpochResult] = dataclasses.field(default_factory=list)
-    dead_classes: List[int] = dataclasses.field(default_factory=list)
-    loss_scaler: Optional[dict] = None
+    dead_classes: List[Count] = dataclasses.field(default_factory=list)
+    loss_scaler: Optional[ScalerState] = None
 
     def to_json(self):
         """A dictionary that JSON can hold."""
@@ -82,13 +88,38 @@ class State:
 
     @classmethod
     def from_json(cls, content):
-        """The state that :meth:`to_json` gave; TypeError or KeyError if it is not one."""
-        return cls(**{**content, "history": [EpochResult(**row) for row in content["history"]]})
+        """The state that :meth:`to_json` gave; Malformed if it is not one."""
+        return convert(content, cls)
 
     @property
     def name(self):
         """What a checkpoint of this state is called."""
         return f"epoch-{self.epoch:03d}" + (f"-step-{self.step:05d}" if self.step else "")
+
+
+class Stated(msgspec.Struct):
+    """What a manifest states of a file."""
+
+    sha256: str
+    bytes: int
+
+
+class Files(msgspec.Struct):
+    """The files beside a manifest."""
+
+    parameters: Stated = msgspec.field(name=PARAMETERS)
+    states: Stated = msgspec.field(name=STATES)
+
+
+class Manifest(msgspec.Struct):
+    """What ``manifest.json`` holds besides its own hash and its format."""
+
+    state: State
+    files: Files
+
+    def __post_init__(self):
+        if [result.epoch for result in self.state.history] != list(range(1, self.state.epoch + 1)):
+            raise ValueError("the epochs of its history are not those that are complete")
 
 
 class Snapshot(NamedTuple):
@@ -222,38 +253,41 @@ def _hash_of(content):
 
 
 def _manifest(checkpoint):
+    """What a checkpoint's manifest says, a :class:`Manifest`, once its hash holds."""
     try:
-        manifest = json.loads((checkpoint / MANIFEST).read_text(encoding="utf-8"))
-        stated = manifest.pop("sha256")
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        content = read_json(checkpoint / MANIFEST, MOST + _EPOCH * _epochs_of(checkpoint))
+        stated = content.pop("sha256")
+        if stated != _hash_of(content):
+            raise _damaged(checkpoint, MANIFEST)
+    except (OSError, Malformed, KeyError, AttributeError, TypeError):
         raise _damaged(checkpoint, MANIFEST) from None
-    if stated != _hash_of(manifest):
-        raise _damaged(checkpoint, MANIFEST)
-    if manifest["format"] != FORMAT:
+    if content.get("format") != FORMAT:
         raise _other_version(checkpoint)
-    return manifest
+    try:
+        return convert(content, Manifest)
+    except Malformed:
+        raise _other_version(checkpoint) from None
+
+
+def _epochs_of(checkpoint):
+    """How many epochs the manifest may tell of, by the checkpoint's name."""
+    match = re.match(r"epoch-(\d+)", checkpoint.name)
+    return min(int(match[1]), RANGES["epochs"][1]) if match else 0
 
 
 def read_state(checkpoint):
     """The State of a checkpoint, whose other files are not looked at."""
-    return _state_of(checkpoint, _manifest(checkpoint))
+    return _manifest(checkpoint).state
 
 
 def verified_state(checkpoint):
     """The State of a checkpoint; CheckpointError if a byte of it is not as it was written."""
     manifest = _manifest(checkpoint)
-    for name, stated in manifest["files"].items():
+    for name, stated in ((PARAMETERS, manifest.files.parameters), (STATES, manifest.files.states)):
         path = checkpoint / name
-        if not path.is_file() or path.stat().st_size != stated["bytes"] or sha256_of(path) != stated["sha256"]:
+        if not path.is_file() or path.stat().st_size != stated.bytes or sha256_of(path) != stated.sha256:
             raise _damaged(checkpoint, name)
-    return _state_of(checkpoint, manifest)
-
-
-def _state_of(checkpoint, manifest):
-    try:
-        return State.from_json(manifest["state"])
-    except (TypeError, KeyError):  # it has other fields
-        raise _other_version(checkpoint) from None
+    return manifest.state
 
 
 def _other_version(checkpoint):

@@ -4,19 +4,33 @@ checkpoint/epoch-003                three epochs are complete
 checkpoint/epoch-003-step-00120     and 120 steps of the fourth
 """
 
+import json
 import logging
 import re
 import shutil
+import textwrap
 from pathlib import Path
 
 from gluon_cnn.errors import CheckpointError
 from gluon_cnn.training.checkpoint import STATES, OtherVersion, State, load_network, read_state, verified_state
 
-__all__ = ["best_checkpoint", "last_checkpoint", "load_last_checkpoint", "read_states", "tidy"]
+__all__ = [
+    "OtherRecipe",
+    "best_checkpoint",
+    "last_checkpoint",
+    "load_last_checkpoint",
+    "read_states",
+    "refuse_other_recipe",
+    "tidy",
+]
 
 log = logging.getLogger(__name__)
 
 KEPT = 2  # newest checkpoints of each kind, besides the best
+
+
+class OtherRecipe(CheckpointError):
+    """A checkpoint that is whole, and not of the recipe that its run's config.json has."""
 
 
 def load_last_checkpoint(directory, net, devices, recipe=None):
@@ -39,7 +53,7 @@ def load_last_checkpoint(directory, net, devices, recipe=None):
     damaged = []
     for checkpoint in sorted(_checkpoints(directory), key=_position, reverse=True):
         try:
-            _refuse_other_recipe(checkpoint, verified_state(checkpoint), recipe)
+            refuse_other_recipe(checkpoint, verified_state(checkpoint), recipe)
         except OtherVersion:
             raise
         except CheckpointError as error:
@@ -52,6 +66,9 @@ def load_last_checkpoint(directory, net, devices, recipe=None):
             other.rename(aside)
             log.warning(f"{error.problem}; it is {aside.name} now, and {checkpoint.name} is used")
         return state
+    for _, error in damaged:
+        if isinstance(error, OtherRecipe):  # which says more than that none is as it should be
+            raise error
     if damaged:
         names = ", ".join(checkpoint.name for checkpoint, _ in damaged)
         raise CheckpointError(
@@ -112,10 +129,16 @@ def tidy(directory):
         shutil.rmtree(doomed)
 
 
-def _refuse_other_recipe(checkpoint, state, recipe):
+def refuse_other_recipe(checkpoint, state, recipe):
+    """OtherRecipe if a checkpoint's State is of another recipe than this dictionary, or None for any."""
     for name, value in state.recipe.items():
         if recipe is not None and value != recipe.get(name):
-            raise CheckpointError(
-                f"The checkpoint {checkpoint} is another run's, with {name} {value!r}, not {recipe.get(name)!r}",
-                "restore the one that was here",
+            raise OtherRecipe(
+                f"The checkpoint {checkpoint} is of another recipe, with {name} {_brief(value)}, where config.json has "
+                f"{_brief(recipe.get(name))}",
+                "restore config.json, or the checkpoint that was here",
             )
+
+
+def _brief(value):
+    return textwrap.shorten(json.dumps(value), 80)

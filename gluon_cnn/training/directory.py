@@ -14,19 +14,18 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Dict, NamedTuple
 
 import portalocker
 
-from gluon_cnn.data import DatasetInfo
-from gluon_cnn.errors import GluonCNNError, RunError
+from gluon_cnn.errors import Malformed, RunError
 from gluon_cnn.files import leftovers, open_own, refuse_foreign, remove_leftovers, sha256_of, write_atomically
-from gluon_cnn.recipe import Recipe, difference_in_words, in_words, shown
+from gluon_cnn.recipe import difference_in_words, in_words, shown
+from gluon_cnn.training.config import read_config
 from gluon_cnn.training.history import read_history, write_history
 from gluon_cnn.training.process import this_process
 from gluon_cnn.training.settings import Settings
 
-__all__ = ["BookRecipe", "RunDirectory"]
+__all__ = ["RunDirectory"]
 
 CONFIG, HISTORY, LOG, CURVES, CHECKPOINTS, LOCK = (
     "config.json",
@@ -36,21 +35,6 @@ CONFIG, HISTORY, LOG, CURVES, CHECKPOINTS, LOCK = (
     "checkpoint",
     "run.lock",
 )
-
-
-class BookRecipe(NamedTuple):
-    """How a run's recipe compares with the book's.
-
-    Attributes
-    ----------
-    published_as : str
-        The network's name in ``published_runs.csv``.
-    differences : dict
-        ``{setting: [the run's value, the book's]}``, without the seed and where the initial weights come from.
-    """
-
-    published_as: str
-    differences: Dict[str, list]
 
 
 class RunDirectory:
@@ -80,12 +64,12 @@ class RunDirectory:
         directory = Path(directory)
         path = directory / CONFIG
         try:
-            config = json.loads(path.read_text(encoding="utf-8"))
-            recipe = Recipe(**config["recipe"])
+            content, config = read_config(path)
+            recipe = config.recipe
             if recipe.source:  # the file is the run's own copy
                 recipe = dataclasses.replace(recipe, model=str(directory / recipe.name))
-            run = cls(directory, recipe, Settings(**config["settings"]))
-            run._read(config)
+            run = cls(directory, recipe, config.settings, book=config.book)
+            run.dataset, run.config = config.dataset, content
             return run
         except (FileNotFoundError, NotADirectoryError):
             inside = next(directory.glob(f"*/{CONFIG}"), None)
@@ -93,28 +77,15 @@ class RunDirectory:
             raise RunError(
                 f"{directory} holds no run, because it has no {CONFIG}: name a run's directory{such_as}."
             ) from None
-        except KeyError as error:
-            raise RunError(
-                f"{path} has no {error}, as an older version wrote it: use that version, or start a new run."
-            ) from None
-        except (OSError, ValueError, TypeError, AttributeError, RecursionError, GluonCNNError) as error:
+        except Malformed as error:
             raise RunError(
                 f"{path} cannot be read as a run's settings ({error}): restore it or start a new run."
             ) from None
 
-    def _read(self, config):
-        if not isinstance(config.get("command", ""), str):
-            raise TypeError("its command is not text")
-        if not all(isinstance(config.get(name, {}), dict) for name in ("machine", "versions")):
-            raise TypeError("its machine or versions are not tables")
-        self.book = None if config["book"] is None else BookRecipe(**config["book"])
-        self.dataset = DatasetInfo(**{**config["dataset"], "classes": tuple(config["dataset"]["classes"])})
-        self.config = config
-
     @property
     def history(self):
         """The epochs so far, a list of EpochResult; RunError if none is done or the file cannot be read."""
-        return read_history(self.history_path)
+        return read_history(self.history_path, self.recipe.epochs)
 
     @property
     def epochs_done(self):
@@ -169,7 +140,7 @@ class RunDirectory:
         that the run began with. Those of each process that resumed it follow under ``resumed``."""
         path, process = self.directory / CONFIG, this_process(command, threads)
         if path.exists():
-            before = json.loads(path.read_text(encoding="utf-8"))
+            before = RunDirectory.open(self.directory).config
             config = {**before, "resumed": [*before.get("resumed", []), process]}
         else:
             config = process
@@ -179,8 +150,8 @@ class RunDirectory:
                 **config,
                 "recipe": self.recipe.values(),
                 "settings": dataclasses.asdict(self.settings),
-                "book": self.book and self.book._asdict(),
-                "dataset": self.dataset._asdict(),
+                "book": self.book and dataclasses.asdict(self.book),
+                "dataset": dataclasses.asdict(self.dataset),
             }
         )
 

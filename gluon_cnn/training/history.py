@@ -2,14 +2,20 @@
 
 import csv
 import dataclasses
+import io
+import itertools
 import math
 from pathlib import Path
 from typing import Callable, NamedTuple, Optional
 
-from gluon_cnn.errors import RunError
+from gluon_cnn.checks import RANGES
+from gluon_cnn.decoding import Amount, Count, Finite, Fraction, convert, read_text, within
+from gluon_cnn.errors import Malformed, RunError
 from gluon_cnn.files import write_atomically
 
 __all__ = ["COLUMNS", "MEASURES", "EpochResult", "is_a_guess", "read_history", "write_history"]
+
+_ROW = 512  # bytes, more than a row has
 
 
 class Column(NamedTuple):
@@ -48,13 +54,13 @@ class EpochResult:
     with the test pass; the images a second of the training pass alone; and how many classes have a logit of 0 for every
     test image, or None where nobody looked. A published value that is not known is None."""
 
-    epoch: int = _column("epoch", "epoch", "d", read=int)
-    train_loss: float = _column("train loss", "train loss (nats)", ".6f", compared=True)
-    train_acc: float = _column("train accuracy", "train accuracy", ".6f", compared=True)
-    test_acc: float = _column("test accuracy", "test accuracy", ".6f", compared=True)
-    seconds: float = _column("seconds", "seconds of an epoch", ".2f")
-    examples_per_sec: float = _column("images a second", "images a second", ".1f")
-    dead_classes: Optional[int] = _column("dead classes", "dead classes", "d", None, read=int)
+    epoch: within("epochs") = _column("epoch", "epoch", "d", read=int)
+    train_loss: Finite = _column("train loss", "train loss (nats)", ".6f", compared=True)
+    train_acc: Fraction = _column("train accuracy", "train accuracy", ".6f", compared=True)
+    test_acc: Fraction = _column("test accuracy", "test accuracy", ".6f", compared=True)
+    seconds: Amount = _column("seconds", "seconds of an epoch", ".2f")
+    examples_per_sec: Amount = _column("images a second", "images a second", ".1f")
+    dead_classes: Optional[Count] = _column("dead classes", "dead classes", "d", None, read=int)
 
     def __str__(self):
         """The line that a training prints after the epoch, as the book does."""
@@ -86,29 +92,34 @@ def write_history(path, history):
             writer.writerow("" if value is None else format(value, write) for value, write in values)
 
 
-def read_history(path):
-    """The rows of a CSV file as a list of EpochResult; RunError if it cannot be read."""
+def read_history(path, epochs=RANGES["epochs"][1]):
+    """The rows of a CSV file, at most one for each of so many epochs, as a list of EpochResult; RunError if it is
+    not a history."""
     path = Path(path)
     try:
-        with open(path, newline="", encoding="utf-8") as file:
-            history = [
-                EpochResult(**{column.name: _read(row, column) for column in COLUMNS}) for row in csv.DictReader(file)
-            ]
+        table = csv.DictReader(io.StringIO(read_text(path, _ROW * (epochs + 1)), newline=""))
+        history = [_read(row, number) for number, row in enumerate(itertools.islice(table, epochs + 1), 1)]
         if [result.epoch for result in history] != list(range(1, len(history) + 1)):
-            raise ValueError("its epochs are not 1, 2, 3, ...")
+            raise Malformed("its epochs are not 1, 2, 3, ...")
+        if len(history) > epochs:
+            raise Malformed(f"it has more epochs than the recipe, {epochs}")
         return history
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise RunError(
             f"{path.parent} has no {path.name}: name the directory of a run that has finished an epoch."
         ) from None
-    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
-        raise RunError(f"{path} cannot be read as a run's history ({error}): name a run's directory.") from None
+    except (Malformed, csv.Error) as error:
+        raise RunError(
+            f"{path} cannot be read as a run's history ({error}): restore it, or name another run's directory."
+        ) from None
 
 
-def _read(row, column):
-    if column.name in _MAY_BE_EMPTY and not row.get(column.name):
-        return None
-    value = column.read(row[column.name])
-    if not math.isfinite(value):
-        raise ValueError("one of its numbers is not finite")
-    return value
+def _read(row, number):
+    """A row's EpochResult. What may be unknown may be empty, or have no column."""
+    texts = {column.name: row[column.name] for column in COLUMNS if column.name in row}
+    try:
+        return convert(
+            {name: text for name, text in texts.items() if text or name not in _MAY_BE_EMPTY}, EpochResult, strict=False
+        )
+    except Malformed as error:
+        raise Malformed(f"row {number}: {error}") from None

@@ -2,13 +2,23 @@
 
 import math
 import time
+from typing import TypedDict
 
 import mxnet as mx
 import numpy as np
 
+from gluon_cnn.decoding import Count, Finite
 from gluon_cnn.errors import DataError, ModelError
 
-__all__ = ["Pace", "Sums", "answers"]
+__all__ = ["Pace", "Sums", "WorkerSums", "answers"]
+
+
+class WorkerSums(TypedDict):
+    """What a worker's :class:`Sums` of a training begin with, where its run is resumed."""
+
+    loss: Finite
+    correct: Count
+    images: Count
 
 
 def answers(output, label):

@@ -5,9 +5,11 @@ precision; a step whose gradients are not finite is left out and the scale halve
 """
 
 import logging
+from typing import TypedDict
 
 from mxnet import autograd
 
+from gluon_cnn.decoding import Count, Finite
 from gluon_cnn.errors import SettingError
 
 try:
@@ -15,10 +17,15 @@ try:
 except ImportError:
     from mxnet.contrib import amp
 
-__all__ = ["backward", "begin", "load_scaler", "scaler_state"]
+__all__ = ["ScalerState", "backward", "begin", "load_scaler", "scaler_state"]
 
-# What of MXNet's loss scaler changes from step to step.
-_STATE = ("_loss_scale", "_next_loss_scale", "_unskipped")
+
+class ScalerState(TypedDict):
+    """What of MXNet's loss scaler changes from step to step, where each name begins with an underscore."""
+
+    loss_scale: Finite
+    next_loss_scale: Finite
+    unskipped: Count
 
 
 def begin(wanted, devices, synchronous=True):
@@ -65,7 +72,7 @@ def backward(losses, others, trainer):
 def scaler_state(trainer):
     """The state of a trainer's loss scaler, for JSON; None if it has none."""
     scaler = getattr(trainer, "_amp_loss_scaler", None)
-    return scaler and {name.lstrip("_"): getattr(scaler, name) for name in _STATE}
+    return scaler and {name: getattr(scaler, f"_{name}") for name in ScalerState.__annotations__}
 
 
 def load_scaler(trainer, state=None):

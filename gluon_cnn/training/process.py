@@ -7,10 +7,32 @@ import sys
 import time
 from importlib import metadata
 from pathlib import Path
+from typing import Dict, Optional
 
+import msgspec
+
+from gluon_cnn.decoding import Count
 from gluon_cnn.runtime import usable_cores
 
-__all__ = ["this_process"]
+__all__ = ["Machine", "Process", "this_process"]
+
+
+class Machine(msgspec.Struct):
+    """What a process ran on: the system, the processor's name, the cores it may use, and the threads it uses."""
+
+    system: str = ""
+    processor: str = "unknown processor"
+    cores: Optional[Count] = None
+    threads: Optional[Count] = None
+
+
+class Process(msgspec.Struct):
+    """A process that trained a run: its command, when it began, the versions that it used, and its machine."""
+
+    command: str = ""
+    started: str = ""
+    versions: Dict[str, str] = {}
+    machine: Machine = msgspec.field(default_factory=Machine)
 
 
 def this_process(command, threads):

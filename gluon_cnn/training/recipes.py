@@ -13,7 +13,7 @@ from gluon_cnn.data import DATA_SETS
 from gluon_cnn.errors import ModelError, SettingError
 from gluon_cnn.models import canonical_name, find_network
 from gluon_cnn.recipe import CHANGEABLE, EDITIONS, PUBLISHED_EDITIONS, Recipe, as_options, shown
-from gluon_cnn.training.directory import BookRecipe
+from gluon_cnn.training.config import BookRecipe
 
 __all__ = [
     "book_recipe",

@@ -8,13 +8,13 @@ from mxnet import gluon
 from gluon_cnn.checks import choice, whole_number
 from gluon_cnn.data import FASHION_MNIST
 from gluon_cnn.errors import RunError
-from gluon_cnn.runtime.devices import parse_context
+from gluon_cnn.runtime.devices import as_text, parse_context
 from gluon_cnn.training.checkpoint import load_network, read_state
-from gluon_cnn.training.checkpoints import best_checkpoint, last_checkpoint
+from gluon_cnn.training.checkpoints import best_checkpoint, last_checkpoint, refuse_other_recipe
 from gluon_cnn.training.directory import RunDirectory
 from gluon_cnn.training.loop import count_correct
 from gluon_cnn.training.onednn import for_inference, for_training
-from gluon_cnn.training.recipes import check_recipe
+from gluon_cnn.training.recipes import check_recipe, fixed_values
 from gluon_cnn.training.setup import build_network, load_data
 from gluon_cnn.training.train_run import train_run
 
@@ -83,7 +83,7 @@ class Run(RunDirectory):
         checkpoint = self.checkpoint(which)
         check_recipe(self.recipe)  # whether the copy of a network of your own is as it was
         net = build_network(self.recipe, self.dataset or FASHION_MNIST, hybrid=True)
-        load_network(checkpoint, net, _devices(ctx))
+        refuse_other_recipe(checkpoint, load_network(checkpoint, net, _devices(ctx)), fixed_values(self.recipe))
         if isinstance(net, gluon.HybridBlock):
             net.hybridize(static_alloc=True)
         return net
@@ -167,7 +167,7 @@ class Run(RunDirectory):
         ----------
         epochs : int, optional
             More epochs than the run began with.
-        ctx : str, optional
+        ctx : str, mx.Context or list of mx.Context, optional
             By default, where it was trained before.
         quiet : bool
             Show no progress.
@@ -181,7 +181,7 @@ class Run(RunDirectory):
         GluonCNNError
             As :func:`gluon_cnn.training.train_run.train_run`.
         """
-        settings = dataclasses.replace(self.settings, ctx=ctx or self.settings.ctx)
+        settings = dataclasses.replace(self.settings, ctx=self.settings.ctx if ctx is None else as_text(ctx))
         self.prepare_resume({} if epochs is None else {"epochs": epochs}, settings)
         return train_run(
             self, command=f"gluon_cnn.load_run({str(self.directory)!r}).resume()", resume=True, quiet=quiet
@@ -189,6 +189,4 @@ class Run(RunDirectory):
 
 
 def _devices(ctx):
-    if ctx is None or isinstance(ctx, str):
-        return parse_context(ctx or "auto")
-    return list(ctx) if isinstance(ctx, (list, tuple)) else [ctx]
+    return parse_context("auto" if ctx is None else as_text(ctx))

@@ -20,6 +20,11 @@ DIST_TIMEOUT = 60.0
 class Settings:
     """How a run is computed.
 
+    Raises
+    ------
+    SettingError
+        If a value is not one that the setting can have, on any machine.
+
     Attributes
     ----------
     ctx : str
@@ -47,13 +52,17 @@ class Settings:
     checkpoint_every: Optional[int] = None
     kvstore: str = "device"
 
-    def check(self):
-        """Raise a SettingError if a setting has a value that it cannot have, on this machine."""
+    def __post_init__(self):
         choice("kvstore", self.kvstore, KVSTORES)
-        if self.threads is not None and not (isinstance(self.threads, str) and self.threads == AUTO):
+        for name in ("threads", "measured_threads", "checkpoint_every"):
+            value = getattr(self, name)
+            if value is not None and not (name == "threads" and isinstance(value, str) and value == AUTO):
+                whole_number(name, value)
+
+    def check(self):
+        """Raise a SettingError if a setting has a value that it cannot have on this machine."""
+        if self.threads not in (None, AUTO):
             check_threads(self.threads)
-        if self.checkpoint_every is not None:
-            whole_number("checkpoint_every", self.checkpoint_every)
 
     @property
     def distributed(self):

@@ -4,6 +4,7 @@ import shutil
 import pytest
 from our_runs import history_of, write_run
 
+from gluon_cnn.cli import main
 from gluon_cnn.comparison.report import write_report
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -77,11 +78,34 @@ def test_a_runs_own_words_are_no_markup(tmp_path):
 def test_bad_directories(runs, tmp_path, fails):
     assert "no run that has finished an epoch" in fails("report", tmp_path)
     assert "is not a directory" in fails("report", tmp_path / "nowhere")
-    shutil.copytree(runs, tmp_path / "broken")
-    (tmp_path / "broken" / "lenet-published" / "1" / "config.json").write_text("{")
-    (tmp_path / "broken" / "report.html").unlink()
-    assert "lenet-published/1/config.json cannot be read" in fails("report", tmp_path / "broken")
-    assert not (tmp_path / "broken" / "report.html").exists()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").write_text("{")
+    assert "run/config.json cannot be read" in fails("report", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_runs_beside_bad_ones_are_shown(runs, tmp_path, capsys):
+    directory = shutil.copytree(runs, tmp_path / "runs")
+    (directory / "lenet-published" / "1" / "config.json").write_text("{")
+    (directory / "nin-published" / "0" / "history.csv").write_text("epoch\n1\n")
+    (directory / "report.html").unlink()
+    assert main(["report", str(directory)]) == 1
+    printed = capsys.readouterr()
+    first, second = printed.err.splitlines()
+    assert first.startswith(f"gluon-cnn: {directory}/lenet-published/1/config.json cannot be read as a run's settings")
+    assert second.startswith(f"gluon-cnn: {directory}/nin-published/0/history.csv cannot be read as a run's history")
+    assert printed.out.splitlines()[-2:] == [f"{directory}/report.html", f"{directory}/report.md"]
+    for name in ("report.html", "report.md"):
+        text = (directory / name).read_text(encoding="utf-8")
+        assert text.count("gluon-cnn train ") == 8
+        assert text.count("cannot be read as a run") == 2
+
+
+def test_command_need_not_be_unicode(tmp_path):
+    write_run(tmp_path / "run", history_of(), command="gluon-cnn train lenet --out '\udcff'")
+    write_report(tmp_path)
+    for name in ("report.html", "report.md"):
+        assert "\\udcff" in (tmp_path / name).read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")

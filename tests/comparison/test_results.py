@@ -88,6 +88,28 @@ def test_comparisons_go_where_they_are_told(published_run_as_ours, tmp_path):
         "comparison-nin-zh-v1.json",
         "comparison-nin-zh-v1.png",
     ]
+    assert main(["compare", str(directories[0]), "--out", str(tmp_path / "one")]) == 0
+    assert sorted(path.name for path in (tmp_path / "one").iterdir()) == ["comparison.json", "comparison.png"]
+    assert not list((tmp_path / "runs").rglob("comparison*"))
+
+
+def test_runs_beside_bad_ones_are_compared(published_run_as_ours, tmp_path, capsys):
+    good = [published_run_as_ours(number, seed=number) for number in range(2)]
+    without_sample, damaged, begun = (published_run_as_ours(seed=seed) for seed in (5, 6, 7))
+    config = (without_sample / "config.json").read_text()
+    (without_sample / "config.json").write_text(config.replace('"published_as": "lenet"', '"published_as": "vit"'))
+    (damaged / "config.json").write_text("{")
+    (begun / "history.csv").unlink()
+    bad = [without_sample, damaged, begun, tmp_path / "nowhere"]
+    (tmp_path / "loop").symlink_to("loop")
+    assert main(["compare", *map(str, [bad[0], good[0], *bad[1:], good[1], tmp_path / "loop"])]) == 1
+    printed = capsys.readouterr()
+    lines = printed.err.splitlines()
+    assert [line.startswith("gluon-cnn: ") for line in lines] == [True] * 5
+    for line, reason in zip(lines, ("No run of vit was published", "cannot be read", "has no history.csv", "no run")):
+        assert reason in line
+    assert "2 runs from published initial weights (seeds 0, 1), beside 15 published runs" in printed.out
+    assert {path.parent for path in (tmp_path / "runs").rglob("comparison.json")} == set(good)
 
 
 def test_run_of_another_recipe_is_not_compared(published_run_as_ours, tmp_path, capsys):
@@ -109,7 +131,7 @@ def test_run_of_another_recipe_is_not_compared(published_run_as_ours, tmp_path, 
         ("history.csv", b"epoch,train_loss\n1,x\n", "cannot be read as a run's history"),
         ("history.csv", b"\x00\xff", "cannot be read as a run's history"),
         ("history.csv", HEADER + b"2,2,0,0,1,1\n", "1, 2, 3"),
-        ("history.csv", HEADER + b"1,nan,0,0,1,1\n", "not finite"),
+        ("history.csv", HEADER + b"1,nan,0,0,1,1\n", "row 1: Expected `float`"),
         ("config.json", None, "holds no run"),
         ("config.json", b"{", "cannot be read as a run's settings"),
         ("config.json", b"[]", "cannot be read as a run's settings"),
@@ -164,7 +186,7 @@ def test_results_of_fewer_epochs_are_not_final(published_run_as_ours):
     write_results(run)
     assert has_results(run)
     # More epochs than the book's: the comparison, which was of another recipe, goes.
-    run.book = run.book._replace(differences={"epochs": [6, 5]})
+    run.book = dataclasses.replace(run.book, differences={"epochs": [6, 5]})
     run.recipe = dataclasses.replace(run.recipe, epochs=6)
     assert write_results(run) is None
     assert not list(run.directory.glob("comparison*"))

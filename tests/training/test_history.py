@@ -35,14 +35,28 @@ def test_dead_classes_may_be_unknown(tmp_path):
     assert read_history(path)[0].dead_classes is None
 
 
+def test_file_may_begin_with_a_byte_order_mark(tmp_path):
+    path = tmp_path / "history.csv"
+    write_history(path, HISTORY)
+    path.write_text(path.read_text().replace("\n", "\r\n"), encoding="utf-8-sig", newline="")
+    assert read_history(path) == HISTORY
+
+
+def test_rows_are_as_many_as_epochs(tmp_path):
+    write_history(tmp_path / "history.csv", HISTORY)
+    assert read_history(tmp_path / "history.csv", 2) == HISTORY
+    with pytest.raises(GluonCNNError, match="it has more epochs than the recipe, 1"):
+        read_history(tmp_path / "history.csv", 1)
+
+
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        ("1,nan,0.1,0.1,1,1,0", "one of its numbers is not finite"),
-        ("1,2.3,0.1,inf,1,1,0", "one of its numbers is not finite"),
+        ("1,nan,0.1,0.1,1,1,0", "row 1: Expected `float`"),
+        ("1,2.3,0.1,inf,1,1,0", "Expected `float` <= 1.0 - at `$.test_acc`"),
         ("2,2.3,0.1,0.1,1,1,0", "its epochs are not 1, 2, 3, ..."),
-        ("1,much,0.1,0.1,1,1,0", "could not convert string to float: 'much'"),
-        ("1,2.3,0.1", "NoneType"),
+        ("1,much,0.1,0.1,1,1,0", "row 1: Expected `float`, got `str` - at `$.train_loss`"),
+        ("1,2.3,0.1", "row 1: Expected `float`, got `null` - at `$.test_acc`"),
         ("\x00", "cannot be read as a run's history"),
     ],
 )

@@ -10,7 +10,7 @@ from runs import SMALL, interrupted_after, result_of, train
 
 import gluon_cnn
 from gluon_cnn import get_recipe, load_run
-from gluon_cnn.errors import CheckpointError, RunError, RunStopped, SettingError
+from gluon_cnn.errors import CheckpointError, DeviceError, RunError, RunStopped, SettingError
 from gluon_cnn.models.parameters import named_parameters, read_parameters
 from gluon_cnn.training.settings import Settings
 
@@ -101,6 +101,32 @@ def test_epochs_may_grow_and_devices_change(copy):
     assert len(copy.resume(epochs=4, ctx="cpu:0,1", quiet=True)) == 4
     again = load_run(copy.directory)
     assert (again.recipe.epochs, again.settings.ctx, again.epochs_done) == (4, "cpu:0,1", 4)
+
+
+@pytest.mark.parametrize(
+    ("ctx", "kept"), [(mx.cpu(), "cpu:0"), ([mx.cpu(0), mx.cpu(1)], "cpu:0,1"), (None, "auto"), ("cpu", "cpu")]
+)
+def test_resume_takes_devices_as_network_does(copy, ctx, kept):
+    assert len(copy.resume(ctx=ctx, quiet=True)) == 3
+    assert load_run(copy.directory).settings.ctx == kept
+
+
+@pytest.mark.parametrize("ctx", [3, [], [3], [mx.cpu(), mx.cpu_pinned()], {}, mx.cpu_pinned(), "tpu", ""])
+def test_what_is_no_device_is_refused(copy, ctx):
+    for use in (copy.resume, copy.network, copy.evaluate):
+        with pytest.raises(DeviceError) as error:
+            use(ctx=ctx)
+        assert error.value.settings == ("ctx",)
+
+
+def test_settings_of_another_recipe_are_noticed(copy):
+    path = copy.directory / "config.json"
+    path.write_text(path.read_text().replace('"seed": 0', '"seed": 7'))
+    run = load_run(copy.directory)
+    for use in (run.network, run.evaluate, run.resume):
+        with pytest.raises(CheckpointError, match=r"is of another recipe, with seed 0, where config\.json has 7"):
+            use()
+    assert len(list(copy.checkpoints.iterdir())) == 2
 
 
 def test_resume_of_a_finished_run_trains_nothing(copy, finished):

@@ -1,5 +1,6 @@
 """From a recipe to data, network, initial weights and trainer."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import mxnet as mx
@@ -132,7 +133,7 @@ def test_parameters_are_on_every_device():
 
 def test_number_of_classes_is_the_datas_or_more():
     recipe = get_recipe("lenet", **SMALL)
-    dataset = FASHION_MNIST._replace(classes=("a", "b", "c"))
+    dataset = dataclasses.replace(FASHION_MNIST, classes=("a", "b", "c"))
     assert build_network(recipe, dataset)[-1]._units == 3
     assert build_network(get_recipe("lenet", num_classes=12), dataset)[-1]._units == 12
     with pytest.raises(SettingError, match="num_classes is 2, but Fashion-MNIST has 3 classes: leave it out"):
