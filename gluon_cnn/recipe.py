@@ -145,7 +145,7 @@ class Recipe:
     def _check_values(self):
         """Check each setting by itself, and keep its value as JSON gives it back: NumPy's 3 as Python's, say."""
         checks = {
-            **dict.fromkeys(("model", "optimizer", "data", "source"), _text),
+            **dict.fromkeys(("model", "optimizer", "data", "release", "source"), _text),
             **dict.fromkeys(("epochs", "batch_size", "side", "workers", "seed", "warmup_epochs"), whole_number),
             **dict.fromkeys(("train_size", "test_size"), whole_number),
             **dict.fromkeys(("lr", "momentum", "clip_gradient"), number),
