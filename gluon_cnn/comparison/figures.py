@@ -9,6 +9,7 @@ from typing import Callable, NamedTuple
 
 import numpy as np
 
+from gluon_cnn.errors import GluonCNNError
 from gluon_cnn.files import write_atomically
 from gluon_cnn.recipe import INITS
 from gluon_cnn.training.history import MEASURES
@@ -35,9 +36,11 @@ def _if_possible(draw):
     """Make a function draw a figure or, where Matplotlib fails, say so: what it shows is written elsewhere too."""
 
     @functools.wraps(draw)
-    def attempt(*args):
+    def attempt(*args, **options):
         try:
-            return draw(*args)
+            return draw(*args, **options)
+        except GluonCNNError:  # such as a path that is no file's
+            raise
         except Exception as error:
             path = next((f"{argument.name} was" for argument in args if isinstance(argument, Path)), "Figures were")
             log.warning(f"{path} not drawn: {str(error).strip() or type(error).__name__}")
