@@ -29,7 +29,8 @@ def write_curves(run):
         recipe = run.recipe
         edition = f", {recipe.edition}" if recipe.edition else ""
         title = f"{recipe.name}{edition}, {recipe.side}×{recipe.side}, seed {recipe.seed}"
-        figures.save_curves(run.history, run.curves_path, title)
+        with run.writing(run.curves_path) as path:
+            figures.save_curves(run.history, path, title)
 
 
 def write_results(run):
@@ -55,7 +56,8 @@ def has_results(run):
 def remove_results(run):
     """Remove what :func:`write_results` makes, before the run has more epochs than these show."""
     for path in _results(run):
-        path.unlink(missing_ok=True)
+        with run.writing(path) as there:
+            there.unlink(missing_ok=True)
 
 
 def write_comparison(run):
@@ -76,7 +78,8 @@ def write_comparison(run):
     except ComparisonError as error:
         raise ComparisonError(f"{run.directory}: {error}", *error.settings) from None
     title = f"{run.recipe.model}, {run.recipe.edition}, seed {run.recipe.seed}"
-    _write(run.directory / COMPARISON, comparison, [run], title)
+    with run.writing(run.directory / COMPARISON) as path:
+        _write(path, comparison, [run], title)
     return comparison
 
 
