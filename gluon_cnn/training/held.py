@@ -177,21 +177,22 @@ class HeldDirectory:
             return
         now = self._name_now()
         if now:
-            raise DirectoryLost(
-                f"{self.directory} was moved to {now} {stopped}: resume it from there.", "resume", "out"
-            )
+            words = f"{self.directory} was moved to {now} {stopped}: resume it from there."
+            raise DirectoryLost(words, "resume", "out")
         if self._is_deleted():
             raise DirectoryLost(
-                f"{self.directory} was deleted during its run, which was stopped; nothing could be kept: begin it again."
+                f"{self.directory} was deleted during its run, which was stopped, and nothing could be kept: begin it "
+                "again."
             )
         raise DirectoryLost(
-            f"{self.directory} became another directory, as by an unmount, {stopped}: bring it back and resume the run.",
+            f"{self.directory} no longer leads to its run, as after an unmount; the run was stopped{kept}: bring that "
+            "directory back and resume it.",
             "resume",
         )
 
     def _is_at(self, path):
         with contextlib.suppress(OSError):
-            return os.path.samestat(os.stat(path), os.fstat(self._descriptor))
+            return os.path.samestat(Path(path).stat(), os.fstat(self._descriptor))
         return False
 
     def _is_deleted(self):
