@@ -53,8 +53,9 @@ def write_report(directory):
     environment.filters["cell"] = _cell
     written = []
     for name in ("report.html", "report.md"):
+        text = environment.get_template(name).render(content)
         with write_atomically(directory / name) as temporary:
-            temporary.write_text(environment.get_template(name).render(content), encoding="utf-8")
+            temporary.write_bytes(text.encode(errors="backslashreplace"))  # a directory's name need not be UTF-8
         written.append(directory / name)
     return written
 

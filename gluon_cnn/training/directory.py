@@ -10,7 +10,9 @@ mynet.py        the file that defines a network of your own, as it was when the 
 
 import contextlib
 import dataclasses
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Dict, NamedTuple
 
@@ -26,6 +28,8 @@ from gluon_cnn.training.settings import Settings
 __all__ = ["BookRecipe", "RunDirectory"]
 
 CONFIG, HISTORY, LOG, CURVES, CHECKPOINTS = "config.json", "history.csv", "train.log", "curves.png", "checkpoint"
+# A path in the directory that is longer than any that is used.
+_LONGEST = f"{CHECKPOINTS}/.epoch-1000000-step-1000000.tmp/.gluon-cnn-4194304-1000000000000-trainer.states"
 
 
 class BookRecipe(NamedTuple):
@@ -125,6 +129,7 @@ class RunDirectory:
     def refuse_taken(self):
         """RunError if a new run cannot begin in this directory."""
         directory = self.directory
+        self._refuse_name()
         if (directory / CONFIG).exists():
             raise RunError(f"{directory} holds another run: resume it, or choose another directory.", "resume", "out")
         # A process that was killed before it could write its settings leaves a lock, the beginning of a file, and a
@@ -134,6 +139,19 @@ class RunDirectory:
             left.add(self.source_path)
         if directory.is_dir() and not left.issuperset(directory.iterdir()):
             raise RunError(f"{directory} is not empty and holds no run: choose another directory.", "out")
+
+    def _refuse_name(self):
+        """RunError if there can be no directory of this name, or no run's files in it."""
+        for path in (self.directory, *self.directory.parents):
+            if os.path.lexists(path):
+                if not path.is_dir():
+                    raise RunError(f"{path} is not a directory: choose another name.", "out")
+                break
+        try:
+            os.lstat(self.directory / _LONGEST)
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise RunError(f"The name {self.directory} is too long for a run: choose another one.", "out") from None
 
     def refuse_other_recipe(self, wanted, advice="leave these out, or choose another directory"):
         """RunError if the run was begun with other values than a dictionary of some of its recipe's has."""

@@ -122,8 +122,7 @@ class HeldDirectory:
         except portalocker.exceptions.LockException as error:
             number = getattr(error.args[0], "errno", errno.EAGAIN) if error.args else errno.EAGAIN
             if number in _TAKEN:
-                owner = os.pread(file.fileno(), 32, 0).decode().strip()
-                return f"process {owner}" if owner else "another process"
+                return _owner(file)
             if number not in _UNKNOWN:
                 raise error.args[0] from None
             # It takes two processes in one directory to do harm, and the first of them will see the other's number.
@@ -139,14 +138,18 @@ class HeldDirectory:
 
     def _keep_lock(self):
         """Lock the directory again if its lock was removed or replaced; DirectoryLost if another process has it."""
-        with contextlib.suppress(OSError):
-            if os.path.samestat(os.lstat(self.place / LOCK), self._identity):
-                owner = b"" if self._locks else os.pread(self._file.fileno(), 32, 0).strip()
-                if self._locks or owner == b"%d" % os.getpid():
-                    return
-                self._refuse_taken(f"process {owner.decode(errors='replace')}")
+        try:
+            now = (self.place / LOCK).lstat()
+        except FileNotFoundError:
+            now = None
+        except OSError:
+            return  # the write fails as well, and its error says more
+        if now and os.path.samestat(now, self._identity):
+            if not self._locks and _owner(self._file) != f"process {os.getpid()}":
+                self._refuse_taken(_owner(self._file))
+            return
         if self._is_deleted():
-            return  # nobody can lock it any more, and the write fails
+            return  # the write fails, and nobody else can lock it
         self._files_were_lost = True
         owner = self._lock()
         if owner:
@@ -155,7 +158,7 @@ class HeldDirectory:
     def _refuse_taken(self, owner):
         raise DirectoryLost(
             f"{self.directory} was taken over by {owner} during its run, which was stopped; what came after its last "
-            "checkpoint is lost: leave the run to that process.",
+            "checkpoint is lost: leave the run to that process."
         )
 
     def _restore(self, needed):
@@ -206,3 +209,9 @@ class HeldDirectory:
             path = os.readlink(self.place)
             return path if self._is_at(path) else None
         return None
+
+
+def _owner(lock):
+    """The process whose number is in a lock's file, in words."""
+    number = os.pread(lock.fileno(), 32, 0).decode(errors="replace").strip()
+    return f"process {number}" if number else "another process"
