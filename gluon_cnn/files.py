@@ -18,6 +18,7 @@ __all__ = [
     "refuse_foreign",
     "remove_leftovers",
     "sha256_of",
+    "shown",
     "write_atomically",
 ]
 
@@ -56,7 +57,7 @@ def write_atomically(path):
                 temporary.unlink()
     except OSError as error:
         if error.errno and error.filename in (None, str(temporary)):  # the name that the user knows
-            error.filename = str(path)
+            error.filename = str(shown(path))
         raise
 
 
@@ -66,7 +67,7 @@ def _target(path):
     with contextlib.suppress(FileNotFoundError):
         before = path.stat()
     if before and not stat.S_ISREG(before.st_mode):
-        raise SettingError(f"{path} is not a regular file: choose another name.", "out")
+        raise SettingError(f"{shown(path)} is not a regular file: choose another name.", "out")
     return path.resolve() if path.is_symlink() else path, before
 
 
@@ -156,7 +157,17 @@ def refuse_foreign(path):
 
 def _refuse(path, status):
     if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
-        raise RunError(f"{path} is a link or no regular file: move it away, or choose another directory.", "out")
+        raise RunError(f"{shown(path)} is a link or no regular file: move it away, or choose another directory.", "out")
+
+
+def shown(path):
+    """A path as an error names it: where it goes through a directory that this process holds open, by the name that
+    the directory has now."""
+    match = re.match(r"/proc/self/fd/\d+(?=/)", str(path))
+    if match:
+        with contextlib.suppress(OSError):
+            return Path(os.readlink(match[0]) + str(path)[match.end() :])
+    return path
 
 
 def open_regular(path, mode="rb", **options):

@@ -1,5 +1,6 @@
 """``gluon-cnn train``, and the examples that train one network."""
 
+import contextlib
 import dataclasses
 import logging
 import sys
@@ -119,16 +120,17 @@ def _train(args):
     job = Job(args.kvstore or Settings().kvstore, args.dist_timeout)
     quiet = args.quiet or not job.first  # only the first worker prints
     log_to_terminal(quiet)
-    with job:
-        run = _run_of(job.from_first(lambda: _plan(args, job.workers)))
-        if args.quick:
-            log.info("quick: smaller images or fewer epochs than the book's, so the numbers are not the book's")
-        try:
-            train_run(run, command=args.command_line, resume=args.resume, quiet=quiet, job=job)
-        except (RunStopped, TrainingDiverged) as ended:
-            _end_early(run, args, job, ended)
-    if job.first:
-        _finish(run)
+    with contextlib.ExitStack() as held:  # the run's directory, until its figures are there
+        with job:
+            run = _run_of(job.from_first(lambda: _plan(args, job.workers)))
+            if args.quick:
+                log.info("quick: smaller images or fewer epochs than the book's, so the numbers are not the book's")
+            try:
+                train_run(run, command=args.command_line, resume=args.resume, quiet=quiet, job=job, held=held)
+            except (RunStopped, TrainingDiverged) as ended:
+                _end_early(run, args, job, ended)
+        if job.first:
+            _finish(run)
 
 
 def _plan(args, workers):
@@ -207,15 +209,26 @@ def asked_settings(args):
 
 def _end_early(run, args, job, ended):
     """Draw what there is of a run that was stopped or diverged, and raise the error again, with what to do."""
-    from gluon_cnn.comparison.results import write_curves
-
     if job.first:
-        write_curves(run)
+        _draw(run, ended)
     if isinstance(ended, TrainingDiverged):
         raise ended
     if not job.first:
         raise RunStopped(f"worker {job.rank} stopped with the others", ended.signal) from None
     raise RunStopped(f"{ended}; resume it with: {resume_command(run, args)}", ended.signal) from None
+
+
+def _draw(run, ended):
+    """Draw the curves, if they can be written: how the run ended is more important."""
+    from gluon_cnn.comparison.results import write_curves
+    from gluon_cnn.training.held import DirectoryLost
+
+    try:
+        write_curves(run)
+    except RunError as error:
+        if isinstance(error, DirectoryLost) and isinstance(ended, RunStopped):  # it cannot be resumed where it was
+            raise
+        log.warning(str(error))
 
 
 def _finish(run):

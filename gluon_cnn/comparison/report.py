@@ -66,6 +66,7 @@ def write_report(directory):
     environment.filters["cell"] = _cell
     written = []
     for name in ("report.html", "report.md"):
+        text = environment.get_template(name).render(content)
         with write_atomically(directory / name) as temporary:
             text = environment.get_template(name).render(content)
             # The bytes of a path in a command need not be UTF-8.

@@ -1,5 +1,6 @@
 """Train all runs that a comparison with the book needs, one after another, as far as they are missing."""
 
+import contextlib
 import dataclasses
 import gc
 import logging
@@ -80,12 +81,13 @@ def train_missing(runs, *, command, quiet=False):
             continue
         log.info(f"run {number} of {len(runs)}, {run.directory}: {_time_left(runs[number - 1 :], runs)}")
         remove_results(run)  # of fewer epochs, which would look finished
-        try:
-            train_run(run, command=command(run), resume=run.begun, quiet=quiet)
-        except TrainingDiverged as error:
-            log.warning(f"{run.directory}: {error}")
-        else:
-            write_results(run)
+        with contextlib.ExitStack() as held:  # the directory, also while the results are written
+            try:
+                train_run(run, command=command(run), resume=run.begun, quiet=quiet, held=held)
+            except TrainingDiverged as error:
+                log.warning(f"{run.directory}: {error}")
+            else:
+                write_results(run)
         gc.collect()  # the network's memory, before the next one takes its own
 
 

@@ -31,7 +31,8 @@ def write_curves(run):
         recipe = run.recipe
         edition = f", {recipe.edition}" if recipe.edition else ""
         title = f"{recipe.name}{edition}, {recipe.side}×{recipe.side}, seed {recipe.seed}"
-        figures.save_curves(run.history, run.curves_path, title)
+        with run.writing(run.curves_path) as path:
+            figures.save_curves(run.history, path, title)
 
 
 def write_results(run):
@@ -57,7 +58,8 @@ def has_results(run):
 def remove_results(run):
     """Remove what :func:`write_results` makes, before the run has more epochs than these show."""
     for path in _results(run):
-        path.unlink(missing_ok=True)
+        with run.writing(path) as there:
+            there.unlink(missing_ok=True)
 
 
 def compared(run):
@@ -85,7 +87,8 @@ def write_comparison(run, directory=None):
     comparison, directory = compared(run), Path(directory or run.directory)
     directory.mkdir(parents=True, exist_ok=True)
     title = f"{run.recipe.model}, {run.recipe.edition}, seed {run.recipe.seed}"
-    _write(directory / COMPARISON, comparison, [run], title)
+    with run.writing(directory / COMPARISON) as path:
+        _write(path, comparison, [run], title)
     return comparison
 
 

@@ -175,13 +175,20 @@ def read_parameters(path):
                 return {name: mx.nd.array(array, dtype=array.dtype) for name, array in arrays.items()}
         try:
             with array_mode(False):
-                arrays = mx.nd.load(path)
+                arrays = _load(path)
         except mx.MXNetError:
             with array_mode(True):  # MXNet 1 reads files of mx.np arrays in this mode only
-                arrays = mx.nd.load(path)
+                arrays = _load(path)
         return {name: array.as_nd_ndarray() for name, array in arrays.items()}
     except (mx.MXNetError, AttributeError, ValueError, KeyError, TypeError, OSError, zipfile.BadZipFile):
         raise ModelError(f"{path} holds no parameters of a network: use a file that was saved by name.") from None
+
+
+def _load(path):
+    try:
+        return mx.nd.load(path)
+    except UnicodeEncodeError:  # MXNet takes a path as UTF-8, which the name of a file need not be
+        return mx.nd.load_frombuffer(Path(path).read_bytes())
 
 
 def misfit(shapes, net):

@@ -220,7 +220,11 @@ def load_states(trainer, states):
     if states:
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory) / STATES
-            path.write_bytes(states)
+            try:
+                path.write_bytes(states)
+            except OSError as error:  # which does not name the file
+                error.filename = error.filename or str(path)
+                raise
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ResourceWarning)  # with several devices MXNet leaves the file open
                 try:

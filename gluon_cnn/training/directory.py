@@ -10,31 +10,25 @@ mynet.py        the file that defines a network of your own, as it was when the 
 
 import contextlib
 import dataclasses
+import errno
 import json
 import os
-import re
 from pathlib import Path
 
-import portalocker
-
 from gluon_cnn.errors import Malformed, RunError
-from gluon_cnn.files import leftovers, open_own, refuse_foreign, remove_leftovers, sha256_of, write_atomically
+from gluon_cnn.files import leftovers, refuse_foreign, remove_leftovers, sha256_of, write_atomically
 from gluon_cnn.recipe import difference_in_words, in_words, shown
 from gluon_cnn.training.config import read_config
+from gluon_cnn.training.held import LOCK, HeldDirectory, remedy
 from gluon_cnn.training.history import read_history, write_history
 from gluon_cnn.training.process import this_process
 from gluon_cnn.training.settings import Settings
 
 __all__ = ["RunDirectory"]
 
-CONFIG, HISTORY, LOG, CURVES, CHECKPOINTS, LOCK = (
-    "config.json",
-    "history.csv",
-    "train.log",
-    "curves.png",
-    "checkpoint",
-    "run.lock",
-)
+CONFIG, HISTORY, LOG, CURVES, CHECKPOINTS = "config.json", "history.csv", "train.log", "curves.png", "checkpoint"
+# A path in the directory that is longer than any that is used.
+_LONGEST = f"{CHECKPOINTS}/.epoch-1000000-step-1000000.tmp/.gluon-cnn-4194304-1000000000000-trainer.states"
 
 
 class RunDirectory:
@@ -51,12 +45,15 @@ class RunDirectory:
         None where no run of the network and edition was published.
     config : dict
         Of a run that has begun, all of ``config.json``.
+    needed : dict
+        The bytes of the files, by name, without which the run that this process trains could not be resumed.
     """
 
     def __init__(self, directory, recipe, settings=None, *, book=None):
         self.directory, self.recipe, self.book = Path(directory), recipe, book
         self.settings = settings or Settings()
-        self.dataset, self.config = None, {}
+        self.dataset, self.config, self.needed = None, {}, {}
+        self._held = None
 
     @classmethod
     def open(cls, directory):
@@ -103,6 +100,7 @@ class RunDirectory:
     def refuse_taken(self):
         """RunError if a new run cannot begin in this directory."""
         directory = self.directory
+        self._refuse_name()
         if (directory / CONFIG).exists():
             raise RunError(f"{directory} holds another run: resume it, or choose another directory.", "resume", "out")
         # A process that was killed before it could write its settings leaves a lock, the beginning of a file, and a
@@ -112,6 +110,19 @@ class RunDirectory:
             left.add(self.source_path)
         if directory.is_dir() and not left.issuperset(directory.iterdir()):
             raise RunError(f"{directory} is not empty and holds no run: choose another directory.", "out")
+
+    def _refuse_name(self):
+        """RunError if there can be no directory of this name, or no run's files in it."""
+        for path in (self.directory, *self.directory.parents):
+            if os.path.lexists(path):
+                if not path.is_dir():
+                    raise RunError(f"{path} is not a directory: choose another name.", "out")
+                break
+        try:
+            os.lstat(self.directory / _LONGEST)
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise RunError(f"The name {self.directory} is too long for a run: choose another one.", "out") from None
 
     def refuse_other_recipe(self, wanted, advice="leave these out, or choose another directory"):
         """RunError if the run was begun with other values than a dictionary of some of its recipe's has."""
@@ -160,49 +171,62 @@ class RunDirectory:
         self._write_config({**self.config, "diverged": problem})
 
     def _write_config(self, config):
-        self.config = config
-        with write_atomically(self.directory / CONFIG) as temporary:
-            temporary.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+        text = json.dumps(config, indent=1) + "\n"
+        self.config, self.needed[CONFIG] = config, text.encode()
+        with self.writing(self.directory / CONFIG) as path, write_atomically(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
 
     @contextlib.contextmanager
     def locked(self):
-        """Make the directory if it is not there, and hold it for this process.
-
-        The lock is the operating system's, so that it ends with its process, however that ends.
+        """Make the directory if it is not there, and hold it for this process, see :class:`HeldDirectory`.
 
         Raises
         ------
         RunError
             If another process holds the run, or the directory cannot be written.
         """
-        with contextlib.ExitStack() as stack:
-            try:
-                self.directory.mkdir(parents=True, exist_ok=True)
-                refuse_foreign(self.log_path)  # before anything is written
-                self._lock(stack.enter_context(open_own(self.directory / LOCK, "ab+", buffering=0)), stack)
-            except OSError as error:
-                raise RunError(
-                    f"The directory {self.directory} cannot be written ({error.strerror}): choose another one.", "out"
-                ) from None
-            remove_leftovers(self.directory)
-            yield
-
-    def _lock(self, file, stack):
-        """Lock the file until ``stack`` ends, and write this process's number into it."""
-        if not re.fullmatch(rb"\d*\n?", os.pread(file.fileno(), 32, 0)):
-            raise RunError(f"{file.name} is not the lock of a run: move it away, or choose another directory.", "out")
         try:
-            portalocker.lock(file, portalocker.LOCK_EX | portalocker.LOCK_NB)
-        except portalocker.exceptions.LockException:
-            owner = os.pread(file.fileno(), 32, 0).decode().strip() or "unknown"
-            raise RunError(f"{self.directory} is in use by process {owner}: wait for it or end it.") from None
-        stack.callback(portalocker.unlock, file)
-        file.truncate(0)
-        file.write(b"%d\n" % os.getpid())
+            self.directory.mkdir(parents=True, exist_ok=True)
+            refuse_foreign(self.log_path)  # before anything is written
+            held = HeldDirectory(self.directory)
+        except OSError as error:
+            raise RunError(
+                f"The directory {self.directory} cannot be written ({error.strerror}): choose another one.", "out"
+            ) from None
+        try:
+            self._held = held
+            remove_leftovers(held.place)
+            yield
+        finally:
+            self._held = None
+            held.close()
+
+    @contextlib.contextmanager
+    def writing(self, path):
+        """Give the path to write one of the run's files, or its checkpoints, to. While this process holds the run, it
+        leads into the same directory whatever happens to the directory's name.
+
+        Raises
+        ------
+        DirectoryLost
+            If this process holds the run, and the directory is not what it was.
+        RunError
+            If this process holds the run, and ``path`` cannot be written.
+        """
+        if self._held is None:
+            yield path
+            return
+        try:
+            with self._held.writing(self.needed):
+                yield self._held.place / path.name
+        except OSError as error:
+            then, setting = ("and resume the run", "resume") if self.begun else ("or choose another directory", "out")
+            raise RunError(f"{path} cannot be written ({error.strerror}): {remedy(error)} {then}.", setting) from None
 
     def write_history(self, history):
         """Write ``history.csv`` from a list of EpochResult."""
-        write_history(self.history_path, history)
+        with self.writing(self.history_path) as path:
+            write_history(path, history)
 
     @property
     def begun(self):

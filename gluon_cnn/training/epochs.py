@@ -79,10 +79,15 @@ class Epochs:
                 "learn or has collapsed; own initial weights with another seed, or a smaller learning rate, may help"
             )
 
-    def save_is_due(self):
-        """Whether it is time for a checkpoint, as the worker sees it that writes them."""
+    def save_is_due(self, step):
+        """Whether it is time for a checkpoint after a step, as the worker sees it that writes them."""
         if not self.job.first:
             return False
+        if self.saver.failed:  # so that it is said now, and not two minutes later
+            return True
+        every = self.run.settings.checkpoint_every
+        if every:
+            return step % every == 0
         return time.monotonic() - self.saved > max(SAVE_EVERY, SAVE_SHARE * self.saver.seconds)
 
     def save(self, state, then=None):
@@ -208,8 +213,7 @@ class _Epoch:
         if job.distributed:
             sums.read()  # to be no more than a step ahead of the vote
             job.beat()
-        every = self.epochs.run.settings.checkpoint_every
-        due = sums.steps % every == 0 if every else self.epochs.save_is_due()
+        due = self.epochs.save_is_due(sums.steps)
         self.stopping, due, diverged = job.vote(self.epochs.signals.received, due, sums.bad_step)
         if diverged and job.distributed:  # the workers end together
             sums.bad_step = sums.bad_step or sums.steps

@@ -7,7 +7,7 @@ from mxnet import gluon
 
 from gluon_cnn.checks import choice, whole_number
 from gluon_cnn.data import FASHION_MNIST
-from gluon_cnn.errors import RunError
+from gluon_cnn.errors import CheckpointError, RunError
 from gluon_cnn.runtime.devices import as_text, parse_context
 from gluon_cnn.training.checkpoint import load_network, read_state
 from gluon_cnn.training.checkpoints import best_checkpoint, last_checkpoint, refuse_other_recipe
@@ -80,13 +80,22 @@ class Run(RunDirectory):
         RunError, CheckpointError, DeviceError, ModelError
             If there is no checkpoint, or it, the device, or the copy of a network of your own cannot be used.
         """
-        checkpoint = self.checkpoint(which)
+        self.checkpoint(which)  # before anything is built
         check_recipe(self.recipe)  # whether the copy of a network of your own is as it was
         net = build_network(self.recipe, self.dataset or FASHION_MNIST, hybrid=True)
-        refuse_other_recipe(checkpoint, load_network(checkpoint, net, _devices(ctx)), fixed_values(self.recipe))
+        self._load(net, _devices(ctx), which)
         if isinstance(net, gluon.HybridBlock):
             net.hybridize(static_alloc=True)
         return net
+
+    def _load(self, net, devices, which):
+        checkpoint = self.checkpoint(which)
+        try:
+            refuse_other_recipe(checkpoint, load_network(checkpoint, net, devices), fixed_values(self.recipe))
+        except CheckpointError:
+            if checkpoint.is_dir():
+                raise
+            self._load(net, devices, which)  # another process trains the run, and keeps newer ones in its place
 
     def evaluate(self, ctx=None, which="last", *, data_dir=None, release=None):
         """Measure the test accuracy of a checkpoint, as the test pass of an epoch does.

@@ -1,5 +1,6 @@
 """Write checkpoints while the training continues."""
 
+import contextlib
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
 
@@ -8,6 +9,7 @@ import mxnet as mx
 from gluon_cnn.errors import RunError
 from gluon_cnn.training.checkpoint import take_snapshot, write_checkpoint
 from gluon_cnn.training.checkpoints import tidy
+from gluon_cnn.training.held import remedy
 from gluon_cnn.training.memory import is_out_of_memory
 
 __all__ = ["Saver"]
@@ -17,7 +19,8 @@ class Saver:
     """Writes one checkpoint after another, on a thread of its own.
 
     An error of the thread is raised by the next call. As a context, it waits for the last checkpoint at its end.
-    ``meanwhile`` is called every second that it waits.
+    ``meanwhile`` is called every second that it waits. ``writing`` gives, as a context, the path to write the directory
+    by.
 
     Attributes
     ----------
@@ -25,8 +28,8 @@ class Saver:
         How long the last checkpoint took, mostly beside the training.
     """
 
-    def __init__(self, directory, meanwhile=lambda: None):
-        self.directory, self._meanwhile = directory, meanwhile
+    def __init__(self, directory, meanwhile=lambda: None, writing=contextlib.nullcontext):
+        self.directory, self._meanwhile, self._writing_to = directory, meanwhile, writing
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self._writing = None
         self.seconds = 0.0
@@ -53,6 +56,11 @@ class Saver:
                 self._meanwhile()
             writing.result()
 
+    @property
+    def failed(self):
+        """Whether the next call will raise an error. This one does not wait."""
+        return self._writing is not None and self._writing.done() and self._writing.exception() is not None
+
     def __enter__(self):
         return self
 
@@ -64,18 +72,22 @@ class Saver:
             self._thread.shutdown()
 
     def _write(self, snapshot, then, began):
+        with self._writing_to(self.directory) as directory:
+            self._write_to(directory, snapshot)
+        self.seconds = time.monotonic() - began
+        if then is not None:
+            then()
+
+    def _write_to(self, directory, snapshot):
         try:
-            write_checkpoint(self.directory, snapshot)
-            tidy(self.directory)
-            self.seconds = time.monotonic() - began
-            if then is not None:
-                then()
+            write_checkpoint(directory, snapshot)
+            tidy(directory)
         except (OSError, mx.MXNetError) as error:
             if is_out_of_memory(error):  # an error of earlier steps, which MXNet reports to the first thread that waits
                 raise
             reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[-1]
             raise RunError(
-                f"No checkpoint can be written to {self.directory} ({reason}), and the earlier ones are whole: make "
-                "room and resume the run.",
+                f"No checkpoint can be written to {self.directory} ({reason}), and the earlier ones are whole: "
+                f"{remedy(error)} and resume the run.",
                 "resume",
             ) from None

@@ -6,7 +6,7 @@ import logging
 import shutil
 import sys
 
-from gluon_cnn.errors import ModelError, TrainingDiverged
+from gluon_cnn.errors import ModelError, RunError, TrainingDiverged
 from gluon_cnn.files import open_own, sha256_of, write_atomically
 from gluon_cnn.models.own import source_of
 from gluon_cnn.recipe import in_words
@@ -48,7 +48,7 @@ _SAID = {
 }
 
 
-def train_run(run, *, command, resume=False, quiet=False, job=None):
+def train_run(run, *, command, resume=False, quiet=False, job=None, held=None):
     """Train ``run`` to the last epoch of its recipe, saving after each.
 
     Parameters
@@ -64,6 +64,8 @@ def train_run(run, *, command, resume=False, quiet=False, job=None):
         Show no progress.
     job : Job, optional
         The workers this process trains with. Only the first of them touches the run's directory.
+    held : contextlib.ExitStack, optional
+        Until it ends, the directory stays locked for what is written there after the training.
 
     Returns
     -------
@@ -93,7 +95,9 @@ def train_run(run, *, command, resume=False, quiet=False, job=None):
         setup = set_up(recipe, devices, data, hybrid=run.settings.hybrid, kvstore=job.store)
         run.dataset, run.book = data.info, book_recipe(recipe)
         state = State.from_json(
-            job.from_first(lambda: _take_directory(run, setup, devices, command, threads, resume, stack).to_json())
+            job.from_first(
+                lambda: _take_directory(run, setup, devices, command, threads, resume, stack, held or stack).to_json()
+            )
         )
         signals = stack.enter_context(NotedSignals())
         # Here, because MXNet starts new threads, with a number of its own, whenever the process forks.
@@ -102,25 +106,26 @@ def train_run(run, *, command, resume=False, quiet=False, job=None):
             log.info(why)
         _prepare_trainer(run, setup.trainer, state, job)
         _announce(run, devices, data, state)
-        saver = stack.enter_context(Saver(run.checkpoints, job.beat)) if job.first else None
+        saver = stack.enter_context(Saver(run.checkpoints, job.beat, run.writing)) if job.first else None
         try:
             return Epochs(run, setup, devices, job, saver, signals, quiet).finish(state)
         except TrainingDiverged as error:
             if job.first:
-                run.note_divergence(error.problem)
+                _note_divergence(run, error)
             raise
 
 
-def _take_directory(run, setup, devices, command, threads, resume, stack):
-    """Lock the run's directory until ``stack`` ends, load its parameters, and return its State."""
-    stack.enter_context(run.locked())
+def _take_directory(run, setup, devices, command, threads, resume, stack, held):
+    """Lock the run's directory until ``held`` ends, log until ``stack`` does, load the run's parameters, and return its
+    State."""
+    held.enter_context(run.locked())
     if resume:
         run.refuse_other_data()
     else:
         run.refuse_taken()
     _keep_source(run)
     run.write_config(command, threads)
-    stack.enter_context(_log_to(run.log_path))
+    stack.enter_context(_log_to(run))
     state = load_last_checkpoint(run.checkpoints, setup.net, devices, fixed_values(run.recipe))
     if state is None:  # as in a new run
         return State(fixed_values(run.recipe))
@@ -137,14 +142,25 @@ def _prepare_trainer(run, trainer, state, job):
         mixed_precision.load_scaler(trainer, state.loss_scaler)
 
 
+def _note_divergence(run, error):
+    """Write into the run's settings that it diverged, if that can be written: the error itself says more."""
+    try:
+        run.note_divergence(error.problem)
+    except RunError as unwritten:
+        log.warning(str(unwritten))
+
+
 def _keep_source(run):
     """Keep a copy of the file that defines a network of your own, with its name."""
-    if run.source_path and not run.source_path.exists():
+    if not run.source_path:
+        return
+    if not run.source_path.exists():
         file, _ = source_of(run.recipe.model)
-        with write_atomically(run.source_path) as temporary:
+        with run.writing(run.source_path) as path, write_atomically(path) as temporary:
             shutil.copyfile(file, temporary)
             if sha256_of(temporary) != run.recipe.source:  # changed since this process has read it
                 raise ModelError(f"{run.recipe.model} has changed while the run began: start it again.", "model")
+    run.needed[run.source_path.name] = run.source_path.read_bytes()
 
 
 def _announce(run, devices, data, state):
@@ -170,10 +186,10 @@ def _announce(run, devices, data, state):
 class _LogFile(logging.StreamHandler):
     """Writes what is logged to a file. Where that fails, as on a full disk, it says so once, and the run continues."""
 
-    def __init__(self, path):
+    def __init__(self, path, shown):
         # Paths, which are logged too, need not be UTF-8.
         super().__init__(open_own(path, "a", encoding="utf-8", errors="backslashreplace"))
-        self._failed = False
+        self._path, self._failed = shown, False
 
     def handleError(self, record):
         error = sys.exc_info()[1]
@@ -181,7 +197,7 @@ class _LogFile(logging.StreamHandler):
             super().handleError(record)
         elif not self._failed:
             self._failed = True  # first, because this handler gets the warning too
-            log.warning(f"{self.stream.name} cannot be written ({error.strerror}): the run continues without it")
+            log.warning(f"{self._path} cannot be written ({error.strerror}): the run continues without it")
 
     def close(self):
         with contextlib.suppress(OSError):  # it could not be written before either
@@ -190,9 +206,10 @@ class _LogFile(logging.StreamHandler):
 
 
 @contextlib.contextmanager
-def _log_to(path):
-    """Write what is logged to a file as well, with times."""
-    handler = _LogFile(path)
+def _log_to(run):
+    """Write what is logged to the run's file as well, with times."""
+    with run.writing(run.log_path) as path:
+        handler = _LogFile(path, run.log_path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     package = logging.getLogger("gluon_cnn")
     package.setLevel(logging.INFO)
