@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gluon_cnn.data import RELEASES, fashion_mnist, find_fashion_mnist, read_fashion_mnist
+from gluon_cnn.data import RELEASES, find_fashion_mnist, places, read_fashion_mnist, releases
 
 #: Its real label files.
 LABELS = Path(__file__).parent / "data" / "first_release"
@@ -45,7 +45,7 @@ def first(second, tmp_path_factory):
     All other images are made up: the second release's, backwards. The images are not compressed.
     """
     directory = tmp_path_factory.mktemp("first")
-    with Image.open(Path(fashion_mnist.__file__).with_name("first_release.png")) as picture:
+    with Image.open(releases.FIRST_NINE) as picture:
         nine = np.asarray(picture).reshape(2, 28, 9, 28).swapaxes(1, 2)
     for part, images, beginning in zip(("train", "t10k"), read_fashion_mnist(second)[1:], nine):
         write_images(directory, np.concatenate([beginning, images.images[:8:-1]]), part)
@@ -70,7 +70,7 @@ def as_published(first, tmp_path, monkeypatch):
 def home(tmp_path, monkeypatch):
     """Gluon's place, empty, in a new home, and no package of Debian's."""
     monkeypatch.setenv("MXNET_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(fashion_mnist, "DEBIAN_PLACE", tmp_path / "debian")
+    monkeypatch.setattr(places, "DEBIAN_PLACE", tmp_path / "debian")
     return tmp_path / "home" / "datasets" / "fashion-mnist"
 
 

@@ -44,7 +44,8 @@ def _data_findings(data_dir, release):
 
     try:
         from gluon_cnn.data import RELEASES, read_fashion_mnist
-        from gluon_cnn.data.fashion_mnist import data_home, releases_here
+        from gluon_cnn.data.places import releases_here
+        from gluon_cnn.data.verified import data_home
     except ImportError as error:  # NumPy, for instance
         reason = f"not looked at, because {error.name or 'a package'} cannot be imported"
         return [Finding("data", reason, "warning", "repair the installation first")]

@@ -3,14 +3,13 @@
 from gluon_cnn.data.dataset import Dataset, DatasetInfo, DataSource, Part
 from gluon_cnn.data.fashion_mnist import (
     FASHION_MNIST,
-    SAMPLE,
-    find_fashion_mnist,
     get_fashion_mnist_labels,
     read_fashion_mnist,
     read_sample,
-    release_to_train_on,
 )
+from gluon_cnn.data.places import find_fashion_mnist, release_to_train_on
 from gluon_cnn.data.releases import RELEASES
+from gluon_cnn.data.verified import SAMPLE
 
 __all__ = [
     "DATA_SETS",

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import mxnet as mx
 
-from gluon_cnn.data.fashion_mnist import data_home, find_fashion_mnist, holds_part, read_part
+from gluon_cnn.data.fashion_mnist import holds_part, read_part
+from gluon_cnn.data.places import find_fashion_mnist
+from gluon_cnn.data.verified import data_home
 
 __all__ = ["accept_both_releases"]
 

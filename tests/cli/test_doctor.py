@@ -58,8 +58,8 @@ def test_damaged_data_are_a_problem(doctor, tmp_path):
 
 def test_missing_data_are_not_downloaded(doctor, tmp_path, monkeypatch):
     monkeypatch.setenv("MXNET_HOME", str(tmp_path / "mxnet"))
-    monkeypatch.setattr("gluon_cnn.data.fashion_mnist.DEBIAN_PLACE", tmp_path / "debian")
-    monkeypatch.setattr("gluon_cnn.data.fashion_mnist._download", lambda release: pytest.fail("a download"))
+    monkeypatch.setattr("gluon_cnn.data.places.DEBIAN_PLACE", tmp_path / "debian")
+    monkeypatch.setattr("gluon_cnn.data.places._download", lambda release: pytest.fail("a download"))
     code, findings = doctor()
     assert code == 0
     assert findings["data"]["state"] == "warning"

@@ -110,7 +110,7 @@ def test_doctor_shows_every_wrong_variable(capsys, monkeypatch):
 
 
 def test_user_without_home_is_told_what_to_set(monkeypatch):
-    from gluon_cnn.data.fashion_mnist import data_home
+    from gluon_cnn.data.verified import data_home
 
     def no_home(path):
         raise RuntimeError("Could not determine home directory.")

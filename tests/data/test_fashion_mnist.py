@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gluon_cnn import GluonCNNError, get_fashion_mnist_labels
-from gluon_cnn.data import SAMPLE, fashion_mnist, find_fashion_mnist, read_fashion_mnist
+from gluon_cnn.data import SAMPLE, fashion_mnist, find_fashion_mnist, places, read_fashion_mnist
 from gluon_cnn.data.idx import parse_idx
 
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
@@ -81,7 +81,7 @@ def test_only_a_changed_file_is_read_again(copy):
 
 def test_places_in_their_order(full, copy, tmp_path, monkeypatch):
     monkeypatch.setenv("MXNET_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(fashion_mnist, "DEBIAN_PLACE", copy)
+    monkeypatch.setattr(places, "DEBIAN_PLACE", copy)
     assert find_fashion_mnist() == copy
     home = tmp_path / "home" / "datasets" / "fashion-mnist"
     shutil.copytree(copy, home)
@@ -170,13 +170,13 @@ def test_damaged_files_are_named(copy, damage, message, fails):
 
 
 def test_counts_that_differ(monkeypatch):
-    read = fashion_mnist._read
+    read = fashion_mnist.read_file
 
     def without_the_last_label(directory, name):
         file = read(directory, name)
         return file._replace(array=file.array[:-1]) if "labels" in name else file
 
-    monkeypatch.setattr(fashion_mnist, "_read", without_the_last_label)
+    monkeypatch.setattr(fashion_mnist, "read_file", without_the_last_label)
     with pytest.raises(GluonCNNError, match="2000 train images and 1999 labels"):
         read_fashion_mnist(SAMPLE)
 

@@ -12,7 +12,8 @@ from releases import NAMES, Server, compress, write_images
 from gluon_cnn import GluonCNNError, load_data_fashion_mnist
 from gluon_cnn.cli import main
 from gluon_cnn.data import RELEASES, download, find_fashion_mnist, read_fashion_mnist
-from gluon_cnn.data.fashion_mnist import release_of, releases_here
+from gluon_cnn.data.places import releases_here
+from gluon_cnn.data.verified import release_of
 
 TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = NAMES
 

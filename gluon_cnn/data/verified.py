@@ -1,0 +1,146 @@
+"""The files of Fashion-MNIST, verified: whatever is read is one of a release's files, or the sample's."""
+
+import functools
+import gzip
+import hashlib
+import io
+import lzma
+import os
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from gluon_cnn.data.idx import parse_idx
+from gluon_cnn.data.releases import FILES, NUMBER_OF_CLASSES, SAMPLE_SHA256, SIDE, recognize
+from gluon_cnn.errors import DataError
+
+__all__ = [
+    "SAMPLE",
+    "VerifiedFile",
+    "data_home",
+    "expanded",
+    "missing_in",
+    "path_of",
+    "read_download",
+    "read_file",
+    "release_of",
+    "release_of_all",
+]
+
+#: The directory of the sample inside the package: 2,000 training and 500 test images of the second release, balanced.
+SAMPLE = Path(__file__).resolve().parent / "sample"
+
+_LARGEST = 16 + 60_000 * SIDE * SIDE  # bytes of the largest file, uncompressed
+_OPENERS = {"": lambda file: file, ".gz": gzip.open, ".xz": lzma.open}
+
+
+class VerifiedFile(NamedTuple):
+    """A file's array, its release, and the SHA-256 of its uncompressed bytes."""
+
+    array: np.ndarray
+    release: str
+    sha256: str
+
+
+def data_home():
+    """Gluon's own place for the files."""
+    return expanded(os.environ.get("MXNET_HOME") or "~/.mxnet") / "datasets" / "fashion-mnist"
+
+
+def expanded(path):
+    """A path with the home directory in the place of its ``~``."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise DataError(
+            f"{path} is in the home directory of a user who has none: set MXNET_HOME to a directory for data sets, or "
+            "name the one with the data.",
+            "data_dir",
+        ) from None
+
+
+def path_of(directory, name):
+    """The path of a file, compressed or not; None if it is not there."""
+    for ending in _OPENERS:
+        path = directory / (name + ending)
+        if path.is_file():
+            return path
+    return None
+
+
+def missing_in(directory):
+    """The names of the files that a directory lacks."""
+    return [name for name in FILES if path_of(directory, name) is None]
+
+
+def release_of(directory):
+    """The release of the files in a directory, told by their labels; DataError if they are of none, or of two."""
+    return release_of_all(directory, {name: read_file(directory, name) for name in FILES if "labels" in name})
+
+
+def release_of_all(directory, files):
+    """The one release that some files are of; DataError if they are of two."""
+    releases = {file.release for file in files.values()}
+    if len(releases) > 1:
+        of = {release: [n for n, file in files.items() if file.release == release] for release in sorted(releases)}
+        parts = [f"{', '.join(names)} of the {release}" for release, names in of.items()]
+        raise DataError(
+            f"{directory} mixes two releases of Fashion-MNIST ({'; '.join(parts)}): put the files of each into a "
+            "directory of its own.",
+            "data_dir",
+        )
+    return releases.pop()
+
+
+def read_file(directory, name):
+    """A :class:`VerifiedFile` of a directory; DataError if it is missing, damaged or of no release."""
+    path = path_of(directory, name)
+    if path is None:
+        raise DataError(f"{directory} holds no {name} or {name}.gz: download the four files of Fashion-MNIST again.")
+    stat = path.stat()
+    return _read_once(path, name, stat.st_size, stat.st_mtime_ns)
+
+
+def read_download(path, name):
+    """The same of a file that was just downloaded, which must have the hash of a release."""
+    return _read_verified(path, name, ".gz", downloaded=True)
+
+
+@functools.lru_cache(maxsize=16)
+def _read_once(path, name, _size, _mtime_ns):
+    """A verified file; read again only when it has changed."""
+    return _read_verified(path, name, path.suffix)
+
+
+def _read_verified(path, name, ending, downloaded=False):
+    """A file of Fashion-MNIST, if it is the one with that name of one of the releases.
+
+    Its header is checked before its hash, because the header explains more. What is downloaded must have the hash.
+    """
+    try:
+        with open(path, "rb") as file:
+            stored = file.read(_LARGEST + 1)
+        with _OPENERS[ending](io.BytesIO(stored)) as file:
+            content = file.read(_LARGEST + 1)  # no more, whatever a compressed file unpacks to
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise DataError(f"{path} cannot be read ({error}): delete it and download it again.", "data_dir") from None
+    array = parse_idx(content, path)
+    if array.ndim != (3 if "images" in name else 1) or array.shape[1:] not in ((), (SIDE, SIDE)):
+        raise DataError(f"{path} holds an array of shape {array.shape}, not {name}: delete it and download it again.")
+    if "labels" in name and array.size and array.max() >= NUMBER_OF_CLASSES:
+        raise DataError(f"{path} has a label of {array.max()}, not only 0 to 9: delete it and download it again.")
+    digest = hashlib.sha256(content).hexdigest()
+    if path.parent == SAMPLE:
+        release = "second" if digest == SAMPLE_SHA256[name] else None
+    else:
+        memory = None if downloaded else data_home().with_name("fashion-mnist-seen.json")
+        release = recognize(name, content, stored, path, memory)
+    if release is None:
+        raise DataError(
+            f"{path} is of neither release of Fashion-MNIST, because its SHA-256 differs from that of their {name}: "
+            "delete it and download it again.",
+            "data_dir",
+        )
+    return VerifiedFile(array, release, digest)
