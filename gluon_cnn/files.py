@@ -1,6 +1,7 @@
 """Files that are whole or not there, the hashes that prove it, and nobody else's files touched."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -13,6 +14,7 @@ __all__ = [
     "flush_to_disk",
     "leftovers",
     "open_own",
+    "open_regular",
     "refuse_foreign",
     "remove_leftovers",
     "sha256_of",
@@ -155,6 +157,30 @@ def refuse_foreign(path):
 def _refuse(path, status):
     if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
         raise RunError(f"{path} is a link or no regular file: move it away, or choose another directory.", "out")
+
+
+def open_regular(path, mode="rb", **options):
+    """Open a file to read, as ``open`` does; OSError if the name leads to a directory, a FIFO, a socket or a device.
+
+    A FIFO in a file's place would be waited for, and ``/dev/zero`` never ends.
+    """
+
+    def opener(name, flags):
+        _require_regular(path, os.stat(name))  # before it is opened, which alone can have an effect on a device
+        descriptor = os.open(name, flags | os.O_NONBLOCK)  # does not wait for a FIFO that is there by now
+        try:
+            _require_regular(path, os.fstat(descriptor))
+        except OSError:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    return open(path, mode, opener=opener, **options)
+
+
+def _require_regular(path, status):
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
 
 
 def flush_to_disk(path):

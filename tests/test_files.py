@@ -11,7 +11,7 @@ import pytest
 from runs import run_process
 
 from gluon_cnn.errors import RunError, SettingError
-from gluon_cnn.files import leftovers, open_own, remove_leftovers, write_atomically
+from gluon_cnn.files import leftovers, open_own, open_regular, remove_leftovers, write_atomically
 
 ENDED = 2**22 + 1  # no process has this number on Linux
 
@@ -213,3 +213,37 @@ def test_only_own_files_are_opened_in_place(tmp_path):
     with open_own(tmp_path / "log", "a") as file:
         file.write(" two")
     assert (tmp_path / "log").read_text() == "one two"
+
+
+def make_file(kind, path):
+    if kind == "directory":
+        path.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as unix:
+            unix.bind(str(path))
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("linked", [False, True])
+@pytest.mark.parametrize("kind", ["directory", "fifo", "socket", "device"])
+def test_only_regular_files_are_opened_to_read(tmp_path, kind, linked):
+    path = tmp_path / "there"
+    make_file(kind, path)
+    if linked:
+        (tmp_path / "link").symlink_to("there")
+        path = tmp_path / "link"
+    with pytest.raises(OSError, match="not a regular file") as caught:
+        open_regular(path)
+    assert caught.value.filename == str(path)
+
+
+def test_regular_files_are_opened_through_links(tmp_path):
+    (tmp_path / "file").write_text("text")
+    (tmp_path / "link").symlink_to("file")
+    with open_regular(tmp_path / "link", "r", encoding="utf-8") as file:
+        assert file.read() == "text"
+    with pytest.raises(FileNotFoundError):
+        open_regular(tmp_path / "none")
