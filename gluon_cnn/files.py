@@ -166,7 +166,7 @@ def open_regular(path, mode="rb", **options):
     """
 
     def opener(name, flags):
-        _require_regular(path, os.stat(name))  # before it is opened, which alone can have an effect on a device
+        _require_regular(path, Path(name).stat())  # before it is opened, which alone can have an effect on a device
         descriptor = os.open(name, flags | os.O_NONBLOCK)  # does not wait for a FIFO that is there by now
         try:
             _require_regular(path, os.fstat(descriptor))
