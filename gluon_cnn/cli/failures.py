@@ -6,7 +6,7 @@ from gluon_cnn.cli.changes import FIELDS, options_of
 from gluon_cnn.errors import GluonCNNError, RunStopped
 from gluon_cnn.runtime import INSTALL_HINT
 
-__all__ = ["explain", "in_flags"]
+__all__ = ["explain", "in_flags", "one_line"]
 
 
 def explain(error, parser, model=None):
@@ -26,7 +26,7 @@ def explain(error, parser, model=None):
     """
     if isinstance(error, GluonCNNError):
         code = 128 + error.signal if isinstance(error, RunStopped) else 1
-        return _one_line(in_flags(error, parser, model)), code
+        return one_line(in_flags(error, parser, model)), code
     if isinstance(error, KeyboardInterrupt):
         return "interrupted.", 130
     mxnet_error = getattr(sys.modules.get("mxnet"), "MXNetError", None)
@@ -35,7 +35,7 @@ def explain(error, parser, model=None):
     if isinstance(error, ModuleNotFoundError) and error.name == "mxnet":
         return f"MXNet is not installed: {INSTALL_HINT}.", 1
     if isinstance(error, OSError):  # a disk that fills up, a directory that goes away
-        return _one_line(f"{error.filename or 'a file'}: {error.strerror or error}."), 1
+        return one_line(f"{error.filename or 'a file'}: {error.strerror or error}."), 1
     return None
 
 
@@ -66,5 +66,6 @@ def _options_of(model):
         return {}
 
 
-def _one_line(text):
-    return text.replace("\n", " ")  # a file's name may contain line breaks
+def one_line(error):
+    """An error's message, or a text, without line breaks: a file's name may contain them."""
+    return " ".join(str(error).splitlines())
