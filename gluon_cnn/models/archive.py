@@ -7,10 +7,14 @@ import zipfile
 from gluon_cnn.files import open_regular
 from gluon_cnn.models.stored import MOST_ARRAYS
 
-__all__ = ["begins_as_archive", "open_archive", "read_into"]
+__all__ = ["ArchiveError", "begins_as_archive", "open_archive", "read_into"]
 
 _AT_ONCE = 2**22  # bytes, more than the directory of MOST_ARRAYS entries has
 _MOST_TIMES, _SMALL = 4, 2**26  # trained weights hardly shrink; a file may hold as many bytes as _SMALL in any case
+
+
+class ArchiveError(ValueError):
+    """What is wrong with a zip, as a clause."""
 
 
 @contextlib.contextmanager
@@ -29,8 +33,8 @@ def open_archive(path, check=True, compressed=True):
     ------
     OSError
         If the file cannot be read.
-    ValueError
-        If it is damaged or encrypted, or claims too much. The message is a clause.
+    ArchiveError
+        If it is damaged or encrypted, or claims too much.
     """
     with _Bounded(open_regular(path, buffering=0)) as file:
         size = file.seek(0, io.SEEK_END)
@@ -38,10 +42,10 @@ def open_archive(path, check=True, compressed=True):
             archive = zipfile.ZipFile(file)
             if check:
                 _check(archive, size, compressed)
-        except _Refused as refused:
-            raise ValueError(str(refused)) from None
+        except ArchiveError:
+            raise
         except Exception:  # a damaged zip can raise many kinds of exception
-            raise ValueError("it is a damaged zip") from None
+            raise ArchiveError("it is a damaged zip") from None
         with archive:
             yield archive
 
@@ -49,21 +53,23 @@ def open_archive(path, check=True, compressed=True):
 def _check(archive, size, compressed):
     entries = archive.infolist()
     if len(entries) > MOST_ARRAYS:
-        raise _Refused(f"it holds {len(entries):,} entries")
+        raise ArchiveError(f"it holds {len(entries):,} entries")
     if any(entry.flag_bits & 1 for entry in entries):
-        raise _Refused("it is an encrypted zip")
+        raise ArchiveError("it is an encrypted zip")
     if len({entry.filename for entry in entries}) < len(entries):
-        raise _Refused("it holds two entries of the same name")
+        raise ArchiveError("it holds two entries of the same name")
     # The other methods cannot be told how much to give at a time.
     methods = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) if compressed else (zipfile.ZIP_STORED,)
     if any(entry.compress_type not in methods for entry in entries):
-        raise _Refused("it is compressed in a way that is not read")
+        raise ArchiveError("it is compressed in a way that is not read")
+    if any(not entry.compress_type and entry.compress_size != entry.file_size for entry in entries):
+        raise ArchiveError("it is a damaged zip")
     claimed = sum(entry.file_size for entry in entries)
     if claimed > (_MOST_TIMES * size + _SMALL if compressed else size):
-        raise _Refused(f"it has {size:,} bytes and claims to hold {claimed:,}")
+        raise ArchiveError(f"it has {size:,} bytes and claims to hold {claimed:,}")
     # torch.serialization.set_crc32_options(False) leaves 0 in the place of every checksum.
     if any(entry.CRC for entry in entries) and archive.testzip() is not None:
-        raise _Refused("it is a damaged zip")
+        raise ArchiveError("it is a damaged zip")
 
 
 def begins_as_archive(file):
@@ -74,18 +80,14 @@ def begins_as_archive(file):
 
 
 def read_into(values, content):
-    """Fill an array with the next bytes of an open entry; ValueError if there are too few."""
+    """Fill an array with the next bytes of an open entry; ArchiveError if there are too few."""
     view = memoryview(values).cast("B") if values.size else memoryview(b"")
     at = 0
     while at < len(view):
         count = content.readinto(view[at : at + _AT_ONCE // 2])
         if not count:
-            raise ValueError("it is a damaged zip")
+            raise ArchiveError("it is a damaged zip")
         at += count
-
-
-class _Refused(Exception):
-    pass
 
 
 class _Bounded(io.BufferedReader):
@@ -95,5 +97,5 @@ class _Bounded(io.BufferedReader):
         if size is None or size < 0:
             size = _AT_ONCE
         if size > _AT_ONCE:
-            raise _Refused("its directory is too large")
+            raise ArchiveError("its directory is too large")
         return super().read(size)

@@ -11,7 +11,7 @@ import numpy as np
 
 from gluon_cnn.errors import ModelError
 from gluon_cnn.files import open_regular
-from gluon_cnn.models.archive import begins_as_archive, open_archive, read_into
+from gluon_cnn.models.archive import ArchiveError, begins_as_archive, open_archive, read_into
 from gluon_cnn.models.stored import LONGEST_NAME, MOST_ARRAYS, StoredArray, count_numbers, read_numbers
 
 __all__ = ["read_parameters"]
@@ -50,7 +50,8 @@ def read_parameters(path):
     except FileNotFoundError:
         raise ModelError(f"There is no file {path}: name a parameter file.") from None
     except (OSError, ValueError, struct.error, MemoryError) as error:
-        reason = getattr(error, "strerror", None) or (str(error) if type(error) is ValueError else "it is damaged")
+        is_own = type(error) in (ValueError, ArchiveError)
+        reason = getattr(error, "strerror", None) or (str(error) if is_own else "it is damaged")
         raise ModelError(
             f"{path} holds no parameters of a network ({reason}): use a file that was saved by name."
         ) from None
