@@ -215,26 +215,14 @@ def test_only_own_files_are_opened_in_place(tmp_path):
     assert (tmp_path / "log").read_text() == "one two"
 
 
-def make_file(kind, path):
-    if kind == "directory":
-        path.mkdir()
-    elif kind == "fifo":
-        os.mkfifo(path)
-    elif kind == "socket":
-        with socket.socket(socket.AF_UNIX) as unix:
-            unix.bind(str(path))
-    elif kind == "device":
-        path.symlink_to("/dev/zero")
-
-
-@pytest.mark.parametrize("linked", [False, True])
-@pytest.mark.parametrize("kind", ["directory", "fifo", "socket", "device"])
-def test_only_regular_files_are_opened_to_read(tmp_path, kind, linked):
-    path = tmp_path / "there"
-    make_file(kind, path)
-    if linked:
-        (tmp_path / "link").symlink_to("there")
-        path = tmp_path / "link"
+@pytest.mark.parametrize("kind", [*SPECIAL, "device"])
+@pytest.mark.parametrize("link", [False, True])
+def test_only_regular_files_are_opened_to_read(kind, link):
+    path = Path("/dev/zero" if kind == "device" else "special")
+    SPECIAL.get(kind, Path)(path)
+    if link:
+        Path("link").symlink_to(path)
+        path = Path("link")
     with pytest.raises(OSError, match="not a regular file") as caught:
         open_regular(path)
     assert caught.value.filename == str(path)

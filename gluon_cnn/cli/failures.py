@@ -6,7 +6,7 @@ from gluon_cnn.cli.changes import FIELDS, options_of
 from gluon_cnn.errors import GluonCNNError, RunStopped
 from gluon_cnn.runtime import INSTALL_HINT
 
-__all__ = ["explain", "in_flags", "print_error"]
+__all__ = ["explain", "in_flags", "one_line", "print_error"]
 
 
 def explain(error, parser, model=None):
@@ -26,8 +26,8 @@ def explain(error, parser, model=None):
     """
     if isinstance(error, GluonCNNError):
         if isinstance(error, RunStopped):  # with a command to copy
-            return _one_line(str(error), longest=10**5), 128 + error.signal
-        return _one_line(in_flags(error, parser, model)), 1
+            return one_line(error, longest=10**5), 128 + error.signal
+        return one_line(in_flags(error, parser, model)), 1
     if isinstance(error, KeyboardInterrupt):
         return "interrupted.", 130
     mxnet_error = getattr(sys.modules.get("mxnet"), "MXNetError", None)
@@ -36,13 +36,13 @@ def explain(error, parser, model=None):
     if isinstance(error, ModuleNotFoundError) and error.name == "mxnet":
         return f"MXNet is not installed: {INSTALL_HINT}.", 1
     if isinstance(error, OSError):  # a disk that fills up, a directory that goes away
-        return _one_line(f"{error.filename or 'standard output or a file'}: {error.strerror or error}."), 1
+        return one_line(f"{error.filename or 'standard output or a file'}: {error.strerror or error}."), 1
     return None
 
 
 def print_error(error):
     """Print a line about an error after which a command continues with what else it was asked for."""
-    print(f"gluon-cnn: {_one_line(str(error))}", file=sys.stderr)
+    print(f"gluon-cnn: {one_line(error)}", file=sys.stderr)
 
 
 def in_flags(error, parser, model=None):
@@ -72,8 +72,8 @@ def _options_of(model):
         return {}
 
 
-def _one_line(text, longest=1000):
-    """A text as a line of a terminal: without the end of a line, or what else moves the cursor, in the name of
-    somebody's file, and without the middle of one that is very long."""
-    text = "".join(character if character.isprintable() else " " for character in text)
+def one_line(error, longest=1000):
+    """An error's message, or a text, as a line of a terminal: without the end of a line, or what else moves the cursor,
+    in the name of somebody's file, and without the middle of one that is very long."""
+    text = "".join(character if character.isprintable() else " " for character in str(error))
     return text if len(text) <= longest else f"{text[: longest // 2]}...{text[-longest // 2 :]}"

@@ -1,6 +1,7 @@
 """``gluon-cnn predict``."""
 
 from gluon_cnn.cli import parser as shared
+from gluon_cnn.cli.failures import print_error
 from gluon_cnn.cli.onnx import RUN_OR_ONNX, open_onnx
 
 __all__ = ["add"]
@@ -27,6 +28,7 @@ def _predict(args):
 
     from gluon_cnn.data.batches import to_batch
     from gluon_cnn.data.picture import read_picture
+    from gluon_cnn.errors import ImageError
     from gluon_cnn.interop.inputs import Inputs
     from gluon_cnn.interop.onnx_network import is_onnx
     from gluon_cnn.runtime.devices import parse_context
@@ -38,9 +40,16 @@ def _predict(args):
     else:
         run, device = load_run(args.directory), parse_context(args.ctx or "auto")[0]
         net, inputs = run.network(device, args.which), Inputs(run.dataset, run.recipe.side)
-    pictures = [read_picture(path, invert=args.invert) for path in args.images]
-    for path, picture in zip(args.images, pictures):
+    code = 0
+    for path in args.images:
+        try:
+            picture = read_picture(path, invert=args.invert)
+        except ImageError as error:  # the other pictures do not suffer from it
+            print_error(error)
+            code = 1
+            continue
         probabilities = softmax(net(to_batch(picture[None], inputs.resize, device))[0].asnumpy())
         print(path)
         for index in probabilities.argsort()[::-1]:
             print(f"  {inputs.dataset.classes[index]:<12}{probabilities[index]:7.4f}")
+    return code

@@ -15,6 +15,7 @@ import numpy as np
 from gluon_cnn.data.idx import parse_idx
 from gluon_cnn.data.releases import FILES, NUMBER_OF_CLASSES, SAMPLE_SHA256, SIDE, recognize
 from gluon_cnn.errors import DataError
+from gluon_cnn.files import open_regular
 
 __all__ = [
     "SAMPLE",
@@ -120,7 +121,7 @@ def _read_verified(path, name, ending, downloaded=False):
     Its header is checked before its hash, because the header explains more. What is downloaded must have the hash.
     """
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             stored = file.read(_LARGEST + 1)
         with _OPENERS[ending](io.BytesIO(stored)) as file:
             content = file.read(_LARGEST + 1)  # no more, whatever a compressed file unpacks to

@@ -4,15 +4,14 @@ The same file fits MXNet 1 and 2, whose own parameter files differ, and all soft
 """
 
 import json
-from pathlib import Path
 
-import mxnet as mx
 import numpy as np
 
 from gluon_cnn.errors import InteropError
-from gluon_cnn.files import write_atomically
+from gluon_cnn.files import open_regular, write_atomically
 from gluon_cnn.interop.extras import import_extra
 from gluon_cnn.models.parameters import copied_parameters, named_parameters, put_whole
+from gluon_cnn.models.stored import MOST_ARRAYS, StoredArray, count_numbers, read_numbers
 
 __all__ = ["load_safetensors", "read_arrays", "save_safetensors", "write"]
 
@@ -21,6 +20,8 @@ _TYPES = {
     **{"F16": "<f2", "BF16": "<u2", "F32": "<f4", "F64": "<f8", "BOOL": "?"},
     **{"I8": "i1", "I16": "<i2", "I32": "<i4", "I64": "<i8", "U8": "u1", "U16": "<u2", "U32": "<u4", "U64": "<u8"},
 }
+# Bytes. Only an honest file of MOST_ARRAYS comes near it.
+_LARGEST_HEADER = 2**22
 
 
 def write(net, path, inputs, images, *, preprocess=False, metadata=None):
@@ -78,17 +79,16 @@ def load_safetensors(net, path, ctx=None):
                 f"{path} has {name} in {arrays[name].dtype}, which is not a kind of number that the network has there: "
                 "save the parameters of the same network, in float32."
             )
-    put_whole(net, {name: _to_mxnet(array) for name, array in arrays.items()}, path, ctx)
-
-
-def _to_mxnet(array):
-    if array.dtype.kind in "iu" and array.dtype.name not in ("int8", "uint8", "int32", "int64"):
-        array = array.astype(np.int64)  # MXNet has no others
-    return mx.nd.array(array, dtype=array.dtype)
+    put_whole(net, arrays, path, ctx)
 
 
 def read_arrays(path):
-    """The arrays of a safetensors file by name, as NumPy's, in the order of the file. bfloat16 becomes float32.
+    """The arrays of a safetensors file by name, in the order of the file. bfloat16 becomes float32.
+
+    Returns
+    -------
+    dict of str to StoredArray
+        No number has been read yet, but all are there.
 
     Raises
     ------
@@ -96,34 +96,35 @@ def read_arrays(path):
         If the file cannot be read, or has numbers that NumPy cannot hold, such as float8.
     """
     package = import_extra("safetensors", "safetensors")
-    if Path(path).exists() and not Path(path).is_file():
-        raise InteropError(f"{path} is not a regular file: name a safetensors file.")
     try:
-        with package.safe_open(str(path), "numpy"):  # checks the header against the file, and reads no array
-            pass
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             size = int.from_bytes(file.read(8), "little")
+            if size > _LARGEST_HEADER:
+                raise ValueError(f"its header claims {size:,} bytes")
+            with package.safe_open(str(path), "numpy"):  # checks the header against the file, and reads no array
+                pass
             header = json.loads(file.read(size))
-            header.pop("__metadata__", None)
-            return {name: _read_array(file, size + 8, path, name, entry) for name, entry in header.items()}
-    except (OSError, package.SafetensorError, ValueError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        header.pop("__metadata__", None)
+        if len(header) > MOST_ARRAYS:
+            raise ValueError(f"it holds {len(header):,} arrays")
+        return {name: _stored_array(path, size + 8, name, entry) for name, entry in header.items()}
+    except (OSError, package.SafetensorError, ValueError, MemoryError) as error:
+        reason = getattr(error, "strerror", None) or str(error).strip() or type(error).__name__
         raise InteropError(
-            f"{path} cannot be read as a safetensors file ({reason}): name a complete one, with numbers in float32."
+            f"{path} cannot be read as a safetensors file ({reason.splitlines()[0].rstrip('.')}): name a complete one, "
+            "with numbers in float32."
         ) from None
 
 
-def _read_array(file, start, path, name, entry):
-    """One array of an open safetensors file, whose data begin at ``start``."""
-    kind = entry["dtype"]
+def _stored_array(path, start, name, entry):
+    """One array of a safetensors file, whose data begin at ``start``."""
+    kind, shape = entry["dtype"], tuple(entry["shape"])
     if kind not in _TYPES:
         raise InteropError(f"{path} has {name} in {kind}, which is not read: save it in float32 or bfloat16.")
-    if any(size >= 2**31 for size in entry["shape"]):  # an empty array can claim it
-        raise InteropError(
-            f"{path} has {name} of shape {tuple(entry['shape'])}, which is too large: name another file."
-        )
-    begin, end = entry["data_offsets"]
-    dtype = np.dtype(_TYPES[kind])
-    file.seek(start + begin)
-    array = np.fromfile(file, dtype, (end - begin) // dtype.itemsize).reshape(entry["shape"])
-    return (array.astype(np.uint32) << 16).view(np.float32) if kind == "BF16" else array
+    count, dtype, position = count_numbers(shape), np.dtype(_TYPES[kind]), start + entry["data_offsets"][0]
+    is_bfloat16 = kind == "BF16"
+
+    def read():
+        return read_numbers(path, position, dtype, count, is_bfloat16).reshape(shape)
+
+    return StoredArray(shape, np.float32 if is_bfloat16 else dtype, read)

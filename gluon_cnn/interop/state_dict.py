@@ -2,15 +2,15 @@
 
 import os
 import re
-import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from gluon_cnn.errors import InteropError
-from gluon_cnn.interop.extras import import_extra
 from gluon_cnn.interop.safetensors import read_arrays
+from gluon_cnn.interop.torch_file import read_torch_file
+from gluon_cnn.models.stored import StoredArray
 
 __all__ = ["StateDict", "numbers_decide", "read_state_dict"]
 
@@ -18,7 +18,6 @@ __all__ = ["StateDict", "numbers_decide", "read_state_dict"]
 PARAMETERS = ("weight", "bias", "running_mean", "running_var")
 
 _FLOATS = ("torch.float16", "torch.float32", "torch.float64")  # NumPy has these too
-_READS_SAFELY = [2, 6]  # PyTorch's version. In older ones a file can run code despite weights_only (CVE-2025-32434).
 
 
 class StateDict:
@@ -32,7 +31,7 @@ class StateDict:
     where : str
         The file, or ``state_dict``.
     arrays : dict
-        Names to np.ndarray.
+        Names to arrays: np.ndarray, or StoredArray for those in a file.
     layers : dict
         By the layer's name such as ``conv.0``, in order: the last part of each parameter's name, its whole name.
     is_sorted : bool
@@ -57,7 +56,7 @@ class StateDict:
 
 
 def read_state_dict(source, order=None):
-    """A state dict's tensors as NumPy arrays, and its layers in order.
+    """A state dict's tensors as arrays, and its layers in order.
 
     Parameters
     ----------
@@ -81,52 +80,14 @@ def read_state_dict(source, order=None):
     where, is_sorted = "state_dict", False
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
-        if not path.is_file():
+        if not path.exists():
             raise InteropError(f"There is no file {path}: name a .safetensors file or one that torch.save wrote.")
         where, is_sorted = str(path), path.suffix.lower() == ".safetensors"
-        source = read_arrays(path) if is_sorted else _read_pickle(path)
+        source = read_arrays(path) if is_sorted else read_torch_file(path)
     if not isinstance(source, Mapping) or not all(isinstance(name, str) for name in source):
         raise InteropError(f"{where} is {_a_type(source)}, not a state dict: give a dict of names to tensors.")
     arrays = {name: _array(name, tensor) for name, tensor in source.items()}
     return StateDict(where, {name: array for name, array in arrays.items() if array is not None}, is_sorted, order)
-
-
-def _read_pickle(path):
-    torch = import_extra("torch", "torch")
-    if [int(number) for number in torch.__version__.split(".")[:2]] < _READS_SAFELY:
-        raise InteropError(
-            f"{path} could run code in PyTorch {torch.__version__}, even with weights_only: install PyTorch 2.6 or "
-            "later, or save the weights as safetensors."
-        )
-    _check_zip(path)
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:  # a damaged pickle can raise any exception, and PyTorch's own advice is to let the code run
-        raise InteropError(
-            f"{path} is damaged, or holds more than weights, which is not read: save the state dict again, preferably "
-            "as safetensors."
-        ) from None
-
-
-def _check_zip(path):
-    """Raise InteropError for a zip that is encrypted or damaged. PyTorch does not look at its checksums."""
-    try:
-        if not zipfile.is_zipfile(path):
-            return
-        with zipfile.ZipFile(path) as file:
-            entries = file.infolist()
-            encrypted = any(entry.flag_bits & 1 for entry in entries)
-            # torch.save compresses nothing, so a file that claims to hold more than its size is not from there.
-            damaged = sum(entry.file_size for entry in entries) > path.stat().st_size
-            # After torch.serialization.set_crc32_options(False), every checksum is 0.
-            if not (encrypted or damaged) and any(entry.CRC for entry in entries):
-                damaged = file.testzip() is not None
-    except Exception:  # a damaged zip raises as many kinds of exception as a damaged pickle
-        encrypted, damaged = False, True
-    if encrypted:
-        raise InteropError(f"{path} is an encrypted zip: decrypt it, or save the state dict again.")
-    if damaged:
-        raise InteropError(f"{path} is a damaged zip, or one that torch.save did not write: save the state dict again.")
 
 
 def _a_type(value):
@@ -135,7 +96,7 @@ def _a_type(value):
 
 
 def _array(name, tensor):
-    """A state dict's tensor as a NumPy array, without a copy if it is on the CPU. None if it holds no parameter."""
+    """A state dict's tensor as an array, without a copy if it is on the CPU. None if it holds no parameter."""
     if name.endswith("num_batches_tracked"):
         return None
     what = _a_type(tensor)
@@ -144,12 +105,12 @@ def _array(name, tensor):
             tensor = tensor.detach().cpu()
             is_other_float = tensor.is_floating_point() and str(tensor.dtype) not in _FLOATS
             tensor = (tensor.float() if is_other_float else tensor).numpy()
-        if isinstance(tensor, np.ndarray):
+        if isinstance(tensor, (np.ndarray, StoredArray)):
             if tensor.dtype.kind == "f":
                 return tensor
             if tensor.dtype.kind in "iu" and name.rpartition(".")[2] not in PARAMETERS:
                 return None
-            what += f" of {tensor.dtype}"
+            what = f"an array of {tensor.dtype}"
     except (NotImplementedError, RuntimeError, TypeError, ValueError):
         # What PyTorch raises for lazy parameters, the meta device, and sparse and quantized tensors.
         raise InteropError(

@@ -8,7 +8,6 @@ on the book call the same layer ``3``, ``conv.3`` or ``net.3``.
 import itertools
 from collections import OrderedDict
 
-import mxnet as mx
 from mxnet.gluon import nn
 
 from gluon_cnn.checks import choice
@@ -72,7 +71,7 @@ def from_torch(net, state_dict, *, order=None):
     state = read_state_dict(state_dict, order)
     matched = dict(_matched(named_parameters(net), state))  # before anything is changed
     _refuse_lost_order(state)
-    put_parameters(net, {name: mx.nd.array(array, dtype=array.dtype, ctx=mx.cpu()) for name, array in matched.items()})
+    put_parameters(net, matched)
     return net
 
 

@@ -6,7 +6,6 @@ arrays, so ``net.load_parameters`` reads it there.
 
 import errno
 import struct
-import zipfile
 from pathlib import Path
 from typing import List, NamedTuple
 
@@ -15,6 +14,7 @@ import numpy as np
 
 from gluon_cnn.errors import ModelError
 from gluon_cnn.files import write_atomically
+from gluon_cnn.models.parameter_file import read_parameters
 from gluon_cnn.runtime.array_mode import array_mode
 
 __all__ = [
@@ -28,7 +28,6 @@ __all__ = [
     "named_parameters",
     "put_parameters",
     "put_whole",
-    "read_parameters",
     "save_parameters",
     "write_parameters",
 ]
@@ -123,7 +122,7 @@ def load_matching(net, path):
     if not all(map(_is_initialised, parameters.values())):
         raise ModelError("The network is not initialised: call its initialize() before you load parameters.")
     put_parameters(net, {name: arrays[name] for name in loaded})
-    missing = [name for name in parameters if name not in arrays]
+    missing = _missing(parameters, arrays)
     extra = [name for name in arrays if name not in parameters]
     return Match(loaded, missing, extra, [name for name in there if name not in loaded])
 
@@ -164,33 +163,6 @@ def write_parameters(path, arrays):
             raise OSError(errno.ENOSPC, "the end of the file is missing, as on a full disk", str(path))
 
 
-def read_parameters(path):
-    """The arrays of a parameter file by name, as ``mx.nd`` arrays; ModelError if it holds none."""
-    path = str(path)
-    if not Path(path).is_file():
-        raise ModelError(f"There is no file {path}: name a parameter file.")
-    try:
-        if zipfile.is_zipfile(path):  # MXNet 2's own format
-            with np.load(path) as arrays:
-                return {name: mx.nd.array(array, dtype=array.dtype) for name, array in arrays.items()}
-        try:
-            with array_mode(False):
-                arrays = _load(path)
-        except mx.MXNetError:
-            with array_mode(True):  # MXNet 1 reads files of mx.np arrays in this mode only
-                arrays = _load(path)
-        return {name: array.as_nd_ndarray() for name, array in arrays.items()}
-    except (mx.MXNetError, AttributeError, ValueError, KeyError, TypeError, OSError, zipfile.BadZipFile):
-        raise ModelError(f"{path} holds no parameters of a network: use a file that was saved by name.") from None
-
-
-def _load(path):
-    try:
-        return mx.nd.load(path)
-    except UnicodeEncodeError:  # MXNet takes a path as UTF-8, which the name of a file need not be
-        return mx.nd.load_frombuffer(Path(path).read_bytes())
-
-
 def misfit(shapes, net):
     """The first difference between parameters and those of a network, as half a sentence; None if they fit.
 
@@ -201,13 +173,20 @@ def misfit(shapes, net):
     net : Block
         Its shapes may be unknown, in part or whole.
     """
-    expected = {name: parameter.shape for name, parameter in named_parameters(net).items()}
-    for name, shape in expected.items():
-        if name not in shapes or not fits(shapes[name], shape):
+    parameters = named_parameters(net)
+    missing = _missing(parameters, shapes)
+    for name, parameter in parameters.items():
+        if name in missing or (name in shapes and not fits(shapes[name], parameter.shape)):
             what = f"is of shape {shapes[name]}" if name in shapes else "is missing"
-            return f"{name} should be of shape {shape}, but {what}"
-    surplus = next((name for name in shapes if name not in expected), None)
+            return f"{name} should be of shape {parameter.shape}, but {what}"
+    surplus = next((name for name in shapes if name not in parameters), None)
     return surplus and f"it has {surplus}, which this one does not have"
+
+
+def _missing(parameters, stored):
+    """The names that a file lacks. Of layers that share a parameter, ``save_parameters(deduplicate=True)`` has one."""
+    there = {id(parameters[name]) for name in stored if name in parameters}
+    return [name for name, parameter in parameters.items() if id(parameter) not in there]
 
 
 def fits(shape, expected):
@@ -218,14 +197,25 @@ def fits(shape, expected):
 
 
 def put_parameters(net, arrays, ctx=None):
-    """Set those parameters of a network that are in ``arrays`` (``mx.nd``, by name), in the network's precision."""
+    """Set those parameters of a network that are in ``arrays`` (by name, of any kind), in the network's precision."""
     devices = ctx if ctx is None or isinstance(ctx, (list, tuple)) else [ctx]
     for name, parameter in named_parameters(net).items():
         if name in arrays:
-            array = arrays[name].as_np_ndarray() if mx.util.is_np_array() else arrays[name]
+            array = _to_mxnet(arrays[name])  # one at a time: arrays in files are not in memory before
+            array = array.as_np_ndarray() if mx.util.is_np_array() else array
             if devices and _is_initialised(parameter) and set(parameter.list_ctx()) != set(devices):
                 parameter.reset_ctx(devices)
             parameter._load_init(array, devices, cast_dtype=True)
+
+
+def _to_mxnet(array):
+    """An array of NumPy, MXNet or a file as an ``mx.nd`` array."""
+    if hasattr(array, "as_nd_ndarray"):
+        return array.as_nd_ndarray()
+    array = np.asarray(array)
+    if array.dtype.kind in "iu" and array.dtype.name not in ("int8", "uint8", "int32", "int64"):
+        array = array.astype(np.int64)  # MXNet has no others
+    return mx.nd.array(array, dtype=array.dtype.newbyteorder("="), ctx=mx.cpu())
 
 
 def put_whole(net, arrays, path, ctx=None):

@@ -73,6 +73,18 @@ def test_predict_prints_every_class_by_its_probability(lenet_run, shoe, tmp_path
     assert lines[1:11] == lines[12:]
 
 
+def test_predict_answers_for_the_other_pictures(lenet_run, shoe, tmp_path, capsys):
+    Image.fromarray(shoe).save(tmp_path / "shoe.PNG")
+    (tmp_path / "no\npicture.png").write_text("no picture")
+    names = ["no\npicture.png", "shoe.PNG", "none.png", "shoe.PNG"]
+    assert main(["predict", str(lenet_run), *(str(tmp_path / name) for name in names)]) == 1
+    out, err = capsys.readouterr()
+    assert out.splitlines()[::11] == [str(tmp_path / "shoe.PNG")] * 2
+    first, second = err.splitlines()
+    assert first.startswith(f"gluon-cnn: {tmp_path}/no picture.png cannot be read as a picture")
+    assert second.startswith(f"gluon-cnn: {tmp_path}/none.png cannot be read as a picture (No such file")
+
+
 def test_predict_inverts_a_dark_picture(lenet_run, shoe, tmp_path, capsys):
     outputs = []
     for pixels, flags in ((shoe, []), (255 - shoe, ["--invert"])):

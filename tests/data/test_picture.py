@@ -1,10 +1,15 @@
 """Pictures of any size and colour as images of the data set, and files that are none."""
 
 import io
+import os
+import struct
+import subprocess
+import sys
+import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from gluon_cnn import GluonCNNError
 from gluon_cnn.data import SAMPLE, read_fashion_mnist
@@ -87,8 +92,165 @@ def test_missing_picture(tmp_path):
         read_picture(tmp_path / "none.png")
 
 
-def test_decompression_bomb(save, monkeypatch):
-    path = save(Image.new("L", (200, 200)))
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 30_000)
-    with pytest.raises(GluonCNNError, match="more than 30,000 pixels"):
+def png(size, depth=8, colour=0, extra=b"", content=b""):
+    """A PNG's bytes: its header, chunks ``extra`` before the data, and the data before compression."""
+
+    def chunk(kind, data):
+        return struct.pack(">L", len(data)) + kind + data + struct.pack(">L", zlib.crc32(kind + data))
+
+    header = struct.pack(">LLBBBBB", *size, depth, colour, 0, 0, 0)
+    chunks = chunk(b"IHDR", header) + (chunk(*extra) if extra else b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks + chunk(b"IDAT", zlib.compress(content, 9)) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("size", [(9400, 9400), (2**31 - 1, 2**31 - 1), (65536, 1), (1, 2**31 - 1)])
+def test_pictures_that_claim_too_much_are_refused(tmp_path, size):
+    (tmp_path / "picture.png").write_bytes(png(size))
+    with pytest.raises(GluonCNNError, match=r"a picture can have 52,000,000 pixels .* make it smaller"):
+        read_picture(tmp_path / "picture.png")
+
+
+def test_limit_is_smaller_in_cmyk(save, monkeypatch):
+    monkeypatch.setattr("gluon_cnn.data.picture.MOST_CMYK_PIXELS", 99)
+    assert read_picture(save(Image.new("RGB", (10, 10)), "rgb.jpg")).shape == (28, 28)
+    with pytest.raises(GluonCNNError, match="claims 10×10, and a picture can have"):
+        read_picture(save(Image.new("CMYK", (10, 10)), "cmyk.jpg"))
+
+
+READ = """
+import re, sys
+from pathlib import Path
+from gluon_cnn.data.picture import read_picture
+for path in sys.argv[1:]:
+    assert read_picture(path).shape == (28, 28)
+print(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
+"""
+
+
+def test_large_pictures_take_little_memory(save):
+    """Of telephones, and the longest: MXNet and a network need 230 MB beside them, and 600 is what may be used."""
+    photo = Image.new("RGB", (8192, 6144), (90, 200, 30))
+    progressive = {"progressive": True, "subsampling": 0, "quality": 1}
+    pictures = {
+        "png": [save(photo.convert("RGBA"), "photo.png", compress_level=1)],
+        "jpg": [save(photo, "photo.jpg", **progressive), save(photo.crop((0, 0, 6000, 4000)), "smaller.JPG")],
+        "long": [save(Image.new("L", size, 255), f"{size[0]}.png") for size in ((1, 50_000), (65_535, 1))],
+    }
+    for name, paths in pictures.items():
+        done = subprocess.run([sys.executable, "-c", READ, *paths], check=True, capture_output=True, text=True)
+        assert int(done.stdout) < 370_000, name
+        assert not done.stderr
+
+
+def test_draft_of_a_photograph_shows_the_same(shoe, save, monkeypatch):
+    path = save(Image.fromarray(shoe).convert("RGB").resize((2500, 2000)), "large.jpg", quality=95)
+    draft = read_picture(path)
+    monkeypatch.setattr("gluon_cnn.data.picture._DRAFT", 2500 * 2000)
+    difference = np.abs(draft.astype(int) - read_picture(path))
+    assert difference.mean() < 1
+
+
+@pytest.mark.parametrize(
+    ("depth", "colour", "key", "pixels"),
+    [
+        (1, 0, (1,), b"\xaa" * 8),
+        (2, 0, (2,), b"\x22" * 16),
+        (4, 0, (11,), b"\xb0" * 32),
+        (8, 0, (200,), b"\xc8\0" * 32),
+        (16, 0, (51201,), b"\xc8\1\xc8\0" * 32),
+        (8, 2, (9, 200, 7), b"\x09\xc8\x07\0\0\0" * 32),
+        (16, 2, (2305, 51201, 7), b"\x09\x01\xc8\x01\x00\x07\0\0\0\0\0\0" * 32),
+    ],
+)
+def test_transparent_level_or_colour_is_background(tmp_path, depth, colour, key, pixels):
+    transparent = b"tRNS", struct.pack(f">{len(key)}H", *key)
+    rows = b"".join(b"\0" + pixels for _ in range(64))
+    (tmp_path / "with.png").write_bytes(png((64, 64), depth, colour, transparent, rows))
+    (tmp_path / "without.png").write_bytes(png((64, 64), depth, colour, b"", rows))
+    assert read_picture(tmp_path / "without.png").max() > 0
+    hidden = read_picture(tmp_path / "with.png")
+    assert hidden.mean() == pytest.approx(100 if depth == 16 and colour == 0 else 0, abs=1)  # half have one level less
+
+
+def exif(orientation, kind=3):
+    """Exif data with an orientation behind an entry that Pillow can read and not write."""
+    entries = struct.pack("<HHLLHHLHH", 0x010F, 99, 2**31, 2**31, 0x0112, kind, 1, orientation, 0)
+    return b"Exif\0\0II*\0" + struct.pack("<LH", 8, 2) + entries
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("name", ["picture.png", "picture.jpg"])
+def test_orientation_counts_whatever_else_exif_holds(shoe, save, name, orientation):
+    turned = save(Image.fromarray(shoe), name, exif=exif(orientation), quality=100)
+    turns = [0, 0, Image.FLIP_LEFT_RIGHT, Image.ROTATE_180, Image.FLIP_TOP_BOTTOM, Image.TRANSPOSE, Image.ROTATE_270]
+    turns += [Image.TRANSVERSE, Image.ROTATE_90]
+    expected = Image.fromarray(shoe)
+    expected = expected if orientation == 1 else expected.transpose(turns[orientation])
+    assert np.abs(read_picture(turned).astype(int) - np.asarray(expected)).max() < 8
+
+
+@pytest.mark.parametrize("where", ["Raw profile type exif", "XML:com.adobe.xmp"])
+def test_orientation_in_a_text_counts(shoe, save, where):
+    data = exif(3)
+    profile = f"\nexif\n{len(data):8}\n{data.hex()}\n"
+    texts = PngImagePlugin.PngInfo()
+    texts.add_text(where, profile if where.startswith("Raw") else '<x tiff:Orientation="3"/>', zip=True)
+    assert (read_picture(save(Image.fromarray(shoe), pnginfo=texts)) == shoe[::-1, ::-1]).all()
+
+
+@pytest.mark.parametrize("data", [b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\xff", exif(3)[:-9], exif(77), exif(3, 2)])
+def test_damaged_exif_is_no_reason_to_refuse(shoe, save, data):
+    assert (read_picture(save(Image.fromarray(shoe), exif=data)) == shoe).all()
+
+
+def many_scans(content):
+    return content[:-2] + content[content.rindex(b"\xff\xda") : -2] * 200 + content[-2:]
+
+
+def many_segments(content):
+    return content[:2] + b"\xff\xe1\0\x09Exif\0\0x" * 20_000 + content[2:]
+
+
+@pytest.mark.parametrize("change", [many_scans, many_segments])
+def test_jpeg_of_too_many_parts_is_refused(shoe, save, change):
+    path = save(Image.fromarray(shoe), "picture.jpg", progressive=True)
+    assert read_picture(path).shape == (28, 28)
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(GluonCNNError, match="it has more scans or segments than a picture needs"):
+        read_picture(path)
+
+
+def test_what_pixels_do_not_need_is_skipped(shoe, tmp_path, save):
+    path = save(Image.fromarray(shoe))
+    profile = zlib.compress(bytes(2**22), 9)
+    for kind, data in ((b"iCCP", b"x\0\0" + profile), (b"zTXt", b"x\0\0" + profile), (b"fcTL", b"too short")):
+        content = path.read_bytes()
+        chunk = struct.pack(">L", len(data)) + kind + data + struct.pack(">L", zlib.crc32(kind + data))
+        (tmp_path / "more.png").write_bytes(content[:33] + chunk * 100 + content[33:])
+        assert (read_picture(tmp_path / "more.png") == shoe).all()
+
+
+@pytest.mark.parametrize("format", ["GIF", "TIFF", "WEBP", "BMP", "ICO", "PPM", "JPEG2000", "TGA"])
+def test_other_formats_are_refused_whatever_their_name(shoe, save, format):
+    try:
+        path = save(Image.fromarray(shoe), "picture.PNG", format=format)
+    except (OSError, KeyError) as error:
+        pytest.skip(f"Pillow cannot write {format} here: {error}")
+    with pytest.raises(GluonCNNError, match=r"cannot be read as a picture \(it is not a PNG or JPEG"):
+        read_picture(path)
+
+
+@pytest.mark.parametrize("kind", ["fifo", "directory", "/dev/zero"])
+def test_only_regular_files_are_pictures(tmp_path, kind):
+    path = tmp_path / "picture.png"
+    {"fifo": os.mkfifo, "directory": os.mkdir}.get(kind, lambda path: path.symlink_to(kind))(path)
+    with pytest.raises(GluonCNNError, match=r"cannot be read as a picture \(not a regular file\)"):
+        read_picture(path)
+
+
+def test_picture_file_of_gigabytes_is_not_read(tmp_path):
+    path = tmp_path / "sparse.jpg"
+    path.write_bytes(b"\xff\xd8\xff")
+    os.truncate(path, 2**33)
+    with pytest.raises(GluonCNNError, match="it is larger than 256 MiB"):
         read_picture(path)

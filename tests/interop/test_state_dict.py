@@ -145,7 +145,7 @@ def test_whole_numbers_beside_weights_are_left_out(tmp_path):
     for source in (state, tmp_path / "net.SAFETENSORS"):
         assert numbers(from_torch(ours, source)) == [0]
     safetensors.save_file({**state, "0.weight": state["0.weight"].to(torch.int8)}, tmp_path / "net.safetensors")
-    with pytest.raises(InteropError, match=r"0.weight in the state dict is a ndarray of int8, not"):
+    with pytest.raises(InteropError, match=r"0.weight in the state dict is an array of int8, not"):
         from_torch(ours, tmp_path / "net.safetensors")
 
 

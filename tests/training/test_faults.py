@@ -169,7 +169,10 @@ def test_whole_checkpoint_of_another_run_is_not_used(tmp_path, two_runs, caplog)
     shutil.rmtree(out / "checkpoint" / "epoch-003")
     shutil.copytree(other / "checkpoint" / "epoch-003", out / "checkpoint" / "epoch-003")
     resume(out)
-    assert "epoch-003 is of another recipe, with seed 2, where config.json has 1; it is epoch-003.damaged now" in caplog.text
+    assert (
+        "epoch-003 is of another recipe, with seed 2, where config.json has 1; it is epoch-003.damaged now"
+        in caplog.text
+    )
     assert result_of(out) == end
 
 

@@ -11,7 +11,8 @@ from runs import SMALL, interrupted_after, result_of, train
 import gluon_cnn
 from gluon_cnn import get_recipe, load_run
 from gluon_cnn.errors import CheckpointError, DeviceError, RunError, RunStopped, SettingError
-from gluon_cnn.models.parameters import named_parameters, read_parameters
+from gluon_cnn.models.parameter_file import read_parameters
+from gluon_cnn.models.parameters import named_parameters
 from gluon_cnn.training.settings import Settings
 
 RECIPE = {**SMALL, "epochs": 3, "lr": 0.7, "optimizer": "nag", "momentum": 0.9}
@@ -47,7 +48,7 @@ def test_network_is_the_trained_one_on_devices(finished, images):
         net = run.network(ctx)
         for name, parameter in named_parameters(net).items():
             assert parameter.list_ctx() == [mx.cpu(0), mx.cpu(1)]
-            np.testing.assert_array_equal(parameter.list_data()[1].asnumpy(), saved[name].asnumpy())
+            np.testing.assert_array_equal(parameter.list_data()[1].asnumpy(), saved[name])
         np.testing.assert_array_equal(net(images).asnumpy(), logits)
     assert run.network(mx.cpu(1))[0].weight.list_ctx() == [mx.cpu(1)]
 
