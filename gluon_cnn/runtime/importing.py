@@ -4,6 +4,7 @@ import contextlib
 import os
 import sys
 import threading
+import warnings
 
 from gluon_cnn.errors import InstallationError
 from gluon_cnn.runtime.cuda import explain_missing_library, prepare_for_cuda
@@ -21,6 +22,12 @@ from gluon_cnn.runtime.server import end_with_scheduler
 __all__ = ["import_mxnet", "prepare"]
 
 
+_TOO_LATE = (
+    "mxnet was imported before gluon_cnn, too late for {}: beside other programs, training takes several times as long. "
+    "Import gluon_cnn first."
+)
+
+
 def prepare():
     """Make this process ready for ``import mxnet``; ``gluon_cnn`` calls it before anything else.
 
@@ -28,15 +35,18 @@ def prepare():
     with the repairs. What is missing becomes an error there, not here. MXNet itself is not imported, except by a
     process of a job that is a parameter server or the scheduler, because it does all its work within that import.
 
-    Where MXNet has been imported already, it gets every core, as it would have before.
+    Where MXNet has been imported already, it gets every core, as it would have before, and a warning says what has
+    come too late.
     """
     already_imported = sys.modules.get("mxnet") is not None
     use_every_core()
+    too_late = _set_variables()
     if already_imported:
         restart_engine_threads()  # which were started for MXNet's own number
         set_threads(threads())
+        if too_late:
+            warnings.warn(_TOO_LATE.format(", ".join(too_late)), RuntimeWarning, stacklevel=3)
         return
-    _set_variables()
     sys.meta_path.insert(0, _MXNetFinder())
     role = os.environ.get("DMLC_ROLE")
     if role == "server":
@@ -63,12 +73,18 @@ def import_mxnet():
 
 
 def _set_variables():
-    """Set what MXNet and OpenMP read when they are loaded, where the user has not. README.md has the measurements."""
-    os.environ.setdefault("MXNET_CPU_PARALLEL_SIZE", str(1 << 30))
+    """Set what MXNet and OpenMP read when they are loaded, where the user has not, and return the names of what was set.
+
+    README.md has the measurements.
+    """
+    variables = {"MXNET_CPU_PARALLEL_SIZE": str(1 << 30)}
     if "MXNET_CPU_WORKER_NTHREADS" not in os.environ:  # else several operators run at a time, with memory for each
-        os.environ.setdefault("MXNET_CPU_TEMP_COPY", "1")
+        variables["MXNET_CPU_TEMP_COPY"] = "1"
     if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+        variables["GOMP_SPINCOUNT"] = "2000"
+    missing = {name: value for name, value in variables.items() if name not in os.environ}
+    os.environ.update(missing)
+    return sorted(missing)
 
 
 class _MXNetFinder:
