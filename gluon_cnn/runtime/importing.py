@@ -23,8 +23,8 @@ __all__ = ["import_mxnet", "prepare"]
 
 
 _TOO_LATE = (
-    "mxnet was imported before gluon_cnn, too late for {}: beside other programs, training takes several times as long. "
-    "Import gluon_cnn first."
+    "mxnet was imported before gluon_cnn, too late for {}: beside other programs, training takes several times as "
+    "long. Import gluon_cnn first."
 )
 
 
@@ -73,7 +73,7 @@ def import_mxnet():
 
 
 def _set_variables():
-    """Set what MXNet and OpenMP read when they are loaded, where the user has not, and return the names of what was set.
+    """Set what MXNet and OpenMP read when they are loaded, where the user has not; returns the names of what was set.
 
     README.md has the measurements.
     """
