@@ -1,7 +1,8 @@
 """The CNN chapters of "Dive into Deep Learning" in Apache MXNet Gluon, as software that runs.
 
 Names, order of arguments and defaults are the book's, so that ``import gluon_cnn as d2l`` serves its cells. Importing
-the package makes MXNet ready to be imported. Each name below is imported, and MXNet with it, when it is first used.
+the package makes MXNet ready to be imported, so it comes first. Each name below is imported, and MXNet with it, when it
+is first used.
 """
 
 import importlib

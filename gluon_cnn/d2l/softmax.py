@@ -48,14 +48,12 @@ def train_ch3(
     whole_number("num_epochs", num_epochs, smallest=0)
     if batch_size is not None and not isinstance(batch_size, numbers.Number):
         batch_size, updater = None, batch_size
-    if updater is None:
+    draw = updater is not None
+    if not draw:
         whole_number("batch_size", batch_size)
-        updater = trainer or (lambda size: sgd(params, lr, size))
         if trainer is None and (params is None or lr is None):
             raise SettingError("train_ch3 has nothing to train with: give it a trainer, or params and lr.", "trainer")
-        draw = False
-    else:
-        draw = True
+        updater = (lambda size: sgd(params, lr, size)) if trainer is None else trainer
     results = epochs(
         num_epochs,
         net,
