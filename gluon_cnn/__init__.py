@@ -1,7 +1,8 @@
 """The CNN chapters of "Dive into Deep Learning" in Apache MXNet Gluon, as software that runs.
 
 Names, order of arguments and defaults are the book's, so that ``import gluon_cnn as d2l`` serves its cells. Importing
-the package makes MXNet ready to be imported. Each name below is imported, and MXNet with it, when it is first used.
+the package makes MXNet ready to be imported, so it comes first. Each name below is imported, and MXNet with it, when it
+is first used.
 """
 
 import importlib
@@ -21,8 +22,19 @@ runtime.prepare(_accept_both_releases)  # before anything imports MXNet
 #: The module of each public name.
 _MODULES = {
     "gluon_cnn.comparison.published": ["published_runs"],
-    "gluon_cnn.d2l.figures": ["Animator", "set_figsize", "show_fashion_mnist", "show_images", "use_svg_display"],
-    "gluon_cnn.d2l.measures": ["Accumulator", "Timer", "accuracy"],
+    "gluon_cnn.d2l.animator": ["Animator"],
+    "gluon_cnn.d2l.figures": ["set_figsize", "show_fashion_mnist", "show_images", "use_svg_display"],
+    "gluon_cnn.d2l.linear": ["evaluate_loss", "linreg", "load_array", "sgd", "squared_loss", "synthetic_data"],
+    "gluon_cnn.d2l.measures": ["Accumulator", "Benchmark", "Timer", "accuracy", "benchmark"],
+    "gluon_cnn.d2l.plots": ["plot", "plt", "semilogy", "set_axes"],
+    "gluon_cnn.d2l.several_devices": [
+        "evaluate_accuracy_gpus",
+        "get_dataloader_workers",
+        "split_batch",
+        "train_batch_ch13",
+        "train_ch13",
+    ],
+    "gluon_cnn.d2l.softmax": ["predict_ch3", "train_ch3", "train_epoch_ch3"],
     "gluon_cnn.d2l.training": ["evaluate_accuracy", "evaluate_accuracy_gpu", "train", "train_ch5", "train_ch6"],
     "gluon_cnn.data": ["get_fashion_mnist_labels"],
     "gluon_cnn.data.batches": ["load_data_fashion_mnist"],
@@ -40,10 +52,19 @@ _MODULES = {
     "gluon_cnn.training.recipes": ["get_recipe"],
     "gluon_cnn.training.run": ["load_run"],
 }
+#: The book's names for functions of arrays. ``from gluon_cnn import *`` leaves them out, because ``abs``, ``log`` and
+#: others are also Python's and NumPy's.
+ARRAY_NAMES = [
+    "abs", "arange", "argmax", "astype", "concat", "cos", "cosh", "exp", "eye", "float32", "int32", "linspace", "log",
+    "matmul", "meshgrid", "normal", "numpy", "ones", "rand", "reduce_sum", "reshape", "sin", "sinh", "size", "stack",
+    "tanh", "tensor", "to", "transpose", "zeros",
+]  # fmt: skip
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 _PACKAGES = ("comparison", "d2l", "data", "interop", "models", "training")
 
 __all__ = sorted([*_MODULE_OF, GluonCNNError.__name__])
+
+_MODULE_OF.update(dict.fromkeys(ARRAY_NAMES, "gluon_cnn.d2l.arrays"))
 
 
 def __getattr__(name):
@@ -62,4 +83,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_MODULE_OF, *__all__})

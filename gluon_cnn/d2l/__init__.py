@@ -6,6 +6,6 @@ __all__ = list(gluon_cnn.__all__)
 
 
 def __getattr__(name):
-    if name in __all__:
+    if name in __all__ or name in gluon_cnn.ARRAY_NAMES:
         return getattr(gluon_cnn, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

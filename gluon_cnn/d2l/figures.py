@@ -1,17 +1,18 @@
-"""Figures in a notebook, under the book's names; without one, ``Animator`` prints."""
+"""Pictures in a notebook, under the book's names."""
 
+import numbers
 import sys
 
-from gluon_cnn.d2l.measures import number_of
-from gluon_cnn.data import FASHION_MNIST, get_fashion_mnist_labels
-from gluon_cnn.errors import SettingError
+import numpy as np
 
-__all__ = ["Animator", "set_figsize", "show_fashion_mnist", "show_images", "use_svg_display"]
+from gluon_cnn.data import FASHION_MNIST, get_fashion_mnist_labels
+
+__all__ = ["in_notebook", "set_figsize", "show_fashion_mnist", "show_images", "use_svg_display"]
 
 
 def use_svg_display():
     """Draw a notebook's figures as SVG (book, section 3.2 of the first edition); elsewhere nothing happens."""
-    if _in_notebook():
+    if in_notebook():
         from matplotlib_inline import backend_inline  # which Jupyter brings
 
         backend_inline.set_matplotlib_formats("svg")
@@ -26,7 +27,8 @@ def set_figsize(figsize=(3.5, 2.5)):
 
 
 def show_images(imgs, num_rows, num_cols, titles=None, scale=1.5):
-    """Draw images in a grid (book, section 3.5 of the English edition).
+    """Draw images in a grid (book, section 3.5 of the English edition, and ``show_images(imgs, num_rows, num_cols,
+    scale)`` of the first one).
 
     Parameters
     ----------
@@ -34,6 +36,7 @@ def show_images(imgs, num_rows, num_cols, titles=None, scale=1.5):
         H×W or H×W×C each, ``mx.nd``, ``mx.np`` or NumPy.
     num_rows, num_cols : int
     titles : sequence of str, optional
+        A number here is the scale.
     scale : float
         Width and height of each image in inches.
 
@@ -44,6 +47,8 @@ def show_images(imgs, num_rows, num_cols, titles=None, scale=1.5):
     """
     from matplotlib import pyplot
 
+    if isinstance(titles, numbers.Real):
+        titles, scale = None, titles
     _, axes = pyplot.subplots(num_rows, num_cols, figsize=(num_cols * scale, num_rows * scale), squeeze=False)
     axes = axes.flatten()
     for number, axis in enumerate(axes):
@@ -53,7 +58,7 @@ def show_images(imgs, num_rows, num_cols, titles=None, scale=1.5):
             axis.imshow(image.asnumpy() if hasattr(image, "asnumpy") else image, cmap="gray")
             if titles is not None:
                 axis.set_title(titles[number])
-    return axes
+    return axes.view(_Axes)
 
 
 def show_fashion_mnist(images, labels):
@@ -81,127 +86,17 @@ def show_fashion_mnist(images, labels):
         axes.imshow(pixels.reshape(side, side), cmap="gray")
         axes.set_title(name)
         axes.axis("off")
-    return row[0]
+    return row[0].view(_Axes)
 
 
-class Animator:
-    """Curves that grow while a training runs (book, section 3.6 of the English edition).
+class _Axes(np.ndarray):
+    """Axes that show nothing where a cell ends in them, because their figure is shown."""
 
-    In a notebook the figure is drawn again with each point; elsewhere each point is a line on standard output.
-
-    Parameters
-    ----------
-    xlabel, ylabel : str, optional
-    legend : sequence of str, optional
-        A name for each curve.
-    xlim, ylim : (float, float), optional
-    xscale, yscale : str
-        ``linear`` or ``log``.
-    fmts : sequence of str
-        Matplotlib's format for each curve.
-    nrows, ncols : int
-        Rows and columns of panels. The curves are drawn in the first panel.
-    figsize : (float, float)
-        In inches.
-    """
-
-    def __init__(
-        self,
-        xlabel=None,
-        ylabel=None,
-        legend=None,
-        xlim=None,
-        ylim=None,
-        xscale="linear",
-        yscale="linear",
-        fmts=("-", "m--", "g-.", "r:"),
-        nrows=1,
-        ncols=1,
-        figsize=(3.5, 2.5),
-    ):
-        self.xlabel, self.legend, self.fmts = xlabel or "x", legend or [], fmts
-        self.X, self.Y = [], []
-        self.fig = self.axes = None
-        if _in_notebook():
-            from matplotlib import pyplot
-
-            use_svg_display()
-            self.fig, axes = pyplot.subplots(nrows, ncols, figsize=figsize, squeeze=False)
-            self.axes = axes.flatten()
-            settings = {"xlabel": xlabel, "ylabel": ylabel, "xlim": xlim, "ylim": ylim}
-            self._settings = {**settings, "xscale": xscale, "yscale": yscale}
-
-    def add(self, x, y):
-        """Add a point to each curve.
-
-        Parameters
-        ----------
-        x : number or sequence of numbers
-            Where the point of every curve is, or of each.
-        y : number or sequence of numbers
-            One for each curve; None for a curve that gets no point.
-        """
-        y = _numbers(y)
-        x = _places(x, len(y))
-        if len(x) != len(y):
-            raise SettingError(f"x has {len(x)} numbers and y has {len(y)}: give one number, or as many as curves.")
-        while len(self.Y) < len(y):
-            self.X.append([])
-            self.Y.append([])
-        points = [(curve, *point) for curve, point in enumerate(zip(x, y)) if None not in point]
-        for curve, place, value in points:
-            self.X[curve].append(place)
-            self.Y[curve].append(value)
-        if self.axes is None:
-            self._print(points, x)
-        else:
-            self._draw()
-
-    def _print(self, points, x):
-        """A line for each place at which there are points."""
-        names = [*self.legend, *(f"y{i + 1}" for i in range(len(self.legend), len(self.Y)))]
-        for place in dict.fromkeys(x):
-            values = [f"{names[curve]} {value:.4f}" for curve, at, value in points if at == place]
-            if values:
-                print(f"{self.xlabel} {place:g}: {', '.join(values)}")
-
-    def _draw(self):
-        from IPython import display
-
-        axes = self.axes[0]
-        axes.cla()
-        for number, (xs, ys) in enumerate(zip(self.X, self.Y)):
-            axes.plot(xs, ys, self.fmts[number % len(self.fmts)])
-        axes.set(**{name: value for name, value in self._settings.items() if value is not None})
-        if self.legend:
-            axes.legend(self.legend)
-        axes.grid()
-        display.display(self.fig)
-        display.clear_output(wait=True)
+    def _ipython_display_(self):
+        pass
 
 
-def _is_sequence(value):
-    return len(value.shape) > 0 if hasattr(value, "shape") else hasattr(value, "__len__")
-
-
-def _places(x, curves):
-    """Where each curve's point is: as given, if it is a plain number."""
-    numbers = _numbers(x)
-    if len(numbers) == 1:
-        numbers = [numbers[0] if hasattr(x, "shape") or _is_sequence(x) else x] * curves
-    return numbers
-
-
-def _numbers(values):
-    """A number, an array or a sequence as a list of floats, or of None where there is none."""
-    if not _is_sequence(values):
-        values = [values]
-    elif hasattr(values, "shape"):
-        values = (values.asnumpy() if hasattr(values, "asnumpy") else values).ravel()
-    return [None if value is None else number_of(value) for value in values]
-
-
-def _in_notebook():
+def in_notebook():
     """Whether this process is a notebook's kernel, without importing IPython."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None

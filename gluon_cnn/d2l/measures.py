@@ -1,11 +1,12 @@
 """The book's small tools for measuring."""
 
+import contextlib
 import time
 
 from gluon_cnn.errors import SettingError
 from gluon_cnn.training.metrics import answers
 
-__all__ = ["Accumulator", "Timer", "accuracy", "number_of"]
+__all__ = ["Accumulator", "Benchmark", "Timer", "accuracy", "benchmark", "is_sequence", "number_of", "numbers"]
 
 
 class Timer:
@@ -37,6 +38,38 @@ class Timer:
     def cumsum(self):
         """For each stretch the seconds up to its end, as a list."""
         return [sum(self.times[: i + 1]) for i in range(len(self.times))]
+
+
+class Benchmark:
+    """A block that prints its seconds: ``with Benchmark("on the CPU"):`` (book, section 12.2 of the English edition).
+
+    Parameters
+    ----------
+    description : str
+        What stands before the seconds.
+    prefix : str, optional
+        The same, as the first edition calls it (section 8.2).
+    """
+
+    def __init__(self, description="Done", prefix=None):
+        self.description = f"{prefix} time" if prefix else description or "Done"
+
+    def __enter__(self):
+        self.timer = Timer()
+        return self
+
+    def __exit__(self, *error):
+        print(f"{self.description}: {self.timer.stop():.4f} sec")
+
+
+@contextlib.contextmanager
+def benchmark(description="Done in %.4f sec"):
+    """As :class:`Benchmark`, with a place for the seconds (English 0.7)."""
+    timer = Timer()
+    try:
+        yield
+    finally:
+        print(description % timer.stop())
 
 
 class Accumulator:
@@ -95,3 +128,17 @@ def number_of(value):
         shape = getattr(array, "shape", None)
         what = f"an array of shape {shape}" if shape is not None else repr(value)
         raise SettingError(f"A single number is needed, not {what}.") from None
+
+
+def numbers(values):
+    """A number, an array or a sequence as a list of floats, or of None where there is none."""
+    if not is_sequence(values):
+        values = [values]
+    elif hasattr(values, "shape"):
+        values = (values.asnumpy() if hasattr(values, "asnumpy") else values).ravel()
+    return [None if value is None else number_of(value) for value in values]
+
+
+def is_sequence(value):
+    """Whether this has several numbers, or could have."""
+    return len(value.shape) > 0 if hasattr(value, "shape") else hasattr(value, "__len__")

@@ -1,24 +1,40 @@
-"""The book's training functions, on the same loop as runs (:mod:`gluon_cnn.training.loop`)."""
+"""The functions with which the book's chapters on convolutional networks train and evaluate."""
 
-import time
+import functools
 
 import mxnet as mx
 from mxnet import gluon
 
 from gluon_cnn.checks import whole_number
-from gluon_cnn.errors import DataError
+from gluon_cnn.d2l.epochs import as_list, devices_of, epochs, printed, summarized
 from gluon_cnn.runtime.devices import try_gpu
-from gluon_cnn.training.history import EpochResult
-from gluon_cnn.training.loop import count_correct, test_epoch, train_epoch
-from gluon_cnn.training.metrics import Pace, Sums
+from gluon_cnn.training.loop import count_correct
 
 __all__ = ["evaluate_accuracy", "evaluate_accuracy_gpu", "train", "train_ch5", "train_ch6"]
 
-_AGAIN = "pass a list of batches or a loader, which begin anew in every epoch"
+
+def _in_every_order(train_ch5):
+    """``train_ch5`` with the arguments of three editions, told apart by what is given."""
+
+    @functools.wraps(train_ch5)
+    def in_every_order(net, train_iter, test_iter, *others, **named):
+        if others and callable(others[0]):
+            named["loss"], *others = others
+        if not any(hasattr(value, "step") for value in (*others, *named.values())):
+            return train_ch6(net, train_iter, test_iter, *others, **named)
+        return train_ch5(net, train_iter, test_iter, *others, **named)
+
+    return in_every_order
 
 
-def train_ch5(net, train_iter, test_iter, batch_size, trainer, ctx, num_epochs):
+@_in_every_order
+def train_ch5(net, train_iter, test_iter, batch_size, trainer, ctx, num_epochs, *, loss=None):
     """Train and evaluate a network as the first edition does (section 5.5), printing a line each epoch.
+
+    Two other orders of the arguments are told apart by what is given: with a loss function after ``test_iter``, which
+    takes logits and labels and gives a number for each image, as the first edition had it until August 2018; and
+    ``(net, train_iter, test_iter, num_epochs, lr, ctx)``, without a trainer, as in English 0.7, which is
+    :func:`train_ch6`.
 
     Within an epoch Python waits for the device after the first step, and from then on after every half second or so
     of work, so that it hears Ctrl-C.
@@ -37,11 +53,13 @@ def train_ch5(net, train_iter, test_iter, batch_size, trainer, ctx, num_epochs):
 
     Returns
     -------
-    list of EpochResult
+    History
+        A list of EpochResult.
     """
     whole_number("num_epochs", num_epochs, smallest=0)
     print("training on", ctx)
-    return _printed(_epochs(num_epochs, net, train_iter, test_iter, trainer, _as_list(ctx), batch_size))
+    options = {"batch_size": batch_size, "loss": loss}
+    return printed(epochs(num_epochs, net, train_iter, test_iter, trainer, as_list(ctx), **options))
 
 
 def train(train_iter, test_iter, net, loss, trainer, ctx, num_epochs):
@@ -62,23 +80,18 @@ def train(train_iter, test_iter, net, loss, trainer, ctx, num_epochs):
 
     Returns
     -------
-    list of EpochResult
+    History
+        A list of EpochResult.
     """
     whole_number("num_epochs", num_epochs, smallest=0)
     print("training on", ctx)
-    return _printed(_epochs(num_epochs, net, train_iter, test_iter, trainer, _as_list(ctx), None, loss))
+    return printed(epochs(num_epochs, net, train_iter, test_iter, trainer, as_list(ctx), loss=loss))
 
 
-def _printed(results):
-    history = []
-    for r in results:
-        history.append(r)
-        print(r)
-    return history
-
-
-def train_ch6(net, train_iter, test_iter, num_epochs, lr, device=None):
+def train_ch6(net, train_iter, test_iter, num_epochs, lr, device=None, *, ctx=None):
     """Train a network from Xavier's weights as the English edition does (section 6.6).
+
+    In a notebook the curves are drawn while it trains.
 
     Parameters
     ----------
@@ -90,23 +103,19 @@ def train_ch6(net, train_iter, test_iter, num_epochs, lr, device=None):
     lr : float
         Learning rate of plain SGD.
     device : mx.Context or list of mx.Context, optional
-        :func:`gluon_cnn.try_gpu` by default.
+        :func:`gluon_cnn.try_gpu` by default. Until 0.14 the edition called it ``ctx``.
 
     Returns
     -------
-    list of EpochResult
-        The last one is printed.
+    History
+        A list of EpochResult. The last one is printed.
     """
     whole_number("num_epochs", num_epochs)
-    device = device or try_gpu()
-    net.initialize(force_reinit=True, ctx=_as_list(device), init=mx.init.Xavier())
+    device = device or ctx or try_gpu()
+    net.initialize(force_reinit=True, ctx=as_list(device), init=mx.init.Xavier())
     trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": lr})
-    history = list(_epochs(num_epochs, net, train_iter, test_iter, trainer, _as_list(device), None))
-    r = history[-1]
-    print(f"loss {r.train_loss:.3f}, train acc {r.train_acc:.3f}, test acc {r.test_acc:.3f}")
-    speed = len(history) / sum(1 / result.examples_per_sec for result in history)
-    print(f"{speed:.1f} examples/sec on {device}")
-    return history
+    results = epochs(num_epochs, net, train_iter, test_iter, trainer, as_list(device), draw=True)
+    return summarized(results, device)
 
 
 def evaluate_accuracy(data_iter, net, ctx=None):
@@ -134,48 +143,9 @@ def evaluate_accuracy(data_iter, net, ctx=None):
     """
     if isinstance(data_iter, gluon.Block) or (callable(data_iter) and not callable(net)):
         data_iter, net = net, data_iter
-    parameters = list(net.collect_params().values()) if isinstance(net, gluon.Block) else []
-    here = parameters[0].list_ctx() if parameters else mx.context.current_context()
-    return count_correct(net, data_iter, _as_list(ctx or here)).accuracy
+    return count_correct(net, data_iter, as_list(ctx or devices_of(net))).accuracy
 
 
-def evaluate_accuracy_gpu(net, data_iter, device=None):
-    """:func:`evaluate_accuracy` in the English edition's order (section 6.6)."""
-    return evaluate_accuracy(data_iter, net, device)
-
-
-def _epochs(num_epochs, net, train_iter, test_iter, trainer, devices, batch_size, loss=None):
-    """Train and evaluate; yields each epoch's result."""
-    for name, images in (("train_iter", train_iter), ("test_iter", test_iter)):
-        if num_epochs > 1 and _gives_out_once(images):
-            raise DataError(f"{name} gives its images only once, and there are {num_epochs} epochs: {_AGAIN}.", name)
-    train_pace, test_pace = Pace(), Pace()
-    for epoch in range(1, num_epochs + 1):
-        start = time.perf_counter()
-        trained, tested = Sums(), Sums()
-        options = {"after_step": train_pace.reader(trained), "batch_size": batch_size, "loss": loss}
-        train_epoch(net, train_iter, trainer, devices, trained, **options)
-        _refuse_empty("train_iter", trained.read(), epoch)
-        train_seconds = time.perf_counter() - start
-        test_epoch(net, test_iter, devices, tested, after_step=test_pace.reader(tested))
-        _refuse_empty("test_iter", tested.read(), epoch)
-        seconds = time.perf_counter() - start
-        speed, dead = trained.images / train_seconds, len(tested.dead_classes)
-        yield EpochResult(epoch, trained.mean_loss, trained.accuracy, tested.accuracy, seconds, speed, dead)
-
-
-def _gives_out_once(images):
-    """Whether this is one of Python's own iterators, such as a generator; others may begin anew by themselves.
-
-    Nothing is iterated for it: a loader would draw the order of an epoch.
-    """
-    return hasattr(images, "__next__") and type(images).__module__ in ("builtins", "itertools")
-
-
-def _refuse_empty(name, sums, epoch):
-    if not sums.images:
-        raise DataError(f"{name} gave no images in epoch {epoch}, being empty or used up: {_AGAIN}.", name)
-
-
-def _as_list(ctx):
-    return list(ctx) if isinstance(ctx, (list, tuple)) else [ctx]
+def evaluate_accuracy_gpu(net, data_iter, device=None, *, ctx=None):
+    """:func:`evaluate_accuracy` in the English edition's order (section 6.6); ``device`` was ``ctx`` until 0.14."""
+    return evaluate_accuracy(data_iter, net, device or ctx)

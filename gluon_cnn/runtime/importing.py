@@ -25,6 +25,11 @@ __all__ = ["import_mxnet", "prepare"]
 
 _VARIABLES = {"MXNET_CPU_PARALLEL_SIZE": str(1 << 30), "MXNET_CPU_TEMP_COPY": "1", "GOMP_SPINCOUNT": "2000"}
 
+_TOO_LATE = (
+    "mxnet was imported before gluon_cnn, too late for {}: beside other programs, training takes several times as "
+    "long. Import gluon_cnn first."
+)
+
 
 def prepare(afterwards):
     """Make this process ready for ``import mxnet``; ``gluon_cnn`` calls it before anything else.
@@ -33,7 +38,8 @@ def prepare(afterwards):
     with the repairs. What is missing or wrong becomes an error there, not here. MXNet itself is not imported, except by
     a process of a job that is a parameter server or the scheduler, because it does all its work within that import.
 
-    Where MXNet has been imported already, it gets every core, as it would have before.
+    Where MXNet has been imported already, it gets every core, as it would have before, and a warning says what has
+    come too late.
 
     Parameters
     ----------
@@ -42,12 +48,14 @@ def prepare(afterwards):
     """
     already_imported = sys.modules.get("mxnet") is not None
     use_every_core()
+    too_late = _set_variables()
     if already_imported:
         restart_engine_threads()  # which were started for MXNet's own number
         set_threads(threads())
         afterwards()
+        if too_late:
+            warnings.warn(_TOO_LATE.format(", ".join(too_late)), RuntimeWarning, stacklevel=3)
         return
-    _set_variables()
     sys.meta_path.insert(0, _Finder(afterwards))
     role = os.environ.get("DMLC_ROLE")
     if role not in ("server", "scheduler") or wrong_variables():
@@ -75,14 +83,18 @@ def import_mxnet():
 
 
 def _set_variables():
-    """Set what MXNet and OpenMP read when they are loaded, where the user has not. README.md has the measurements."""
+    """Set what MXNet and OpenMP read when they are loaded, where the user has not; returns the names of what was set.
+
+    README.md has the measurements.
+    """
     values = dict(_VARIABLES)
     if "MXNET_CPU_WORKER_NTHREADS" in os.environ:  # several operators run at a time, with memory for each
         del values["MXNET_CPU_TEMP_COPY"]
     if "OMP_WAIT_POLICY" in os.environ:
         del values["GOMP_SPINCOUNT"]
-    for name, value in values.items():
-        os.environ.setdefault(name, value)
+    missing = {name: value for name, value in values.items() if name not in os.environ}
+    os.environ.update(missing)
+    return sorted(missing)
 
 
 class _Finder:

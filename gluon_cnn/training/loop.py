@@ -5,10 +5,12 @@ from mxnet import autograd, gluon
 from gluon_cnn.training.metrics import Pace, Sums
 from gluon_cnn.training.mixed_precision import backward
 
-__all__ = ["count_correct", "test_epoch", "train_epoch"]
+__all__ = ["count_correct", "split_evenly", "test_epoch", "train_epoch"]
 
 
-def train_epoch(net, batches, trainer, devices, sums, *, after_step, before_step=None, batch_size=None, loss=None):
+def train_epoch(
+    net, batches, trainer, devices, sums, *, after_step, before_step=None, batch_size=None, loss=None, split=None
+):
     """Train on batches, one step each.
 
     Nothing in it waits for the devices, except for MXNet itself in mixed precision, and the next batch is made before
@@ -33,6 +35,8 @@ def train_epoch(net, batches, trainer, devices, sums, *, after_step, before_step
         by default.
     loss : callable, optional
         Of logits and labels, a number for each image; Gluon's softmax and cross-entropy by default.
+    split : callable, optional
+        Takes X, y and the devices, and gives the parts of X and those of y, one for each device.
     """
     if loss is None:
         loss = gluon.loss.SoftmaxCrossEntropyLoss()
@@ -43,7 +47,7 @@ def train_epoch(net, batches, trainer, devices, sums, *, after_step, before_step
         step, (X, y) = sums.steps, batch
         if before_step is not None:
             before_step(step)
-        parts, idle = _split(X, y, devices)
+        parts, idle = _parts(X, y, devices, split)
         with autograd.record():
             outputs = [net(part) for part, _ in parts]
             losses = [loss(output, label) for output, (_, label) in zip(outputs, parts)]
@@ -57,30 +61,37 @@ def train_epoch(net, batches, trainer, devices, sums, *, after_step, before_step
             return
 
 
-def test_epoch(net, batches, devices, sums, *, after_step):
+def test_epoch(net, batches, devices, sums, *, after_step, split=None):  # noqa: PT028 (a function, not a test)
     """Count the correct answers batch by batch; all else as in :func:`train_epoch`."""
     for X, y in batches:
-        parts, _ = _split(X, y, devices)
+        parts, _ = _parts(X, y, devices, split)
         outputs = [net(part) for part, _ in parts]
         sums.add([None] * len(parts), outputs, [label for _, label in parts])
         if after_step():
             return
 
 
-def count_correct(net, batches, devices):
+def count_correct(net, batches, devices, split=None):
     """The :class:`Sums` of a whole test pass, read."""
     sums = Sums()
-    test_epoch(net, batches, devices, sums, after_step=Pace().reader(sums))
+    test_epoch(net, batches, devices, sums, after_step=Pace().reader(sums), split=split)
     return sums.read()
 
 
-def _split(X, y, devices):
-    """The batch in parts, one a device, whose sizes differ by at most one; and the devices left without."""
+def _parts(X, y, devices, split):
+    """The batch in parts, one a device; and the devices left without."""
+    parts = list(zip(*(split or split_evenly)(X, y, devices)))
+    return parts, devices[len(parts) :]
+
+
+def split_evenly(X, y, devices):
+    """The parts of X and those of y, on devices, with sizes that differ by at most one; none for a device without."""
     size, longer = divmod(len(y), len(devices))
-    parts, start = [], 0
+    images, labels, start = [], [], 0
     for i, device in enumerate(devices):
         stop = start + size + (i < longer)
         if stop > start:
-            parts.append((X[start:stop].as_in_context(device), y[start:stop].as_in_context(device)))
+            images.append(X[start:stop].as_in_context(device))
+            labels.append(y[start:stop].as_in_context(device))
         start = stop
-    return parts, devices[len(parts) :]
+    return images, labels

@@ -16,21 +16,39 @@ from gluon_cnn.data import SAMPLE
 #: Names and arguments as the book's chapters call them.
 SIGNATURES = {
     "Accumulator": "n",
+    "Benchmark": "description prefix",
     "Residual": "num_channels use_1x1conv strides",
     "accuracy": "y_hat y",
     "corr2d": "X K",
     "evaluate_accuracy": "data_iter net ctx",
     "evaluate_accuracy_gpu": "net data_iter device",
+    "evaluate_accuracy_gpus": "net data_iter split_f",
+    "evaluate_loss": "net data_iter loss",
+    "get_dataloader_workers": "",
     "get_fashion_mnist_labels": "labels",
+    "linreg": "X w b",
+    "load_array": "data_arrays batch_size is_train",
     "load_data_fashion_mnist": "batch_size resize root",
     "nin_block": "num_channels kernel_size strides padding",
+    "plot": "X Y xlabel ylabel legend xlim ylim xscale yscale fmts figsize axes",
+    "predict_ch3": "net test_iter n",
     "resnet18": "num_classes",
+    "semilogy": "x_vals y_vals x_label y_label x2_vals y2_vals legend figsize",
+    "set_axes": "axes xlabel ylabel xlim ylim xscale yscale legend",
     "set_figsize": "figsize",
+    "sgd": "params lr batch_size",
     "show_fashion_mnist": "images labels",
     "show_images": "imgs num_rows num_cols titles scale",
+    "split_batch": "X y devices",
+    "squared_loss": "y_hat y",
+    "synthetic_data": "w b num_examples",
     "train": "train_iter test_iter net loss trainer ctx num_epochs",
+    "train_batch_ch13": "net features labels loss trainer devices split_f",
+    "train_ch13": "net train_iter test_iter loss trainer num_epochs devices split_f",
+    "train_ch3": "net train_iter test_iter loss num_epochs batch_size params lr trainer",
     "train_ch5": "net train_iter test_iter batch_size trainer ctx num_epochs",
     "train_ch6": "net train_iter test_iter num_epochs lr device",
+    "train_epoch_ch3": "net train_iter loss updater",
     "try_all_gpus": "",
     "try_gpu": "",
     "use_svg_display": "",
@@ -52,7 +70,7 @@ def test_arguments_are_the_books(name):
 
 
 def test_all_names_are_there_in_both_ways():
-    assert set(d2l.__all__) == set(gluon_cnn.__all__) >= {*SIGNATURES, "Animator", "Timer"}
+    assert set(d2l.__all__) == set(gluon_cnn.__all__) >= {*SIGNATURES, "Animator", "Timer", "benchmark", "plt"}
     assert all(hasattr(d2l, name) for name in d2l.__all__)
 
 

@@ -1,10 +1,12 @@
 """The book's small tools for measuring."""
 
+import re
+
 import mxnet as mx
 import numpy as np
 import pytest
 
-from gluon_cnn import Accumulator, GluonCNNError, Timer, accuracy
+from gluon_cnn import Accumulator, Benchmark, GluonCNNError, Timer, accuracy, benchmark
 
 
 def test_accuracy_counts():
@@ -67,3 +69,24 @@ def test_accuracy_of_pixels_and_of_what_does_not_fit():
 def test_timer_without_a_stretch():
     with pytest.raises(GluonCNNError, match="call stop"):
         Timer().avg()
+
+
+@pytest.mark.parametrize(
+    ("block", "printed"),
+    [
+        (lambda: Benchmark(), r"Done: \d\.\d{4} sec"),
+        (lambda: Benchmark(None), r"Done: \d\.\d{4} sec"),
+        (lambda: Benchmark("GPU1 & GPU2"), r"GPU1 & GPU2: \d\.\d{4} sec"),
+        (lambda: Benchmark(description="100 % numpy"), r"100 % numpy: \d\.\d{4} sec"),
+        (lambda: Benchmark(prefix="Run on CPU."), r"Run on CPU\. time: \d\.\d{4} sec"),
+        (lambda: benchmark(), r"Done in \d\.\d{4} sec"),
+        (lambda: benchmark("waitall : %.4f sec"), r"waitall : \d\.\d{4} sec"),
+    ],
+)
+def test_benchmark_prints_its_seconds(block, printed, capsys):
+    with block():
+        print("inside")
+    assert re.fullmatch(f"inside\n{printed}\n", capsys.readouterr().out)
+    with pytest.raises(ZeroDivisionError), block():
+        1 / 0  # noqa: B018
+    assert re.fullmatch(f"{printed}\n", capsys.readouterr().out)

@@ -48,6 +48,19 @@ print((min(memory() for _ in range(5)) - before) / 2**20)
 JOB = {"DMLC_PS_ROOT_URI": "127.0.0.1", "DMLC_PS_ROOT_PORT": "9", "DMLC_NUM_WORKER": "1", "DMLC_NUM_SERVER": "1"}
 
 
+#: Imports MXNet first, twice the package, and prints the categories, places and texts of the warnings.
+SECOND = """
+import json, warnings
+import numpy; numpy.bool = bool
+import mxnet
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    import gluon_cnn
+    import gluon_cnn.d2l
+print(json.dumps([[w.category.__name__, w.filename, str(w.message)] for w in caught if "gluon_cnn" in str(w.message)]))
+"""
+
+
 @pytest.fixture
 def fake_mxnet(tmp_path, monkeypatch):
     """A function that puts a package ``mxnet`` with some code in the place of the real one, not imported yet."""
@@ -80,6 +93,18 @@ def test_import_sets_variables_without_importing_mxnet(python):
     assert found["one core"][0] == "1"
     assert found["the user's"][:4] == ["3", "4", "5", "6"]
     assert found["several operators at a time"][1] is None
+
+
+def test_import_after_mxnet_warns_once(python):
+    """Where the import stands, of what can no longer be set and is not; and of nothing where it is."""
+    variables = {"GOMP_SPINCOUNT": "5", "MXNET_CPU_PARALLEL_SIZE": "6"}
+    nothing, some, all_set = map(json.loads, python(SECOND, {}, variables, {**variables, "MXNET_CPU_TEMP_COPY": "1"}))
+    ((category, place, message),) = nothing
+    assert (category, place) == ("RuntimeWarning", "<string>")
+    assert "too late for GOMP_SPINCOUNT, MXNET_CPU_PARALLEL_SIZE, MXNET_CPU_TEMP_COPY: " in message
+    assert message.endswith("Import gluon_cnn first.")
+    assert "too late for MXNET_CPU_TEMP_COPY: " in some[0][2]
+    assert all_set == []
 
 
 def test_temporary_memory_is_kept_once(python):
