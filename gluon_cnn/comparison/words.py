@@ -71,7 +71,7 @@ def release_in_words(release):
     ours = f"the {release} release of Fashion-MNIST" if release else "a release of Fashion-MNIST that is not known"
     return (
         f"{ours}; the published runs had the {PUBLISHED_RELEASE}, which splits the images otherwise, and that is worth "
-        "a per cent or two of the loss"
+        "about a per cent of the loss"
     )
 
 
