@@ -8,9 +8,9 @@ for every batch, and the number of threads that MXNet chooses by itself (zh-v1, 
 
 import json
 import os
-import sys
 import time
 
+import arguments
 import mxnet as mx
 from mxnet import autograd, gluon
 from mxnet.gluon.data.vision import transforms
@@ -20,6 +20,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from gluon_cnn import get_recipe, initialize_as_published
 from gluon_cnn.data import FASHION_MNIST, read_fashion_mnist
+from gluon_cnn.models import list_models
 from gluon_cnn.training.setup import build_network
 
 
@@ -69,4 +70,8 @@ def main(model, train_size, test_size, epochs):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], *map(int, sys.argv[2:]))
+    parser = arguments.parser(__doc__)
+    parser.add_argument("model", choices=list_models())
+    for name in ("train_size", "test_size", "epochs"):
+        parser.add_argument(name, type=arguments.count)
+    main(**vars(parser.parse_args()))

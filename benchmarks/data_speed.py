@@ -16,6 +16,8 @@ import sys
 import time
 from pathlib import Path
 
+import arguments
+
 #: Images of a pass, by size.
 IMAGES = {28: 60_000, 96: 20_000, 224: 6_000}
 BATCH_SIZES = {28: 256}
@@ -57,9 +59,9 @@ def measure(loader, size):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", nargs="+", type=int, default=list(IMAGES))
-    parser.add_argument("--rounds", type=int, default=5)
+    parser = arguments.parser(__doc__)
+    parser.add_argument("--sizes", nargs="+", type=arguments.count, default=list(IMAGES))
+    parser.add_argument("--rounds", type=arguments.count, default=5)
     parser.add_argument("--json", type=Path, help="write every measurement to this file")
     parser.add_argument("--one", nargs=2, metavar=("LOADER", "SIZE"), help=argparse.SUPPRESS)
     args = parser.parse_args()

@@ -13,6 +13,8 @@ import statistics
 import sys
 import time
 
+import arguments
+
 
 def rate(step, batch_size, wait_for_all):
     """Images/s: the median of five stretches of about 0.3 seconds."""
@@ -112,4 +114,8 @@ def main(models, ways, ctx):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    parser = arguments.parser(__doc__)
+    parser.add_argument("models", help="names with commas in between")
+    parser.add_argument("ways", help="some of compiled, plain, book, torch, with commas in between")
+    parser.add_argument("ctx", help="cpu, gpu, or gpu:1 and so on")
+    main(**vars(parser.parse_args()))

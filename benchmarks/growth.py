@@ -7,13 +7,13 @@ counts; LeNet's rows of the number of epochs are whole trainings, start included
 rounds. How it grows with the network is what train_speed.py measures.
 """
 
-import argparse
 import functools
 import json
 import statistics
 import time
 from pathlib import Path
 
+import arguments
 from train_speed import ours
 
 SIDES, BATCH_SIZES, EPOCHS = (80, 96, 128, 160, 192, 224), (16, 32, 64, 128, 256), (1, 2, 5, 10)
@@ -41,9 +41,9 @@ def whole(epochs):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments.parser(__doc__)
     parser.add_argument("--model", default="nin", help="(default nin)")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=arguments.count, default=5)
     parser.add_argument("--json", type=Path, help="write every measurement to this file")
     args = parser.parse_args()
     measured = [{"what": what, "value": value, "results": []} for what, value, _ in rows(args.model)]

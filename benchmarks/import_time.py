@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 
+import arguments
+
 PROGRAMS = {
     "Python alone": ["-c", ""],
     "import mxnet": ["-c", "import numpy; numpy.bool = bool; import mxnet"],
@@ -20,21 +22,22 @@ PROGRAMS = {
 }
 
 
-def seconds(arguments):
+def seconds(words):
     start = time.perf_counter()
-    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([sys.executable, *words], check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - start
 
 
 def main():
     times = {name: [] for name in PROGRAMS}
     for _ in range(5):
-        for name, arguments in PROGRAMS.items():
-            times[name].append(seconds(arguments))
+        for name, words in PROGRAMS.items():
+            times[name].append(seconds(words))
     least = {name: min(found) for name, found in times.items()}
     for name, found in least.items():
         print(f"{name:<24}{found - least['Python alone'] * (name != 'Python alone'):6.2f} s")
 
 
 if __name__ == "__main__":
+    arguments.parser(__doc__).parse_args()
     main()

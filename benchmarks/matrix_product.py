@@ -11,6 +11,8 @@ import json
 import statistics
 import time
 
+import arguments
+
 from gluon_cnn import runtime
 
 # isort: split
@@ -40,4 +42,5 @@ def main():
 
 
 if __name__ == "__main__":
+    arguments.parser(__doc__).parse_args()
     main()

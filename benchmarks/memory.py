@@ -6,10 +6,10 @@ By count: every layer's output and its gradient, each parameter and its gradient
 the process's peak after some steps, less what it has with MXNet imported and the data in memory.
 """
 
-import argparse
 import math
 import resource
 
+import arguments
 import psutil
 from recipe_steps import recipe_steps
 
@@ -30,9 +30,9 @@ def count(recipe):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments.parser(__doc__)
     parser.add_argument("model", choices=list_models())
-    parser.add_argument("--steps", type=int, default=4, help="(default 4)")
+    parser.add_argument("--steps", type=arguments.count, default=4, help="(default 4)")
     args = parser.parse_args()
     data = read_fashion_mnist()  # cached, so the steps below do not read it again
     before = psutil.Process().memory_info().rss

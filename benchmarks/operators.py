@@ -6,11 +6,12 @@
 Operators are not run in bulk, because the profiler sees a bulk as one. LeNet's steps are a little longer that way.
 """
 
-import argparse
 import json
 import os
 import tempfile
 from pathlib import Path
+
+import arguments
 
 os.environ.setdefault("MXNET_EXEC_BULK_EXEC_TRAIN", "0")  # read when mxnet is imported
 
@@ -23,9 +24,9 @@ import mxnet as mx
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments.parser(__doc__)
     parser.add_argument("model", choices=list_models())
-    parser.add_argument("--steps", type=int, default=3, help="(default 3)")
+    parser.add_argument("--steps", type=arguments.count, default=3, help="(default 3)")
     args = parser.parse_args()
     take = recipe_steps(args.model)[1].take
     take(max(2, args.steps // 4))  # compiled, and in step

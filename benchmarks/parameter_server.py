@@ -6,9 +6,10 @@ Each worker has the servers add up arrays of the networks' shapes, a number of t
 the rounds: parameters, arrays, bytes that a worker sends (and gets back), seconds a step.
 """
 
-import argparse
 import statistics
 import time
+
+import arguments
 
 from gluon_cnn import get_recipe
 from gluon_cnn.data import FASHION_MNIST
@@ -22,10 +23,10 @@ import mxnet as mx
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments.parser(__doc__)
     parser.add_argument("--models", default="lenet,nin,vgg11,alexnet", help="(default lenet,nin,vgg11,alexnet)")
-    parser.add_argument("--steps", type=int, default=5, help="steps of one measurement (default 5)")
-    parser.add_argument("--rounds", type=int, default=5, help="(default 5)")
+    parser.add_argument("--steps", type=arguments.count, default=5, help="steps of one measurement (default 5)")
+    parser.add_argument("--rounds", type=arguments.count, default=5, help="(default 5)")
     args = parser.parse_args()
     with Job("dist_sync") as job:
         key = 0

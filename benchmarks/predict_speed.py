@@ -10,7 +10,6 @@ images are in memory at the network's size. ``first`` is one image with what goe
 to read the ONNX file.
 """
 
-import argparse
 import json
 import multiprocessing
 import statistics
@@ -18,6 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import arguments
 import numpy as np
 
 from gluon_cnn import get_recipe
@@ -81,9 +81,9 @@ def milliseconds(net, X):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments.parser(__doc__)
     parser.add_argument("--models", nargs="+", choices=list_models(), default=list_models())
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=arguments.count, default=5)
     parser.add_argument("--json", type=Path, help="write every measurement to this file")
     args = parser.parse_args()
     measured, processes = {}, multiprocessing.get_context("spawn")

@@ -8,7 +8,6 @@ Each training is a process of its own, by the command line. The bits depend on t
 threads, so compare the lines of one machine only.
 """
 
-import argparse
 import contextlib
 import hashlib
 import io
@@ -19,6 +18,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+import arguments
 
 import gluon_cnn  # before mxnet, which it makes ready
 
@@ -103,7 +104,7 @@ def print_hashes_of_book_functions():
 
 
 def main():
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    arguments.parser(__doc__).parse_args()
     os.environ.pop("DMLC_ROLE", None)
     with tempfile.TemporaryDirectory() as directory:
         directory = Path(directory)

@@ -3,12 +3,12 @@
 python benchmarks/saving_cost.py --model alexnet --steps 6 --rounds 5
 """
 
-import argparse
 import statistics
 import tempfile
 import time
 from pathlib import Path
 
+import arguments
 from recipe_steps import recipe_steps
 
 from gluon_cnn.training.checkpoint import State
@@ -17,11 +17,11 @@ from gluon_cnn.training.saver import Saver
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments.parser(__doc__)
     parser.add_argument("--model", default="alexnet", help="(default alexnet)")
     parser.add_argument("--momentum", type=float, default=0.0, help="a state as large as the network (default 0)")
-    parser.add_argument("--steps", type=int, default=6, help="steps of one measurement (default 6)")
-    parser.add_argument("--rounds", type=int, default=5, help="(default 5)")
+    parser.add_argument("--steps", type=arguments.count, default=6, help="steps of one measurement (default 6)")
+    parser.add_argument("--rounds", type=arguments.count, default=5, help="(default 5)")
     args = parser.parse_args()
 
     _, steps = recipe_steps(args.model, data="sample", momentum=args.momentum)

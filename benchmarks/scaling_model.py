@@ -8,6 +8,7 @@ the seconds that one server with two cores needs for each byte that a worker sen
 
 import math
 
+import arguments
 import numpy as np
 
 #: Workers, parameters, arrays, seconds a step: one server, all processes on one machine of two cores.
@@ -68,4 +69,5 @@ def main():
 
 
 if __name__ == "__main__":
+    arguments.parser(__doc__).parse_args()
     main()

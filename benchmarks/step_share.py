@@ -9,10 +9,12 @@ batch that is on the device already.
 
 import json
 import statistics
-import sys
 import time
 
+import arguments
 from recipe_steps import recipe_steps
+
+from gluon_cnn.models import list_models
 
 # isort: split
 import mxnet as mx
@@ -50,4 +52,7 @@ def main(model, rounds):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    parser = arguments.parser(__doc__)
+    parser.add_argument("model", choices=list_models())
+    parser.add_argument("rounds", type=arguments.count)
+    main(**vars(parser.parse_args()))

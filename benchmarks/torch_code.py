@@ -9,10 +9,10 @@ worker processes.
 
 import gzip
 import json
-import sys
 import time
 from pathlib import Path
 
+import arguments
 import numpy as np
 import torch
 from torch import nn
@@ -138,4 +138,10 @@ def main(model, layout, directory, train_size, test_size, epochs):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4], *map(int, sys.argv[4:]))
+    parser = arguments.parser(__doc__)
+    parser.add_argument("model", choices=RECIPES)
+    parser.add_argument("layout", choices=("contiguous", "channels-last"))
+    parser.add_argument("directory", metavar="DIRECTORY")
+    for name in ("train_size", "test_size", "epochs"):
+        parser.add_argument(name, type=arguments.count)
+    main(**vars(parser.parse_args()))

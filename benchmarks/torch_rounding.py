@@ -6,9 +6,9 @@ Prints the largest difference of a weight between this package and PyTorch, and 
 two, which add up in another order. In float64 both agree; see tests/interop/test_torch_parity.py.
 """
 
-import argparse
 import copy
 
+import arguments
 import torch
 from torch.nn.functional import cross_entropy
 
@@ -30,7 +30,7 @@ SIDE, BATCH, STEPS = 96, 4, 10
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments.parser(__doc__)
     parser.add_argument("--models", nargs="+", default=["nin", "alexnet", "vgg11"])
     args = parser.parse_args()
     print("| network | optimizer | this package and PyTorch | PyTorch with 1 thread and 2 |\n| --- | --- | --- | --- |")

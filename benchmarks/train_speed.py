@@ -9,7 +9,6 @@ allocations do not. LeNet's slice is the whole data set, test pass included. PyT
 installed (pip install torch).
 """
 
-import argparse
 import csv
 import importlib.util
 import json
@@ -22,6 +21,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import arguments
 import psutil
 
 HERE = Path(__file__).parent
@@ -104,9 +104,9 @@ def memory_of_all(pid):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments.parser(__doc__)
     parser.add_argument("--models", nargs="+", choices=SLICES, default=list(SLICES))
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=arguments.count, default=5)
     parser.add_argument("--json", type=Path, help="write every measurement to this file, which keeps other networks'")
     parser.add_argument("--figure", type=Path, help="draw the medians into this PNG")
     args = parser.parse_args()

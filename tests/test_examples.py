@@ -68,6 +68,21 @@ def test_study_with_bad_arguments(example):
         study.study(study.VARIANTS, study.__doc__)
 
 
+PROGRAMS = sorted(path for folder in ("benchmarks", "examples") for path in (ROOT / folder).glob("*.py"))
+
+
+@pytest.mark.parametrize("path", PROGRAMS, ids=[path.name for path in PROGRAMS])
+def test_help_of_each_program_has_an_example(path):
+    if '__name__ == "__main__"' not in path.read_text(encoding="utf-8"):
+        return  # what others share
+    if path.name.startswith("torch"):
+        pytest.importorskip("torch")
+    ended = run_process(AS_MAIN, path, "--help")
+    assert ended.code in (0, None), ended
+    assert re.search(rf"{path.parent.name}/{path.name}|python \S*{path.name}", ended.out), ended
+    assert "usage: " in ended.out
+
+
 def test_documents_have_the_studies_tables(example, capsys):
     for name in ("nin_collapse", "nin_exercise"):
         paths = {variant: sorted((RUNS / "nin-study" / variant).iterdir()) for variant in example(name).VARIANTS}
