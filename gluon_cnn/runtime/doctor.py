@@ -68,7 +68,7 @@ def examine(import_error=None, extra=()):
     findings = [_python(), _numpy(), _mxnet(wheels, gpu_build, import_error)]
     if import_error is None:
         findings.append(_features())
-    findings += [_imports(), *_environment(), _threads(), *_gpus(gpu_build)]
+    findings += [_threads(), _imports(), *_environment(), *_gpus(gpu_build)]
     if gpu_build:
         findings.append(_cuda_libraries())
         if import_error is None:

@@ -8,7 +8,7 @@ of MXNet 1.9.1's source; where it says MKLDNN, MXNet 2 says ONEDNN.
 import os
 import re
 import sys
-from typing import Callable, NamedTuple
+from collections import namedtuple
 
 from gluon_cnn.errors import InstallationError
 
@@ -17,9 +17,8 @@ __all__ = ["NOT_OF_JOBS", "check_variables", "thread_number", "variables_in_word
 _SHOWN = 60  # characters of a value
 
 
-class _Kind(NamedTuple):
-    words: str  # what the value must be
-    fits: Callable  # whether a text is one
+# What a value must be, in words, and a function of a text. Not by typing, whose import takes a while.
+_Kind = namedtuple("_Kind", ["words", "fits"])
 
 
 def _whole(least=-(2**31), most=2**31 - 1):

@@ -30,7 +30,7 @@ def test_healthy_installation_exits_with_0(doctor, capsys):
     assert code == 0
     assert findings["data"]["value"] == f"Fashion-MNIST, second release, 2,000 and 500 images, verified, in {SAMPLE}"
     names = list(findings)
-    assert names[:6] == ["Python", "NumPy", "MXNet", "features", "imports", "threads"]
+    assert names[:5] == ["Python", "NumPy", "MXNet", "features", "threads"]
     assert names.index("data") < names.index("disk, runs") < names.index("optional")
     assert "disk, data" in names
     assert main(["doctor", "--data-dir", str(SAMPLE)]) == 0
