@@ -143,7 +143,7 @@ def convert(content, kind, *, strict=True):
     """
     try:
         found = msgspec.convert(content, kind, strict=strict)
-    except (ValueError, TypeError, RecursionError) as error:
+    except (msgspec.ValidationError, ValueError, TypeError, RecursionError) as error:
         raise Malformed(str(error)) from None
     except GluonCNNError as error:  # of a class that checks its values itself
         raise Malformed(str(error).rstrip("."), *error.settings) from None
