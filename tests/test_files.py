@@ -77,6 +77,21 @@ def test_links_stay_and_their_target_is_replaced(links, exists):
     assert names(Path("there")) == ["file"]
 
 
+def test_error_names_a_held_directory_as_it_is_called_now(tmp_path):
+    (tmp_path / "before").mkdir()
+    os.mkfifo(tmp_path / "before" / "FIFO")
+    descriptor = os.open(tmp_path / "before", os.O_RDONLY)
+    (tmp_path / "before").rename(tmp_path / "now")
+    held = Path(f"/proc/self/fd/{descriptor}/FIFO")
+    try:
+        with pytest.raises(SettingError, match=f"^{tmp_path / 'now' / 'FIFO'} is not a regular file"):
+            write(held)
+        with pytest.raises(RunError, match=f"^{tmp_path / 'now' / 'FIFO'} is a link or no regular file"):
+            open_own(held, "a")
+    finally:
+        os.close(descriptor)
+
+
 def test_link_that_leads_nowhere_is_an_error():
     Path("one").symlink_to("two")
     Path("two").symlink_to("one")

@@ -5,6 +5,7 @@ import errno
 import logging
 import os
 import re
+import time
 from pathlib import Path
 
 import portalocker
@@ -22,6 +23,7 @@ LOCK = "run.lock"
 _TAKEN = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES}
 _UNKNOWN = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_WAIT = 0.2  # seconds for whatever removes a directory to be done with it
 _SAVED, _FAILED = " and saved there", "; what came after its last checkpoint is lost"
 
 
@@ -100,14 +102,14 @@ class HeldDirectory:
         """
         self._keep_lock()
         if not self._follows:  # then there is no way into the directory but its name
-            self._refuse_lost(_FAILED)
+            self._refuse_lost(_FAILED, needed)
         try:
             yield
-            self._restore(needed)
         except (OSError, RunError):
-            self._refuse_lost(_FAILED)
+            time.sleep(_WAIT)  # the reason may be that somebody removes the directory, and is not done
+            self._refuse_lost(_FAILED, needed)
             raise
-        self._refuse_lost(_SAVED)
+        self._refuse_lost(_SAVED, needed)
 
     def _lock(self):
         """Lock the directory, and write this process's number into the lock; or return which process has done so."""
@@ -161,23 +163,32 @@ class HeldDirectory:
             "checkpoint is lost: leave the run to that process."
         )
 
-    def _restore(self, needed):
-        for name, content in needed.items():
-            if not (self.place / name).exists():
-                self._files_were_lost = True
-                with write_atomically(self.place / name) as temporary:
-                    temporary.write_bytes(content)
+    def _missing(self, needed):
+        for name in needed:
+            try:
+                (self.place / name).stat()
+            except FileNotFoundError:
+                yield name
+            except OSError:  # it cannot be known
+                pass
 
-    def _refuse_lost(self, kept):
+    def _refuse_lost(self, kept, needed):
         """DirectoryLost if the directory is not where it was, or files in it were lost."""
+        if self._is_at(self.directory) and not self._files_were_lost and not any(self._missing(needed)):
+            return
+        time.sleep(_WAIT)
+        try:
+            for name in self._missing(needed):
+                with write_atomically(self.place / name) as temporary:
+                    temporary.write_bytes(needed[name])
+        except OSError:
+            kept = _FAILED
         stopped = f"during its run, which was stopped{kept}"
         if self._is_at(self.directory):
-            if self._files_were_lost:
-                raise DirectoryLost(
-                    f"Files of {self.directory} were removed or replaced {stopped}: resume it, or remove what is left.",
-                    "resume",
-                )
-            return
+            raise DirectoryLost(
+                f"Files of {self.directory} were removed or replaced {stopped}: resume it, or remove what is left.",
+                "resume",
+            )
         now = self._name_now()
         if now:
             words = f"{self.directory} was moved to {now} {stopped}: resume it from there."

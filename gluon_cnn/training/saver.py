@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import mxnet as mx
 
-from gluon_cnn.errors import RunError
+from gluon_cnn.errors import CheckpointError, RunError
 from gluon_cnn.training.checkpoint import take_snapshot, write_checkpoint
 from gluon_cnn.training.checkpoints import tidy
 from gluon_cnn.training.held import remedy
@@ -82,6 +82,12 @@ class Saver:
         try:
             write_checkpoint(directory, snapshot)
             tidy(directory)
+        except (FileNotFoundError, CheckpointError):
+            raise RunError(
+                f"Files in {self.directory} were removed or changed while a checkpoint was written there; what came "
+                "after the last whole one is lost: resume the run if there is one, or begin it again.",
+                "resume",
+            ) from None
         except (OSError, mx.MXNetError) as error:
             if is_out_of_memory(error):  # an error of earlier steps, which MXNet reports to the first thread that waits
                 raise

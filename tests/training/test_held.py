@@ -7,7 +7,7 @@ import shutil
 
 import portalocker
 import pytest
-from runs import SMALL, SMALL_NETWORK, command, flags, result_of, resume, train
+from runs import SMALL, SMALL_NETWORK, command, flags, interrupted_after, result_of, resume, train
 
 from gluon_cnn.cli import main
 from gluon_cnn.comparison import results
@@ -65,8 +65,7 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("number", [1, 6])
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(("place", "number"), [*((place, 6) for place in PLACES), ("another run", 1)])
 def test_moved_run_is_saved_where_it_is(tmp_path, monkeypatch, whole, place, number):
     out, foreign = tmp_path / "run", shutil.copytree(whole, tmp_path / "foreign")
     before = {}
@@ -172,7 +171,7 @@ def failing_lock(number):
     return lock
 
 
-@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS])
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EINVAL])
 def test_file_system_without_locks(tmp_path, monkeypatch, caplog, number):
     """One warning; and of two processes that train in one directory, the first stops."""
 
@@ -204,8 +203,7 @@ ADVICE = {
 }
 
 
-@pytest.mark.parametrize("number", ADVICE)
-@pytest.mark.parametrize("name", ["history.csv", "curves.png"])
+@pytest.mark.parametrize(("number", "name"), zip(ADVICE, ["history.csv", "curves.png"] * 2))
 def test_file_that_cannot_be_written_is_named(tmp_path, monkeypatch, fails, name, number):
     def fail(*_):
         raise OSError(number, os.strerror(number))
@@ -221,6 +219,18 @@ def test_file_that_cannot_be_written_is_named(tmp_path, monkeypatch, fails, name
     command("train", "lenet", "--resume", "--out", out, "--quiet")
 
 
+def test_stop_is_reported_though_nothing_can_be_drawn(tmp_path, monkeypatch, capsys):
+    def fail(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(results.figures, "save_curves", fail)
+    with interrupted_after(6):
+        assert main(["train", "lenet", *flags(**RECIPE), "--out", str(tmp_path / "run")]) == 130
+    printed = capsys.readouterr()
+    assert f"train lenet --out {tmp_path / 'run'} --resume" in printed.err
+    assert f"{tmp_path / 'run' / 'curves.png'} cannot be written (No space left on device)" in printed.out
+
+
 @pytest.mark.parametrize("name", ["file", "FIFO", "dangling", "file/run", "n" * 256, "/".join(["n" * 200] * 20)])
 def test_impossible_directory_is_refused_at_once(tmp_path, monkeypatch, name):
     (tmp_path / "file").write_text("precious")
@@ -233,7 +243,7 @@ def test_impossible_directory_is_refused_at_once(tmp_path, monkeypatch, name):
     assert sorted(tmp_path.iterdir()) == before
 
 
-@pytest.mark.parametrize("name", [b"run\xff\xe9", b"n" * 255, "é".encode() * 127, b"line\nbreak"])
+@pytest.mark.parametrize("name", [b"run\xff\xe9", b"n" * 255])
 def test_directory_of_an_unusual_name(tmp_path, name):
     out = tmp_path / os.fsdecode(name)
     command("train", SMALL_NETWORK, *flags(**SMALL), "--out", out, "--quiet")

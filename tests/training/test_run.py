@@ -13,6 +13,7 @@ from gluon_cnn import get_recipe, load_run
 from gluon_cnn.errors import CheckpointError, DeviceError, RunError, RunStopped, SettingError
 from gluon_cnn.models.parameter_file import read_parameters
 from gluon_cnn.models.parameters import named_parameters
+from gluon_cnn.training import run as run_module
 from gluon_cnn.training.settings import Settings
 
 RECIPE = {**SMALL, "epochs": 3, "lr": 0.7, "optimizer": "nag", "momentum": 0.9}
@@ -79,6 +80,19 @@ def test_checkpoints_that_are_not_there(copy):
     with pytest.raises(RunError, match="has no checkpoint yet: resume its training") as error:
         copy.network()
     assert error.value.settings == ("resume",)
+
+
+def test_checkpoint_that_a_training_removes_meanwhile(copy, monkeypatch):
+    load = run_module.load_network
+
+    def remove_and_load(checkpoint, *arguments):
+        if checkpoint.name == "epoch-003":
+            shutil.rmtree(checkpoint)
+        return load(checkpoint, *arguments)
+
+    monkeypatch.setattr(run_module, "load_network", remove_and_load)
+    copy.network()
+    assert copy.checkpoint().name == "epoch-002"
 
 
 def test_directory_without_a_run(tmp_path):
