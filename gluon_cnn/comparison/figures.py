@@ -9,7 +9,7 @@ from typing import Callable, NamedTuple
 
 import numpy as np
 
-from gluon_cnn.errors import GluonCNNError
+from gluon_cnn.errors import SettingError
 from gluon_cnn.files import write_atomically
 from gluon_cnn.recipe import INITS
 from gluon_cnn.training.history import MEASURES
@@ -39,7 +39,7 @@ def _if_possible(draw):
     def attempt(*args, **options):
         try:
             return draw(*args, **options)
-        except GluonCNNError:  # such as a path that is no file's
+        except SettingError:  # a path that is no file's
             raise
         except Exception as error:
             path = next((f"{argument.name} was" for argument in args if isinstance(argument, Path)), "Figures were")

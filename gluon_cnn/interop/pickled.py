@@ -11,6 +11,7 @@ __all__ = ["LARGEST_PICKLE", "Global", "unpickle"]
 
 #: Bytes. A state dict has about 200 for each tensor, whose numbers are elsewhere.
 LARGEST_PICKLE = 2**21
+_MOST_STEPS = 250_000  # about 35 for each tensor
 
 _CONSTANTS = {b"N": None, b"\x88": True, b"\x89": False, b")": ()}
 _NUMBERS = {b"J": "<i", b"K": "<B", b"M": "<H", b"G": ">d"}
@@ -45,11 +46,12 @@ def unpickle(content, position, build, find):
         If the pickle is damaged or does anything else.
     """
     machine = _Machine(content, position, build, find)
-    while True:
+    for _ in range(_MOST_STEPS):
         step = machine.take(1)
         if step == b".":
             return machine.stack[-1], machine.position
         machine.run(step)
+    raise ValueError("it takes more steps than a state dict needs")
 
 
 class _Machine:

@@ -110,7 +110,7 @@ def _array(name, tensor):
                 return tensor
             if tensor.dtype.kind in "iu" and name.rpartition(".")[2] not in PARAMETERS:
                 return None
-            what = f"an array of {tensor.dtype}"
+            what = f"{'an array' if isinstance(tensor, StoredArray) else what} of {tensor.dtype}"
     except (NotImplementedError, RuntimeError, TypeError, ValueError):
         # What PyTorch raises for lazy parameters, the meta device, and sparse and quantized tensors.
         raise InteropError(

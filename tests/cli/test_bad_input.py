@@ -109,7 +109,7 @@ def test_directory_with_something_else_is_left_alone(tmp_path, fails):
 
 def test_directory_that_cannot_be_written_is_named(tmp_path, fails):
     (tmp_path / "file").touch()
-    assert "cannot be written" in fails("train", "lenet", *SMALL_RUN, "--out", tmp_path / "file" / "run")
+    assert "file is not a directory" in fails("train", "lenet", *SMALL_RUN, "--out", tmp_path / "file" / "run")
     assert "cannot be written" in fails("train", "lenet", *SMALL_RUN, "--out", "/proc/run")
 
 

@@ -133,8 +133,8 @@ def test_large_pictures_take_little_memory(save):
     progressive = {"progressive": True, "subsampling": 0, "quality": 1}
     pictures = {
         "png": [save(photo.convert("RGBA"), "photo.png", compress_level=1)],
-        "jpg": [save(photo, "photo.jpg", **progressive), save(photo.crop((0, 0, 6000, 4000)), "smaller.JPG")],
-        "long": [save(Image.new("L", size, 255), f"{size[0]}.png") for size in ((1, 50_000), (65_535, 1))],
+        "jpg": [save(photo, "photo.jpg", **progressive)],
+        "long": [save(Image.new("L", size), f"{size[0]}.PNG") for size in ((1, 50_000), (65_535, 1))],
     }
     for name, paths in pictures.items():
         done = subprocess.run([sys.executable, "-c", READ, *paths], check=True, capture_output=True, text=True)

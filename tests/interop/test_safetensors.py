@@ -148,6 +148,34 @@ def test_directory_is_no_safetensors_file(tmp_path):
         load_safetensors(mx.gluon.nn.Dense(2), tmp_path)
 
 
+def with_header(header, size=None):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return (len(text) if size is None else size).to_bytes(8, "little") + text
+
+
+EMPTY = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
+CLAIMS = {
+    "header": (with_header(b"{}", 2**62), "its header claims 4,611,686,018,427,387,904 bytes"),
+    "long header": (with_header({"__metadata__": {"note": "x" * 2**22}}), "its header claims 4,"),
+    "arrays": (with_header({str(number): EMPTY for number in range(20_001)}), "holds 20,001 arrays"),
+    "empty": (with_header({"weight": {**EMPTY, "shape": [0, 2**60]}}), "which is too large"),
+    "large": (with_header({"weight": {**EMPTY, "shape": [2**20, 2**20]}}), "cannot be read"),
+    "overflow": (with_header({"weight": {**EMPTY, "shape": [2**32, 2**32]}}), "cannot be read"),
+    "offsets": (with_header({"weight": {**EMPTY, "shape": [1], "data_offsets": [2**60, 2**60 + 4]}}), "cannot be read"),
+    "nested": (with_header(b'{"a":' + b"[" * 10**6), "cannot be read"),
+    "number": (with_header(b'{"a":' + b"9" * 10**6), "cannot be read"),
+}
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_claims_are_compared_with_the_file(tmp_path, name):
+    content, says = CLAIMS[name]
+    (tmp_path / "net.SAFETENSORS").write_bytes(content)
+    with pytest.raises(InteropError, match=says) as caught:
+        load_safetensors(mx.gluon.nn.Dense(2), tmp_path / "net.SAFETENSORS")
+    assert "\n" not in str(caught.value)
+
+
 def test_missing_package_is_named_with_its_command(net, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
     with pytest.raises(InteropError, match=r'pip install "\.\[safetensors\]" in a clone'):

@@ -265,23 +265,34 @@ def test_file_without_weights_is_refused_in_a_sentence(tmp_path, name):
     assert len(sentence) < 300 + len(str(path))
 
 
-def test_old_pytorch_reads_no_pickles(tmp_path, monkeypatch):
-    torch.save(lenet().state_dict(), tmp_path / "lenet.pt")
-    monkeypatch.setattr(torch, "__version__", "2.5.1+cpu")
-    with pytest.raises(InteropError, match=r"could run code in PyTorch 2\.5\.1"):
-        from_torch(gluon_cnn.lenet(), tmp_path / "lenet.pt")
+def test_files_of_pytorch_are_read_without_it(tmp_path, monkeypatch):
+    state = nin().state_dict()
+    state["0.0.weight"] = state["0.0.weight"].contiguous(memory_format=torch.channels_last)
+    shared = torch.arange(2 * state["0.0.bias"].numel(), dtype=torch.float64)
+    state["0.0.bias"] = shared[1::2]
+    state["0.2.weight"] = tnn.Parameter(state["0.2.weight"].bfloat16())
+    state["0.2.bias"] = state["0.2.bias"][:1].expand(96)
+    state["steps"] = torch.tensor(3)
+    torch.save(state, tmp_path / "new.PT")
+    torch.save(state, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    torch.save(state, tmp_path / "new5.bin", pickle_protocol=5)
+    for path in sorted(tmp_path.iterdir()):
+        with monkeypatch.context() as context:
+            context.setitem(sys.modules, "torch", None)
+            net = from_torch(gluon_cnn.nin(), path)
+        for (name, tensor), parameter in zip(state.items(), parameters(net)):
+            expected = tensor.detach().float().numpy()
+            np.testing.assert_array_equal(parameter.data().asnumpy(), expected, err_msg=f"{path.name} {name}")
 
 
 def test_missing_pytorch_is_named_with_its_command(tmp_path, monkeypatch):
     state = lenet().state_dict()
     safetensors.save_file(state, tmp_path / "lenet.safetensors")
-    (tmp_path / "lenet.pt").write_bytes(b"")
     monkeypatch.setitem(sys.modules, "torch", None)
     net = from_torch(gluon_cnn.lenet(), tmp_path / "lenet.safetensors")
     np.testing.assert_array_equal(net[0].weight.data().asnumpy(), state["0.weight"].numpy())
-    for call in (lambda: to_torch(net), lambda: from_torch(net, tmp_path / "lenet.pt")):
-        with pytest.raises(InteropError, match=r'torch cannot be imported .*: pip install "\.\[torch\]" in a clone'):
-            call()
+    with pytest.raises(InteropError, match=r'torch cannot be imported .*: pip install "\.\[torch\]" in a clone'):
+        to_torch(net)
     monkeypatch.setitem(sys.modules, "safetensors", None)
     with pytest.raises(InteropError, match=r"safetensors cannot be imported .*gluon-cnn\[safetensors\]"):
         from_torch(net, tmp_path / "lenet.safetensors")

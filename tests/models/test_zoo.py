@@ -167,7 +167,7 @@ def test_predict_compare_and_report(zoo_run, tmp_path, capsys):
 
 def test_run_and_summary_know_the_zoos_name(zoo_run, capsys):
     assert json.loads((zoo_run / "config.json").read_text())["recipe"]["model"] == "gluoncv:cifar_resnet20_v1"
-    said = "training gluoncv:cifar_resnet20_v1 on cpu(0), cpu(1): 64 images of 32×32, batch 32, sgd"
+    said = "training gluoncv:cifar_resnet20_v1 on cpu(0), cpu(1): 64 images of 32×32, second release, batch 32, sgd"
     assert said in (zoo_run / "train.log").read_text(encoding="utf-8")
     command("summary", "gluoncv:cifar_resnet20_v1")
     assert "272,474" in capsys.readouterr().out

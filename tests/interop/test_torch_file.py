@@ -1,0 +1,137 @@
+"""Files of torch.save, made for the purpose: what claims more than it holds is refused before it takes memory."""
+
+import os
+import pickle
+import struct
+import zipfile
+
+import gluon_cnn
+
+# isort: split
+import numpy as np
+import pytest
+from torch_networks import lenet, torch
+
+from gluon_cnn.errors import InteropError
+from gluon_cnn.interop.pickled import unpickle
+from gluon_cnn.interop.torch import from_torch
+from gluon_cnn.interop.torch_file import read_torch_file
+
+
+def encoded(value):
+    """A number, a text, or a tuple of them, as a part of a pickle."""
+    if isinstance(value, tuple):
+        return b"(" + b"".join(map(encoded, value)) + b"t"
+    if isinstance(value, str):
+        return b"X" + struct.pack("<L", len(value)) + value.encode()
+    return b"\x8a\x0a" + value.to_bytes(10, "little", signed=True)
+
+
+def tensor(size, stride, offset=0, count=1):
+    """The pickle of a state dict with one tensor, of a storage that claims ``count`` numbers."""
+    place = b"(" + encoded("storage") + b"ctorch\nFloatStorage\n" + b"".join(map(encoded, ("0", "cpu", count))) + b"tQ"
+    made = b"ctorch._utils\n_rebuild_tensor_v2\n(" + place + b"".join(map(encoded, (offset, size, stride))) + b"\x89}tR"
+    return b"\x80\x02}" + encoded("0.weight") + made + b"s."
+
+
+def write(path, content, numbers=bytes(4), **more):
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("net/data.pkl", content)
+        file.writestr("net/data/0", numbers)
+        for name, data in more.items():
+            file.writestr(f"net/{name}", data)
+
+
+def memo_of_gigabytes():
+    return b"\x80\x02}r\xff\xff\xff\x7f."
+
+
+def nested(count):
+    """A tuple in a tuple, and so on."""
+    return b"\x80\x02)" + b"\x85" * count + b"."
+
+
+CLAIMS = {
+    "expanded": (tensor((40_000, 40_000), (0, 0)), r"claims the shape \(40000, 40000\), which is more than it holds"),
+    "windows": (tensor((2**15, 2**15), (1, 0)), "for which it is too short"),
+    "larger than its storage": (tensor((10**4, 10**4), (10**4, 1)), "for which it is too short"),
+    "empty": (tensor((0, 2**60), (1, 1)), "which is too large"),
+    "negative size": (tensor((-1, -4), (1, 1)), "damaged"),
+    "negative stride": (tensor((2, 2), (-1, 1)), "damaged"),
+    "negative offset": (tensor((1,), (1,), -5), "damaged"),
+    "far offset": (tensor((1,), (1,), 2**62), "for which it is too short"),
+    "text for a size": (tensor(("1",), (1,)), "damaged"),
+    "fewer strides": (tensor((1, 1), (1,)), "damaged"),
+    "many axes": (tensor((1,) * 99, (1,) * 99), "too large"),
+    "memo": (memo_of_gigabytes(), "has no convolution left"),
+    "long text": (b"\x80\x02\x8d" + struct.pack("<Q", 2**62) + b".", "damaged"),
+    "nested": (nested(10**5), "not a state dict"),
+    "nested name": (b"\x80\x02}" + nested(10**5)[2:-1] + b"Ns.", "damaged"),
+    "steps": (nested(10**6), "damaged"),
+    "large pickle": (nested(2**21), "holds more than weights"),
+    "code": (b"cos\nsystem\n(X\x04\0\0\0truetR.", "damaged, or holds more than weights"),
+    "lines": (b"c" + b"\n" * 5, "damaged"),
+    "long name": (b"\x80\x02}X" + struct.pack("<L", 10**6) + b"x" * 10**6 + b"Ns.", "a name of 1,000,000 characters"),
+}
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_claims_are_compared_with_the_file(tmp_path, name):
+    content, says = CLAIMS[name]
+    write(tmp_path / "net.PT", content)
+    with pytest.raises(InteropError, match=says) as caught:
+        from_torch(gluon_cnn.lenet(), tmp_path / "net.PT")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+def test_tensors_within_their_storage_are_read(tmp_path):
+    write(tmp_path / "net.pt", tensor((2, 2), (1, 2), 1, 5), np.arange(5, dtype="<f4").tobytes())
+    assert np.asarray(read_torch_file(tmp_path / "net.pt")["0.weight"]).tolist() == [[1, 3], [2, 4]]
+    write(tmp_path / "net.pt", tensor((2,), (1,), 0, 2), np.array([1, 2], ">f4").tobytes(), byteorder=b"big")
+    assert np.asarray(read_torch_file(tmp_path / "net.pt")["0.weight"]).tolist() == [1, 2]
+
+
+def test_old_files_claim_no_more_than_they_hold(tmp_path):
+    path = tmp_path / "lenet.pt"
+    torch.save(lenet().state_dict(), path, _use_new_zipfile_serialization=False)
+    content = path.read_bytes()
+    count = struct.pack("<Q", 150)
+    path.write_bytes(content.replace(count, struct.pack("<Q", 2**61), 1))
+    with pytest.raises(InteropError, match=r"has .* bytes and claims to hold 9,223,"):
+        from_torch(gluon_cnn.lenet(), path)
+
+
+@pytest.mark.parametrize("kind", ["float8_e4m3fn", "float8_e5m2", "complex64"])
+@pytest.mark.parametrize("is_new", [True, False])
+def test_types_that_numpy_or_mxnet_lack_are_named(tmp_path, kind, is_new):
+    state = {"0.weight": torch.ones(2, 2).to(getattr(torch, kind))}
+    torch.save(state, tmp_path / "net.pt", _use_new_zipfile_serialization=is_new)
+    with pytest.raises(InteropError, match=r"holds numbers in '(float8_e|ComplexFloat).* which is not read"):
+        from_torch(gluon_cnn.lenet(), tmp_path / "net.pt")
+
+
+@pytest.mark.parametrize("kind", ["fifo", "directory", "/dev/zero"])
+@pytest.mark.parametrize("ending", [".pt", ".safetensors", ".SAFETENSORS"])
+def test_only_regular_files_are_read(tmp_path, kind, ending):
+    path = tmp_path / f"net{ending}"
+    {"fifo": os.mkfifo, "directory": os.mkdir}.get(kind, lambda path: path.symlink_to(kind))(path)
+    with pytest.raises(InteropError, match=r"cannot be read as .* \(not a regular file\)"):
+        from_torch(gluon_cnn.lenet(), path)
+
+
+@pytest.mark.parametrize("version", [0, 1, 2, 3, 4, 5])
+def test_values_come_as_python_reads_them(version):
+    value = {"a": [1, -2, 300, 70_000, 1.5, None, True, "x", ("y", (), (1, 2, 3, 4)), {"b": {}}], 7: "z"}
+    content = pickle.dumps(value, version)
+    if version < 2:  # torch.save writes no text
+        with pytest.raises(ValueError, match="a step"):
+            unpickle(content, 0, None, None)
+    else:
+        assert unpickle(b"begin" + content, 5, None, None) == (value, 5 + len(content))
+
+
+def test_views_that_overlap_claim_more_than_they_hold(tmp_path):
+    write(tmp_path / "net.pt", tensor((2**13, 2**13), (1, 1), 0, 2**14), bytes(2**16))
+    with pytest.raises(InteropError, match="which is more than it holds"):
+        from_torch(gluon_cnn.lenet(), tmp_path / "net.pt")
