@@ -294,5 +294,5 @@ def test_missing_pytorch_is_named_with_its_command(tmp_path, monkeypatch):
     with pytest.raises(InteropError, match=r'torch cannot be imported .*: pip install "\.\[torch\]" in a clone'):
         to_torch(net)
     monkeypatch.setitem(sys.modules, "safetensors", None)
-    with pytest.raises(InteropError, match=r"safetensors cannot be imported .*gluon-cnn\[safetensors\]"):
+    with pytest.raises(InteropError, match=r"safetensors cannot be imported .*\.\[safetensors\]"):
         from_torch(net, tmp_path / "lenet.safetensors")
