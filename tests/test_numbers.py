@@ -143,7 +143,7 @@ def test_networks_name_a_number_that_does_not_fit(name, build, value):
 
 @pytest.mark.parametrize("call", [lambda: vgg(3), lambda: vgg([3]), lambda: vgg([(1, 2, 3)])])
 def test_blocks_of_vgg_are_pairs(call):
-    with pytest.raises(GluonCNNError, match="^conv_arch is .*; it must be pairs of whole numbers"):
+    with pytest.raises(GluonCNNError, match=r"^conv_arch is .*; it must be pairs of whole numbers"):
         call()
 
 
@@ -155,7 +155,7 @@ def test_sizes_may_be_two_numbers():
 
 @pytest.mark.parametrize("shape", [3, None, "1111", mx.nd.ones((4,)), (1, 1, mx.nd.ones((1,)), 28)])
 def test_shape_of_a_summary_is_four_numbers(shape):
-    with pytest.raises(GluonCNNError, match="^shape is .*; a summary needs four sizes") as caught:
+    with pytest.raises(GluonCNNError, match=r"^shape is .*; a summary needs four sizes") as caught:
         summary(get_model("lenet"), shape)
     assert "\n" not in str(caught.value)
 
