@@ -89,7 +89,7 @@ class Sums:
             if loss is not None:
                 loss = loss if len(loss.shape) == 1 else loss.reshape(-1)
                 self.losses += math.prod(loss.shape)
-            label = label.astype("float32") if label.dtype == bool else label  # MXNet cannot join bools
+            label = label.astype("float32") if np.dtype(label.dtype) == bool else label  # MXNet joins no bools
             self._pending.append((self.steps, loss, output, label))
 
     def read(self):
