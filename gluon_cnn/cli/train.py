@@ -88,7 +88,7 @@ def _add_flags(command):
     command.add_argument(
         "--no-hybrid", dest="hybrid", action="store_const", const=False, help="do not compile the network"
     )
-    job = command.add_argument_group("several processes, see gluon-cnn launch --help")
+    job = command.add_argument_group("several processes (gluon-cnn launch)")
     job.add_argument(
         "--kvstore",
         metavar="NAME",

@@ -99,6 +99,7 @@ class Sums:
             if loss is not None:
                 loss = loss if len(loss.shape) == 1 else loss.reshape(-1)
                 self.losses += math.prod(loss.shape)
+            label = label.astype("float32") if np.dtype(label.dtype) == bool else label  # MXNet joins no bools
             self._pending.append((self.steps, loss, output, label))
 
     def read(self):
@@ -161,7 +162,8 @@ def _put_together(parts):
     logit: two arrays on the parts' device, since to fetch one is to wait."""
     _, losses, outputs, labels = zip(*parts)
     label, output = _concatenate(labels), _concatenate(outputs)
-    right = answers(output, label).astype(label.dtype) == label
+    # In float32, which has the numbers of all classes: as a label of a byte, class 300 would be 44.
+    right = answers(output, label).astype("float32") == label.astype("float32")
     dtype = "float32" if label.size < 2**24 else "float64"  # which counts further, as the pixels of pictures do
     correct = (right if dtype == "float32" else right.astype(dtype)).sum()
     all_but_classes = (0, *range(2, len(output.shape)))

@@ -45,6 +45,17 @@ from gluon_cnn.data import SAMPLE
         ("train lenet three", "Unknown arguments: three; see gluon-cnn train --help."),
         ("reproduce --seeds x", "seeds is 'x'"),
         ("reproduce --momentum 0.9", "Unknown arguments: --momentum 0.9; see gluon-cnn reproduce --help."),
+        ("train lenet --out=", "--out has no value; see gluon-cnn train --help."),
+        ("train lenet --data-dir=--", "--data-dir has no value"),
+        ("compare  --out", "expected one argument"),
+        ("reproduce --models 0", "no network '0'; use one of alexnet, lenet, nin, vgg11, gluoncv:NAME"),
+        ("train lenet --data sample --data-dir nowhere", "data_dir is "),
+        ("train lenet --lr 1e300", "lr is 1e+300; it must be below 1e+30 (--lr)."),
+        (f"train lenet --epochs {'9' * 5000}", "it must be a whole number with fewer digits (--epochs)."),
+        (f"train {'9' * 5000}", "There is no network '9999"),
+        (f"train gluon:{'9' * 5000}", "There is no network '9999"),
+        (f"evaluate {'9' * 5000}", "gluon-cnn: 9999"),
+        (f"train lenet --{'9' * 5000}", "Unknown arguments: --9999"),
         ("summary lenet --resize 3", "16×16 pixels or more"),
         ("evaluate no-such-run", "holds no run"),
         ("predict no-such-run a.png", "holds no run"),
@@ -57,8 +68,26 @@ def test_bad_argument_is_one_line(arguments, message, fails, tmp_path, monkeypat
     arguments = arguments.split()
     if arguments[:1] == ["train"] and len(arguments) > 1:
         arguments += ["--data", "sample"]
-    assert message in fails(*arguments)
+    line = fails(*arguments)
+    assert message in line
+    assert len(line) < 1100
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("word", ["", " ", "a\0b"])
+@pytest.mark.parametrize("flag", ["--out", "--ctx", "--data-dir", None])
+def test_empty_word_is_no_value(flag, word, fails):
+    line = fails("evaluate", *([flag] if flag else []), word)
+    assert ("has no value" if flag else "is empty") in line
+
+
+def test_quick_on_resume_of_another_run_is_named(lenet_run, fails):
+    line = fails("train", "lenet", "--out", lenet_run, "--resume", "--quick")
+    assert "was begun for 2 epochs, not for the 1 of a quick run: leave quick out (--quick)." in line
+
+
+def test_line_of_an_error_moves_no_cursor(fails):
+    assert fails("train", "lenet", "--data", "\x1b[2Jx\r")[:-1].isprintable()
 
 
 def test_epochs_may_only_grow_on_resume(lenet_run, fails):

@@ -50,6 +50,15 @@ def test_every_help_text_has_examples(name, help_of):
     assert "examples:\n  gluon-cnn" in help_of(*name.split())
 
 
+@pytest.mark.parametrize("columns", [40, 80, 200])
+@pytest.mark.parametrize("name", ["", *NAMES])
+def test_help_fits_the_terminal(name, columns, help_of, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    text, _, _ = help_of(*name.split()).partition("\nexamples:")
+    words = text[text.index("\n\n") :]  # after the usage, whose words argparse keeps in a column
+    assert all(len(line) <= columns for line in words.splitlines())
+
+
 def test_list_of_commands_has_them_all(help_of):
     text = help_of()
     assert all(f"\n    {name}" in text for name in NAMES)

@@ -7,8 +7,10 @@ import pytest
 from gluon_cnn import get_recipe
 from gluon_cnn.cli.changes import FIELDS
 from gluon_cnn.cli.train import make_train_parser, recipe_of
+from gluon_cnn.data import FASHION_MNIST
 from gluon_cnn.errors import GluonCNNError
 from gluon_cnn.recipe import Recipe
+from gluon_cnn.training.setup import build_network
 
 #: A text for each field, and the value that it stands for.
 TEXTS = {
@@ -61,6 +63,43 @@ def test_several_settings_are_set():
 @pytest.mark.parametrize(("text", "value"), [("true", True), ("On", True), ("no", False), ("FALSE", False)])
 def test_switches_have_several_words(text, value):
     assert recipe("lenet", "--set", f"augment={text}").augment is value
+
+
+OWN = """
+from mxnet.gluon import nn
+
+def net(kernel=(3, 3), blocks=((1, 16),), widths=[4], size=None):
+    net = nn.HybridSequential()
+    net.add(nn.Conv2D(4, kernel), nn.GlobalAvgPool2D(), nn.Dense(10))
+    return net
+"""
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("kernel=5,5", [5, 5]),
+        ("kernel=(5, 5)", [5, 5]),
+        ("kernel=[5,5]", [5, 5]),
+        ("widths=8", [8]),
+        ("blocks=((1, 16), (2, 32))", [[1, 16], [2, 32]]),
+        ("size=(5, 5)", [5, 5]),
+        ("size=large", "large"),
+    ],
+)
+def test_several_numbers_are_a_tuple(word, value, tmp_path):
+    (tmp_path / "mynet.py").write_text(OWN)
+    found = recipe(f"{tmp_path / 'mynet.py'}:net", "--set", word)
+    assert found.options == {word.partition("=")[0]: value}
+    if word.startswith("kernel"):
+        assert build_network(found, FASHION_MNIST)[0]._kwargs["kernel"] == (5, 5)
+
+
+@pytest.mark.parametrize("text", ["(5", "a,b", "(" * 5000, "{", "1 2", "x()", "{'a': 1}", "[1, nan]"])
+def test_tuple_that_python_cannot_read(text, tmp_path):
+    (tmp_path / "mynet.py").write_text(OWN)
+    with pytest.raises(GluonCNNError, match=r"^kernel is "):
+        recipe(f"{tmp_path / 'mynet.py'}:net", "--set", f"kernel={text}")
 
 
 def test_none_stands_for_no_value():

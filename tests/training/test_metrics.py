@@ -110,3 +110,13 @@ def test_outputs_that_do_not_fit_the_labels(output, label):
 def test_no_images_have_no_accuracy():
     with pytest.raises(DataError, match="no images"):
         assert Sums().read().accuracy
+
+
+@pytest.mark.parametrize(
+    ("labels", "correct"), [([300, 44], 1), ([44, 44], 0), ([1, 0], 0)], ids=["int32", "uint8", "bool"]
+)
+def test_labels_of_few_bits_are_no_other_class(labels, correct, request):
+    kind = request.node.callspec.id
+    sums, output = Sums(), mx.nd.one_hot(mx.nd.array([300, 300]), 301)
+    sums.add([None], [output], [mx.nd.array(labels).astype(kind)])
+    assert sums.read().correct == correct
