@@ -23,6 +23,7 @@ LOCK = "run.lock"
 _TAKEN = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES}
 _UNKNOWN = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_BY_DESCRIPTOR = "/proc/self/fd/{}"  # Linux's path to what is open, wherever it is
 _WAIT = 0.2  # seconds for whatever removes a directory to be done with it
 _SAVED, _FAILED = " and saved there", "; what came after its last checkpoint is lost"
 
@@ -70,7 +71,7 @@ class HeldDirectory:
         try:
             self._descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
             self._stack.callback(os.close, self._descriptor)
-            path = Path(f"/proc/self/fd/{self._descriptor}")
+            path = Path(_BY_DESCRIPTOR.format(self._descriptor))
             self._follows = self._is_at(path)
             self.place = path if self._follows else directory
             owner = self._lock()
@@ -100,16 +101,16 @@ class HeldDirectory:
         DirectoryLost
             If the directory, or what tells that it is this process's, is not what it was. It says what is kept.
         """
+        if not self._follows and not self._is_at(self.directory):  # there is no other way into it than its name
+            self._refuse_lost(_FAILED, {})
         self._keep_lock()
-        if not self._follows:  # then there is no way into the directory but its name
-            self._refuse_lost(_FAILED, needed)
         try:
             yield
         except (OSError, RunError):
             time.sleep(_WAIT)  # the reason may be that somebody removes the directory, and is not done
-            self._refuse_lost(_FAILED, needed)
+            self._refuse_lost(_FAILED, needed if self._follows else {})
             raise
-        self._refuse_lost(_SAVED, needed)
+        self._refuse_lost(_SAVED, needed if self._follows else {})
 
     def _lock(self):
         """Lock the directory, and write this process's number into the lock; or return which process has done so."""

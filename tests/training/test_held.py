@@ -13,6 +13,7 @@ from gluon_cnn.cli import main
 from gluon_cnn.comparison import results
 from gluon_cnn.errors import RunError
 from gluon_cnn.training import directory as directory_module
+from gluon_cnn.training import held as held_module
 from gluon_cnn.training import saver as saver_module
 from gluon_cnn.training.directory import RunDirectory
 from gluon_cnn.training.held import DirectoryLost, HeldDirectory
@@ -83,6 +84,25 @@ def test_moved_run_is_saved_where_it_is(tmp_path, monkeypatch, whole, place, num
     assert {**contents(foreign), "out": contents(out)} == before
     states = [path.name for path in (tmp_path / "moved" / "checkpoint").iterdir()]
     assert {1: "epoch-000-step-00001", 6: "epoch-001-step-00001"}[number] in states
+    resume(tmp_path / "moved")
+    assert result_of(tmp_path / "moved") == result_of(whole)
+
+
+def test_moved_run_without_a_path_to_what_is_open(tmp_path, monkeypatch, whole):
+    """As on other systems than Linux."""
+    out, before = tmp_path / "run", {}
+
+    def move():
+        out.rename(tmp_path / "moved")
+        before.update(contents(shutil.copytree(whole, out)))
+
+    monkeypatch.setattr(held_module, "_BY_DESCRIPTOR", "/nowhere/{}")
+    error = lose(monkeypatch, out, move)
+    assert str(error) == (
+        f"{out} no longer leads to its run, as after an unmount; the run was stopped; what came after its last "
+        "checkpoint is lost: bring that directory back and resume it."
+    )
+    assert contents(out) == before
     resume(tmp_path / "moved")
     assert result_of(tmp_path / "moved") == result_of(whole)
 
