@@ -4,7 +4,7 @@ import importlib
 
 from gluon_cnn.errors import InteropError
 
-__all__ = ["import_extra"]
+__all__ = ["import_extra", "missing_extra"]
 
 
 def import_extra(module, extra):
@@ -12,4 +12,9 @@ def import_extra(module, extra):
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise InteropError(f"{module} cannot be imported ({error}): pip install 'gluon-cnn[{extra}]'.") from None
+        raise missing_extra(module, extra, error) from None
+
+
+def missing_extra(module, extra, reason):
+    """The InteropError for a module that the extra ``extra`` installs and that cannot be imported."""
+    return InteropError(f"{module} cannot be imported ({reason}): pip install 'gluon-cnn[{extra}]'.")

@@ -38,7 +38,7 @@ def write(net, path, inputs, images, *, preprocess=False, metadata=None):
         Let the file take images uint8 N×H×W as they are stored, and resize and scale them inside, to the same bits as
         :func:`gluon_cnn.data.batches.to_batch`. Otherwise it takes batches of ``inputs``.
     metadata : dict of str to str, optional
-        Goes into the file, with ``input`` and ``largest_difference``.
+        Goes into the file, with ``input``, ``outputs`` and ``largest_difference``.
 
     Returns
     -------
@@ -53,8 +53,8 @@ def write(net, path, inputs, images, *, preprocess=False, metadata=None):
         If ``net`` is not hybrid.
     """
     onnx = import_extra("onnx", "onnx")
-    model = _convert(net, inputs)
-    _name_ends(model.graph)
+    model, outputs = _convert(net, inputs), net(inputs.batch(images[:1])).shape[1]
+    _name_ends(model.graph, outputs)
     if preprocess:
         _prepend_preprocessing(model.graph, inputs)
     with write_atomically(path) as temporary:
@@ -67,11 +67,11 @@ def write(net, path, inputs, images, *, preprocess=False, metadata=None):
                 "another format.",
                 "format",
             ) from None
-        exported = OnnxNetwork(temporary, inputs.dataset)
+        exported = OnnxNetwork(temporary, inputs.dataset, outputs)
         difference = measure_difference(exported.logits, net, inputs, images)
         refuse_difference(difference, path)
         taken = f"uint8 N×{inputs.dataset.side}×{inputs.dataset.side}" if preprocess else str(inputs)
-        about = {**(metadata or {}), "input": taken, "largest_difference": str(difference)}
+        about = {**(metadata or {}), "input": taken, "outputs": str(outputs), "largest_difference": str(difference)}
         onnx.helper.set_model_props(model, about)
         onnx.save(model, str(temporary))
     return difference
@@ -105,8 +105,8 @@ def _convert(net, inputs):
     return model
 
 
-def _name_ends(graph):
-    """Name a graph's input and output, and give the output its shape."""
+def _name_ends(graph, outputs):
+    """Name a graph's input and output, and give the output its shape, N×``outputs``."""
     constants = {constant.name for constant in graph.initializer}
     # The converter lists the parameters among the inputs too, where a runtime could not treat them as constants.
     (images,) = (taken for taken in graph.input if taken.name not in constants)
@@ -117,8 +117,8 @@ def _name_ends(graph):
     images.name, graph.output[0].name = INPUT, OUTPUT
     del graph.input[:]
     graph.input.append(images)
-    shape = graph.output[0].type.tensor_type.shape
-    shape.dim[0].dim_param = BATCH
+    sizes = graph.output[0].type.tensor_type.shape.dim
+    sizes[0].dim_param, sizes[1].dim_value = BATCH, outputs
 
 
 def _prepend_preprocessing(graph, inputs):
