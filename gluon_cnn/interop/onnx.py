@@ -1,8 +1,5 @@
 """A network as an ONNX file, which is checked before it gets its name."""
 
-import tempfile
-from pathlib import Path
-
 import mxnet as mx
 import numpy as np
 
@@ -85,18 +82,21 @@ def _convert(net, inputs):
         "dynamic": True,
         "dynamic_input_shapes": [(BATCH, *inputs.shape)],
     }
-    with tempfile.TemporaryDirectory() as directory:
-        files = map(str, symbol.trace(net, Path(directory) / "net", inputs))
-        path = Path(directory) / "net.onnx"
+    with symbol.temporary_directory() as directory:
+        files = map(str, symbol.trace(net, directory / "net", inputs))
+        path = directory / "net.onnx"
         try:
             mx.onnx.export_model(*files, in_types=np.float32, onnx_file_path=str(path), **shapes)
         except ImportError as error:  # a newer onnx lacks some of what the converter imports
             raise InteropError(
                 f"MXNet cannot write ONNX files with onnx {onnx.__version__} ({error}): pip install 'gluon-cnn[onnx]'."
             ) from None
-        except AttributeError as error:  # what the converter raises for an operator that it does not know
+        except OSError:
+            raise
+        except Exception as error:  # whatever the converter raises for what it does not know
+            reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
             raise InteropError(
-                f"The network cannot be written as an ONNX file ({error}): export it as symbol.", "format"
+                f"The network cannot be written as an ONNX file ({reason}): export it as symbol.", "format"
             ) from None
         model = onnx.load(str(path))
     model.ir_version = IR_VERSION

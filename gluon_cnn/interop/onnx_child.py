@@ -156,8 +156,8 @@ def _failure(error):
     if _lacks_memory(error):
         return {"failed": "memory", "reason": ""}
     # ONNX Runtime's message, without the place in its own code.
-    said = re.sub(r"^.*failed:(/\S+ .*\) )?", "", " ".join(str(error).split())) or type(error).__name__
-    return {"failed": "run", "reason": said.rstrip(".")}
+    said = re.sub(r"^(\[ONNXRuntimeError\] : \d+ : \w+ : )?(.*failed:(/\S+ .*\) )?)?", "", " ".join(str(error).split()))
+    return {"failed": "run", "reason": said.rstrip(".") or type(error).__name__}
 
 
 def _send(connection, message):

@@ -18,7 +18,7 @@ from gluon_cnn.training.checkpoint import State
 __all__ = ["PRODUCER", "OnnxNetwork", "is_onnx"]
 
 PRODUCER = "gluon-cnn"
-_MOST_IMAGES, _MOST_PIXELS = 128, 1 << 20  # of a batch, for a file that takes any number
+_MOST_IMAGES, _MOST_PIXELS = 128, 1 << 19  # of a batch, for a file that takes any number
 _LARGEST_BATCH = 25 << 20  # bytes: 128 images of 224×224 in float32
 _MOST_CLASSES = 10_000
 _FLOATS = ("tensor(float)", "tensor(float16)", "tensor(double)")
@@ -96,23 +96,22 @@ class OnnxNetwork:
         """Height and width of the images in a batch."""
         _, kind, shape = taken
         sizes, stored = [_fixed(size) for size in shape], [dataset.side, dataset.side]
-        if self._takes_bytes and len(sizes) == 3 and sizes[1:] == stored:
+        if self._takes_bytes and len(sizes) == 3 and sizes[1:] == stored and sizes[0] != 0:
             return dataset.side
         if kind == "tensor(float)" and len(sizes) == 4 and sizes[1] == dataset.channels:
             side = sizes[2]
-            if side and side == sizes[3]:
+            if side and side == sizes[3] and sizes[0] != 0:
                 return side
         expected = f"float32 N×{dataset.channels}×H×H or uint8 N×{dataset.side}×{dataset.side}"
         raise self._other(dataset, f"it takes {_in_words(taken)}, not {expected}")
 
     def _refuse_large_batches(self, dataset):
-        """InteropError if a file fixes a size of its batches, or of their images, that nobody has memory for."""
-        size = 1 if self._size is None else self._size
-        needed = size * self.inputs.side**2 * dataset.channels * (1 if self._takes_bytes else 4)
-        if size < 1 or self.inputs.side < 1 or needed > _LARGEST_BATCH:
+        """InteropError if a file fixes batches, or images, that are too large to make."""
+        size, side = self._size or 1, self.inputs.side
+        if size * side**2 * dataset.channels * (1 if self._takes_bytes else 4) > _LARGEST_BATCH:
             raise InteropError(
-                f"{self.path} takes batches of {size} images of {self.inputs.side}×{self.inputs.side}, which is not at "
-                f"least 1 and at most {_LARGEST_BATCH >> 20} MB: export it for batches of any size."
+                f"{self.path} takes batches of {size} images of {side}×{side}, more than {_LARGEST_BATCH >> 20} MB: "
+                "export it for batches of any size, or for smaller images."
             )
 
     def _choose_output(self, outputs, dataset):
@@ -208,8 +207,8 @@ def _are_probabilities(rows):
 
 
 def _fixed(size):
-    """A size that the file fixes; None for a free one, which has a name or nothing."""
-    return size if isinstance(size, int) else None
+    """A size that the file fixes; None for a free one, which has a name, nothing, or a number below 0."""
+    return size if isinstance(size, int) and size >= 0 else None
 
 
 def _in_words(end):

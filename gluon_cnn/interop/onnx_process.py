@@ -19,7 +19,7 @@ from gluon_cnn.runtime import threads
 __all__ = ["OnnxProcess"]
 
 #: Bytes of memory that a file may take, beside so many times its size, and seconds that it may compute a batch.
-MEMORY, FACTOR, SECONDS = 208 << 20, 3, 30
+MEMORY, FACTOR, SECONDS = 208 << 20, 3, 40
 _PAUSE = 0.05  # seconds between two looks at the memory
 _LONGEST = 300  # characters of a reason
 # The process finds what this one finds, and nothing else.
@@ -146,7 +146,7 @@ class OnnxProcess:
         return self._cannot(f"ONNX Runtime's process ended with {by}")
 
     def _too_large(self):
-        return self._cannot(f"it needs more than {MEMORY >> 20} MB of memory beside {FACTOR} times its size")
+        return self._cannot(f"it needs more memory than {FACTOR} times its size and {MEMORY >> 20} MB")
 
     def _cannot(self, reason):
         shown = "".join(letter if letter.isprintable() else "?" for letter in reason)
