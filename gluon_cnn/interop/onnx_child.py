@@ -22,7 +22,7 @@ __all__ = ["main"]
 _FATAL = 4  # the only errors that ONNX Runtime logs; the others become exceptions
 _STACK = 8 << 20  # bytes that a thread reserves, and seldom uses
 _BYTES_PER_SECOND = 5e6  # of a file, at least, while it is opened
-_MOST_TEXT = 1_000_000  # characters of metadata
+_MOST_TEXT, _MOST_NUMBERS = 1_000_000, 2_000_000  # characters of metadata; numbers of an answer
 _NO_MEMORY = re.compile("bad_alloc|bad allocation|allocate memory|out of memory", re.IGNORECASE)
 
 
@@ -141,6 +141,8 @@ def _run(session, output, batch):
 def _as_floats(found):
     if not isinstance(found, np.ndarray) or found.dtype.kind != "f":
         raise ValueError(f"it gives {getattr(found, 'dtype', type(found).__name__)} instead of floating-point numbers")
+    if found.size > _MOST_NUMBERS:
+        raise ValueError(f"it gives {found.size:,} numbers at a time")
     with np.errstate(over="ignore"):  # an infinite number is noticed by whoever asked for it
         return np.ascontiguousarray(found, np.float32).reshape(found.shape)
 
