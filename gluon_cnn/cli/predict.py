@@ -36,10 +36,14 @@ def _predict(args):
 
     if is_onnx(args.directory):
         net, (device,) = open_onnx(args), parse_context("cpu")
-        inputs = net.inputs
+        inputs, probabilities_of = net.inputs, net.probabilities
     else:
         run, device = load_run(args.directory), parse_context(args.ctx or "auto")[0]
         net, inputs = run.network(device, args.which), Inputs(run.dataset, run.recipe.side)
+
+        def probabilities_of(X):
+            return softmax(net(X).asnumpy(), axis=1)
+
     code = 0
     for path in args.images:
         try:
@@ -48,8 +52,8 @@ def _predict(args):
             print_error(error)
             code = 1
             continue
-        probabilities = softmax(net(to_batch(picture[None], inputs.resize, device))[0].asnumpy())
+        probabilities = probabilities_of(to_batch(picture[None], inputs.resize, device))[0]
         print(path)
         for index in probabilities.argsort()[::-1]:
-            print(f"  {inputs.dataset.classes[index]:<12}{probabilities[index]:7.4f}")
+            print(f"  {inputs.dataset.names_of([index])[0]:<12}{probabilities[index]:7.4f}")
     return code

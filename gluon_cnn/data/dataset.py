@@ -37,8 +37,8 @@ class DatasetInfo:
     license: Optional[str] = None
 
     def names_of(self, labels):
-        """The names of classes that are given by their numbers."""
-        return [self.classes[int(label)] for label in labels]
+        """The names of classes that are given by their numbers; ``class 10`` for one beyond those of the data set."""
+        return [self.classes[int(n)] if n < len(self.classes) else f"class {int(n)}" for n in labels]
 
 
 class Part(NamedTuple):

@@ -63,11 +63,15 @@ def export_run(run, format="onnx", out=None, *, which="last", preprocess=False, 
         raise SettingError(
             f"preprocess is on, but {format} files cannot resize and scale images: leave it out.", "preprocess"
         )
-    stem = _stem(out, endings) if out else run.directory / _default_name(run.recipe, preprocess)
+    stem = Path(out) if out else run.directory / _default_name(run.recipe, preprocess)
     paths = [stem.with_name(stem.name + ending) for ending in endings]
+    if out:
+        _check_out(stem, endings)
+        paths = [stem] if len(endings) == 1 else paths
     for path in paths:
-        if path.is_dir():
-            raise SettingError(f"{path} is a directory: choose another name.", "out")
+        if path.exists() and not path.is_file():
+            wrong = "a directory" if path.is_dir() else "not a regular file"
+            raise SettingError(f"{path} is {wrong}: choose another name.", "out")
     # In a naming scope of its own, so that names do not depend on what this process built before. MXNet exports only
     # networks of mx.nd arrays.
     with mx.name.NameManager(), array_mode(False):
@@ -90,14 +94,10 @@ def _default_name(recipe, preprocess):
     return recipe.name.replace(":", "-") + ("-preprocess" if preprocess else "")
 
 
-def _stem(out, endings):
-    """The path ``out`` without its format's ending; SettingError if it cannot be the name of a file."""
-    path = Path(out)
+def _check_out(path, endings):
+    """SettingError if a path cannot be the name of an export."""
     if path.is_dir() or not path.parent.is_dir():
         reason = "is a directory" if path.is_dir() else f"is in {path.parent}, which is not a directory"
         raise SettingError(f"{path} {reason}: name a file in a directory that exists.", "out")
-    if len(endings) > 1:
-        return path
-    if path.suffix != endings[0]:
+    if len(endings) == 1 and path.suffix.lower() != endings[0]:
         raise SettingError(f"{path} does not end with {endings[0]}: choose a name that does.", "out")
-    return path.with_suffix("")

@@ -5,7 +5,7 @@ import importlib
 from gluon_cnn.errors import InteropError
 from gluon_cnn.runtime import install_hint
 
-__all__ = ["import_extra"]
+__all__ = ["import_extra", "missing_extra"]
 
 
 def import_extra(module, extra):
@@ -13,4 +13,9 @@ def import_extra(module, extra):
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise InteropError(f"{module} cannot be imported ({error}): {install_hint(extra)}.") from None
+        raise missing_extra(module, extra, error) from None
+
+
+def missing_extra(module, extra, reason):
+    """The InteropError for a module that the extra ``extra`` installs and that cannot be imported."""
+    return InteropError(f"{module} cannot be imported ({reason}): {install_hint(extra)}.")

@@ -35,12 +35,15 @@ class Described(msgspec.Struct):
     classes : tuple of str or None
         None if they do not say.
     recipe : DescribedRecipe
+    outputs : int or None
+        How many numbers the network gives for an image, where these are more than the classes.
     epoch, step : int or None
         Both or none.
     """
 
     classes: Optional[Names] = None
     recipe: DescribedRecipe = msgspec.field(default_factory=DescribedRecipe)
+    outputs: Optional[within("num_classes")] = None
     epoch: Optional[Count] = None
     step: Optional[Count] = None
 

@@ -1,8 +1,5 @@
 """A network as an ONNX file, which is checked before it gets its name."""
 
-import tempfile
-from pathlib import Path
-
 import mxnet as mx
 import numpy as np
 
@@ -39,7 +36,7 @@ def write(net, path, inputs, images, *, preprocess=False, metadata=None):
         Let the file take images uint8 N×H×W as they are stored, and resize and scale them inside, to the same bits as
         :func:`gluon_cnn.data.batches.to_batch`. Otherwise it takes batches of ``inputs``.
     metadata : dict of str to str, optional
-        Goes into the file, with ``input`` and ``largest_difference``.
+        Goes into the file, with ``input``, ``outputs`` and ``largest_difference``.
 
     Returns
     -------
@@ -54,8 +51,8 @@ def write(net, path, inputs, images, *, preprocess=False, metadata=None):
         If ``net`` is not hybrid.
     """
     onnx = import_extra("onnx", "onnx")
-    model = _convert(net, inputs)
-    _name_ends(model.graph)
+    model, outputs = _convert(net, inputs), net(inputs.batch(images[:1])).shape[1]
+    _name_ends(model.graph, outputs)
     if preprocess:
         _prepend_preprocessing(model.graph, inputs)
     with write_atomically(path) as temporary:
@@ -68,11 +65,11 @@ def write(net, path, inputs, images, *, preprocess=False, metadata=None):
                 "another format.",
                 "format",
             ) from None
-        exported = OnnxNetwork(temporary, inputs.dataset)
+        exported = OnnxNetwork(temporary, inputs.dataset, outputs)
         difference = measure_difference(exported.logits, net, inputs, images)
         refuse_difference(difference, path)
         taken = f"uint8 N×{inputs.dataset.side}×{inputs.dataset.side}" if preprocess else str(inputs)
-        about = {**(metadata or {}), "input": taken, "largest_difference": str(difference)}
+        about = {**(metadata or {}), "input": taken, "outputs": str(outputs), "largest_difference": str(difference)}
         onnx.helper.set_model_props(model, about)
         onnx.save(model, str(temporary))
     return difference
@@ -86,18 +83,21 @@ def _convert(net, inputs):
         "dynamic": True,
         "dynamic_input_shapes": [(BATCH, *inputs.shape)],
     }
-    with tempfile.TemporaryDirectory() as directory:
-        files = map(str, symbol.trace(net, Path(directory) / "net", inputs))
-        path = Path(directory) / "net.onnx"
+    with symbol.temporary_directory() as directory:
+        files = map(str, symbol.trace(net, directory / "net", inputs))
+        path = directory / "net.onnx"
         try:
             mx.onnx.export_model(*files, in_types=np.float32, onnx_file_path=str(path), **shapes)
         except ImportError as error:  # a newer onnx lacks some of what the converter imports
             raise InteropError(
                 f"MXNet cannot write ONNX files with onnx {onnx.__version__} ({error}): {install_hint('onnx')}."
             ) from None
-        except AttributeError as error:  # what the converter raises for an operator that it does not know
+        except OSError:
+            raise
+        except Exception as error:  # whatever the converter raises for what it does not know
+            reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
             raise InteropError(
-                f"The network cannot be written as an ONNX file ({error}): export it as symbol.", "format"
+                f"The network cannot be written as an ONNX file ({reason}): export it as symbol.", "format"
             ) from None
         model = onnx.load(str(path))
     model.ir_version = IR_VERSION
@@ -106,8 +106,8 @@ def _convert(net, inputs):
     return model
 
 
-def _name_ends(graph):
-    """Name a graph's input and output, and give the output its shape."""
+def _name_ends(graph, outputs):
+    """Name a graph's input and output, and give the output its shape, N×``outputs``."""
     constants = {constant.name for constant in graph.initializer}
     # The converter lists the parameters among the inputs too, where a runtime could not treat them as constants.
     (images,) = (taken for taken in graph.input if taken.name not in constants)
@@ -118,8 +118,8 @@ def _name_ends(graph):
     images.name, graph.output[0].name = INPUT, OUTPUT
     del graph.input[:]
     graph.input.append(images)
-    shape = graph.output[0].type.tensor_type.shape
-    shape.dim[0].dim_param = BATCH
+    sizes = graph.output[0].type.tensor_type.shape.dim
+    sizes[0].dim_param, sizes[1].dim_value = BATCH, outputs
 
 
 def _prepend_preprocessing(graph, inputs):

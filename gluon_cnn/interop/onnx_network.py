@@ -1,44 +1,49 @@
 """A network in an ONNX file, run by ONNX Runtime in the place of a Gluon network."""
 
-import re
 from pathlib import Path
 
 import mxnet as mx
 import numpy as np
+from scipy.special import softmax
 
 from gluon_cnn.data import DATA_SETS
 from gluon_cnn.data.batches import make_batches
 from gluon_cnn.errors import InteropError, Malformed
-from gluon_cnn.interop.extras import import_extra
 from gluon_cnn.interop.inputs import Inputs
 from gluon_cnn.interop.metadata import read_metadata
-from gluon_cnn.runtime import threads
+from gluon_cnn.interop.onnx_process import OnnxProcess
 from gluon_cnn.training.checkpoint import State
 
 __all__ = ["PRODUCER", "OnnxNetwork", "is_onnx"]
 
 PRODUCER = "gluon-cnn"
-_BATCH_SIZE = 128  # images, for a file that takes any number
-_FATAL = 4  # the only errors that ONNX Runtime logs; the others become exceptions
+_MOST_IMAGES, _MOST_PIXELS = 128, 1 << 19  # of a batch, for a file that takes any number
+_LARGEST_BATCH = 25 << 20  # bytes: 128 images of 224×224 in float32
+_FLOATS = ("tensor(float)", "tensor(float16)", "tensor(double)")
+_ROUNDING = 1e-3  # how far from 1 the sum of probabilities may be, in float16
 
 
 def is_onnx(path):
     """Whether a path looks like that of an ONNX file."""
-    return Path(path).suffix == ".onnx" and not Path(path).is_dir()
+    return Path(path).suffix.lower() == ".onnx" and not Path(path).is_dir()
 
 
 class OnnxNetwork:
-    """A network in an ONNX file, from this package or from elsewhere, run on the CPU.
+    """A network in an ONNX file, from this package or from elsewhere, run on the CPU in a process of its own.
 
-    It is called as a Gluon network is: with a batch of its ``inputs``, for N×classes logits.
+    It is called as a Gluon network is: with a batch of its ``inputs``, for what the file gives, N×classes logits or
+    probabilities.
 
     Parameters
     ----------
     path : path
-        One input, float32 N×C×H×W or uint8 N×H×W as the data set stores its images, and one output, float32 N×classes.
-        N may be fixed.
+        One input, float32 N×C×H×W or uint8 N×H×W as the data set stores its images. Of its outputs one is N×classes in
+        float16, float32 or float64. N may be fixed.
     dataset : DatasetInfo, optional
         What it classifies. By default the data set that the file names, or Fashion-MNIST if it names none.
+    classes : int, optional
+        How many outputs it has, by default as many as the data set has classes, or as the file says, if this package
+        wrote it.
 
     Attributes
     ----------
@@ -56,110 +61,150 @@ class OnnxNetwork:
     Raises
     ------
     InteropError
-        If there is no such file, it is damaged or of another network, or the package onnxruntime is missing.
+        If there is no such file, it is damaged or of another network, it needs too much memory or time, or a package is
+        missing.
     """
 
-    def __init__(self, path, dataset=None):
+    def __init__(self, path, dataset=None, classes=None):
         self.path = Path(path)
-        self._session = self._open(import_extra("onnxruntime", "onnx"))
+        if not self.path.is_file():
+            wrong = f"{self.path} is not a regular file" if self.path.exists() else f"There is no file {self.path}"
+            raise InteropError(f"{wrong}: name an ONNX file, or a run's directory.")
+        self._process = OnnxProcess(self.path)
+        model = self._process.model
+        self.metadata = model["metadata"] if model["producer"] == PRODUCER else {}
         self._read_metadata()
         dataset = dataset or DATA_SETS[self.data].info
-        self._classes = len(dataset.classes)
-        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        if len(inputs) != 1 or len(outputs) != 1:
-            raise self._other(dataset, f"it has {len(inputs)} inputs and {len(outputs)} outputs, not one of each")
-        self._input, self._takes_bytes = inputs[0].name, inputs[0].type == "tensor(uint8)"
-        self.inputs, self._size = Inputs(dataset, self._side(inputs[0], dataset)), _fixed(inputs[0].shape[0])
-        if len(outputs[0].shape) != 2 or _fixed(outputs[0].shape[1]) not in (None, self._classes):
-            raise self._other(dataset, f"it gives {_in_words(outputs[0])}, not float32 N×{self._classes}")
+        self._classes = classes or self._outputs or len(dataset.classes)
+        if len(model["inputs"]) != 1:
+            raise self._other(dataset, f"it has {len(model['inputs'])} inputs, not one")
+        (taken,) = model["inputs"]
+        self._takes_bytes = taken[1] == "tensor(uint8)"
+        self.inputs, self._size = Inputs(dataset, self._side(taken, dataset)), _fixed(taken[2][0])
+        self._refuse_large_batches(dataset)
+        self._output = self._choose_output(model["outputs"], dataset)
+        self._last = model["last"].get(self._output)
         if self._names not in (None, dataset.classes):
             raise self._other(dataset, "it has other classes")
 
-    def _open(self, onnxruntime):
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads()
-        options.log_severity_level = _FATAL
-        if not self.path.is_file():
-            raise InteropError(f"There is no file {self.path}: name an ONNX file, or a run's directory.")
-        try:
-            return onnxruntime.InferenceSession(str(self.path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime's exceptions have no base class of their own
-            raise InteropError(
-                f"{self.path} is not a file that ONNX Runtime can run ({_reason(error)}): name a complete ONNX file."
-            ) from None
+    @property
+    def batch_size(self):
+        """Images that are computed together: as the file fixes it, or as memory allows."""
+        return self._size or max(1, min(_MOST_IMAGES, _MOST_PIXELS // self.inputs.side**2))
 
     def _side(self, taken, dataset):
         """Height and width of the images in a batch."""
-        sizes, stored = [_fixed(size) for size in taken.shape], [dataset.side, dataset.side]
-        if self._takes_bytes and sizes[1:] == stored:
+        _, kind, shape = taken
+        sizes, stored = [_fixed(size) for size in shape], [dataset.side, dataset.side]
+        if self._takes_bytes and len(sizes) == 3 and sizes[1:] == stored and sizes[0] != 0:
             return dataset.side
-        if taken.type == "tensor(float)" and len(sizes) == 4 and sizes[1] == dataset.channels:
+        if kind == "tensor(float)" and len(sizes) == 4 and sizes[1] == dataset.channels:
             side = sizes[2]
-            if side and side == sizes[3]:
+            if side and side == sizes[3] and sizes[0] != 0:
                 return side
         expected = f"float32 N×{dataset.channels}×H×H or uint8 N×{dataset.side}×{dataset.side}"
         raise self._other(dataset, f"it takes {_in_words(taken)}, not {expected}")
 
+    def _refuse_large_batches(self, dataset):
+        """InteropError if a file fixes batches, or images, that are too large to make."""
+        size, side = self._size or 1, self.inputs.side
+        if size * side**2 * dataset.channels * (1 if self._takes_bytes else 4) > _LARGEST_BATCH:
+            raise InteropError(
+                f"{self.path} takes batches of {size} images of {side}×{side}, more than {_LARGEST_BATCH >> 20} MB: "
+                "export it for batches of any size, or for smaller images."
+            )
+
+    def _choose_output(self, outputs, dataset):
+        """The name of the one output that can be the classes' numbers."""
+        expected = f"float32 N×{self._classes}"
+        fit = [
+            name
+            for name, kind, shape in outputs
+            if kind in _FLOATS and len(shape) == 2 and _fixed(shape[1]) in (None, self._classes)
+        ]
+        if len(fit) == 1:
+            return fit[0]
+        if fit:
+            raise self._other(dataset, f"it gives {expected} {len(fit)} times: export it with one of them")
+        raise self._other(dataset, f"it gives {', '.join(map(_in_words, outputs)) or 'nothing'}, not {expected}")
+
     def _read_metadata(self):
         """Read what an export wrote; the file may have been changed since."""
         try:
-            meta = self._session.get_modelmeta()
-            self.metadata = meta.custom_metadata_map if meta.producer_name == PRODUCER else {}
             described = read_metadata(self.metadata)
-        except (Malformed, UnicodeDecodeError) as error:
+        except Malformed as error:
             raise InteropError(f"{self.path} has metadata that cannot be read ({error}): export it again.") from None
         recipe = described.recipe
-        self._names, self.data, self.release = described.classes, recipe.data, recipe.release
-        self._test_size = recipe.test_size
+        self._names, self._outputs = described.classes, described.outputs
+        self.data, self.release, self._test_size = recipe.data, recipe.release, recipe.test_size
         self.state = None if described.epoch is None else State({}, described.epoch, described.step)
 
     def _other(self, dataset, reason):
         return InteropError(f"{self.path} is not a network for {dataset.name}: {reason}.")
 
     def __call__(self, X):
-        """Logits, N×classes, of a batch of ``inputs``."""
-        batch = X.asnumpy()
-        if self._takes_bytes:  # the bytes that the batch was made of
-            batch = np.rint(batch[:, 0] * 255).astype(np.uint8)
-        return (mx.np.array if mx.util.is_np_array() else mx.nd.array)(self._run(batch))
+        """What the file gives, N×classes, for a batch of ``inputs``."""
+        return (mx.np.array if mx.util.is_np_array() else mx.nd.array)(self._run(self._batch(X)))
+
+    def probabilities(self, X):
+        """Probabilities of the classes, a NumPy array N×classes, of a batch of ``inputs``.
+
+        Those that the file gives, if it ends with a softmax or a sigmoid, or if the numbers of each image are at least
+        0 and add up to 1. Otherwise the softmax of what it gives.
+        """
+        found = self._run(self._batch(X))
+        given = self._last in ("Softmax", "Sigmoid") or _are_probabilities(found)
+        return found if given else softmax(found, axis=1)
 
     def logits(self, images):
-        """Logits, a NumPy array N×classes, of images uint8 N×H×W as the data set stores them."""
+        """What the file gives, a NumPy array N×classes, for images uint8 N×H×W as the data set stores them."""
         return self._run(images if self._takes_bytes else self.inputs.batch(images).asnumpy())
 
+    def _batch(self, X):
+        """A batch as the file takes it."""
+        batch = X.asnumpy()
+        return np.rint(batch[:, 0] * 255).astype(np.uint8) if self._takes_bytes else batch
+
     def _run(self, batch):
-        size = self._size or len(batch)
-        found = []
+        size, found = self.batch_size, []
         for start in range(0, len(batch), size):
             part = batch[start : start + size]
-            filled = np.concatenate([part, np.repeat(part[-1:], size - len(part), axis=0)])
-            try:
-                logits = self._session.run(None, {self._input: filled})[0]
-            except Exception as error:  # as above
-                raise InteropError(f"{self.path} cannot be run ({_reason(error)}).") from None
-            if logits.shape != (size, self._classes):
-                expected = (size, self._classes)
-                raise self._other(self.inputs.dataset, f"it gives {logits.shape} for {size} images, not {expected}")
-            found.append(logits[: len(part)])
+            filling = size - len(part) if self._size else 0
+            filled = np.concatenate([part, np.repeat(part[-1:], filling, axis=0)]) if filling else part
+            numbers = self._process.run(self._output, filled)
+            self._check(numbers, (len(filled), self._classes))
+            found.append(numbers[: len(part)])
         return np.concatenate(found)
+
+    def _check(self, numbers, expected):
+        """InteropError if an output is not what it should be."""
+        dataset = self.inputs.dataset
+        if numbers.shape != expected:
+            raise self._other(dataset, f"it gives {numbers.shape} for {expected[0]} images, not {expected}")
+        if not np.isfinite(numbers).all():
+            raise self._other(dataset, "it gives numbers that are not finite")
+        shares = {"Softmax": lambda: numbers, "LogSoftmax": lambda: np.exp(numbers)}.get(self._last)
+        if shares and not _are_probabilities(shares()):
+            raise self._other(dataset, "its softmax is not over the classes")
 
     def test_images(self, root=None, release=None):
         """Batches of the test images that its accuracy was measured on, or of all where the file does not say which."""
         dataset = DATA_SETS[self.data].read(root, release or self.release)
-        return make_batches(dataset, _BATCH_SIZE, self.inputs.resize, test_size=self._test_size, ctx=mx.cpu())[1]
+        return make_batches(dataset, self.batch_size, self.inputs.resize, test_size=self._test_size, ctx=mx.cpu())[1]
 
 
-def _reason(error):
-    """ONNX Runtime's message, without the place in its own code."""
-    said = re.sub(r"^.*failed:(/\S+ .*\) )?", "", " ".join(str(error).split()))
-    return said.rstrip(".")
+def _are_probabilities(rows):
+    return bool((rows >= 0).all() and np.allclose(rows.sum(axis=1), 1, rtol=0, atol=_ROUNDING))
 
 
 def _fixed(size):
-    """A size that the file fixes; None for a free one, which has a name or nothing."""
-    return size if isinstance(size, int) else None
+    """A size that the file fixes; None for a free one, which has a name, nothing, or a number below 0."""
+    return size if isinstance(size, int) and size >= 0 else None
 
 
 def _in_words(end):
+    """A line about an input or an output, however its sizes are named."""
+    _, kind, shape = end
     names = {"tensor(float)": "float32", "tensor(uint8)": "uint8"}
-    return f"{names.get(end.type, end.type)} {'×'.join(str(size or '?') for size in end.shape)}"
+    sizes = "×".join("?" if size is None or not str(size).isprintable() else str(size)[:20] for size in shape)
+    return f"{names.get(kind, kind)} {sizes}".rstrip()

@@ -12,13 +12,13 @@ from mxnet import gluon
 from mxnet.gluon import nn
 from mxnet.gluon.data.vision import transforms
 
-from gluon_cnn.errors import ModelError
+from gluon_cnn.errors import InteropError, ModelError
 from gluon_cnn.files import write_atomically
 from gluon_cnn.interop.difference import measure_difference, refuse_difference
 from gluon_cnn.interop.formats import FORMATS
 from gluon_cnn.models.zoo import import_gluoncv
 
-__all__ = ["trace", "write"]
+__all__ = ["temporary_directory", "trace", "write"]
 
 
 def write(net, path, inputs, images, *, preprocess=False, metadata=None):
@@ -50,13 +50,13 @@ def write(net, path, inputs, images, *, preprocess=False, metadata=None):
     ModelError
         If ``net`` is not hybrid, or GluonCV cannot be imported.
     """
-    with tempfile.TemporaryDirectory() as directory:
-        files = trace(net, Path(directory) / "net", inputs, preprocess=preprocess)
+    with temporary_directory() as directory:
+        files = trace(net, directory / "net", inputs, preprocess=preprocess)
         difference = measure_difference(_imported(files, inputs, preprocess), net, inputs, images)
         refuse_difference(difference, path)
         taken = f"uint8 N×{inputs.dataset.side}×{inputs.dataset.side}×1" if preprocess else str(inputs)
         content = {**(metadata or {}), "input": taken, "largest_difference": str(difference)}
-        about = Path(directory) / "metadata.json"
+        about = directory / "metadata.json"
         about.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         # All three are on the disk before the first gets its name. The metadata get theirs last.
         with contextlib.ExitStack() as stack:
@@ -66,21 +66,43 @@ def write(net, path, inputs, images, *, preprocess=False, metadata=None):
 
 
 def trace(net, path, inputs, *, preprocess=False):
-    """Write a network's symbol and parameters without checking them, and return the paths of the two files."""
+    """Write a network's symbol and parameters without checking them, and return the paths of the two files.
+
+    Raises
+    ------
+    InteropError, ModelError
+        If they cannot be written, or the network is not hybrid.
+    """
     if not isinstance(net, gluon.HybridBlock):
         raise ModelError(
             "The network cannot be exported, because it is not a HybridBlock and cannot be compiled: build it of "
             "hybrid blocks, or a network from here with hybrid=True."
         )
     export_block = import_gluoncv().utils.export_block
+    shape, before = inputs.shape, None
     if preprocess:
         before = nn.HybridSequential()
         sized = [] if inputs.resize is None else [transforms.Resize(inputs.resize)]
         before.add(transforms.Cast("uint8"), *sized, transforms.ToTensor())
-        export_block(str(path), net, (inputs.dataset.side, inputs.dataset.side, 1), preprocess=before, layout="HWC")
-    else:
-        export_block(str(path), net, inputs.shape, preprocess=None, layout="CHW")
+        shape = inputs.dataset.side, inputs.dataset.side, 1
+    try:
+        export_block(str(path), net, shape, preprocess=before, layout="HWC" if preprocess else "CHW")
+    except RuntimeError:  # what GluonCV raises after an error of MXNet's, without its words
+        raise InteropError(
+            f"MXNet cannot write the network to {path.parent}: make room there, or set TMPDIR to another directory."
+        ) from None
     return tuple(path.with_name(path.name + ending) for ending in FORMATS["symbol"].endings[:2])
+
+
+@contextlib.contextmanager
+def temporary_directory():
+    """A directory that lasts as long as the block, which an OSError without a file's name is about."""
+    with tempfile.TemporaryDirectory() as directory:
+        try:
+            yield Path(directory)
+        except OSError as error:
+            error.filename = error.filename or directory
+            raise
 
 
 def _imported(files, inputs, preprocess):

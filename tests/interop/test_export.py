@@ -1,5 +1,7 @@
 """Exporting a run: what is refused, and where the files go."""
 
+import os
+import resource
 import shutil
 import sys
 import types
@@ -57,18 +59,32 @@ def test_run_without_whole_checkpoint_is_not_exported(format, lenet_run, tmp_pat
         ({"out": "there", "format": "symbol"}, "there-0000.params is a directory", "out"),
         ({"out": "nowhere/net.onnx"}, "nowhere, which is not a directory", "out"),
         ({"out": "net.pt"}, "does not end with .onnx", "out"),
+        ({"out": "fifo.onnx"}, "fifo.onnx is not a regular file", "out"),
         ({"format": "safetensors", "preprocess": True}, "safetensors files cannot resize and scale", "preprocess"),
         ({"format": "tflite"}, "format is 'tflite'; it must be one of onnx, symbol, safetensors", "format"),
     ],
 )
 def test_settings_that_do_not_fit_are_named(options, message, setting, lenet_run, tmp_path):
     (tmp_path / "there.onnx").mkdir()
+    os.mkfifo(tmp_path / "fifo.onnx")
     (tmp_path / "there-0000.params").mkdir()
     if "out" in options:
         options = {**options, "out": tmp_path / options["out"]}
     with pytest.raises(SettingError, match=message) as caught:
         export_run(load_run(lenet_run), **options)
     assert caught.value.settings == (setting,)
+
+
+@pytest.mark.parametrize("format", ["onnx", "symbol"])
+def test_full_disk_of_temporary_files_is_named(format, lenet_run, tmp_path, fails, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))  # of a file, less than LeNet's parameters
+    try:
+        assert str(tmp_path) in fails("export", lenet_run, "--format", format, "--out", tmp_path / "net.onnx")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_format_is_an_entry_and_a_module(lenet_run, tmp_path, monkeypatch):

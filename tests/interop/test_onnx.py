@@ -155,12 +155,30 @@ def test_networks_that_cannot_be_exported(tmp_path):
     net.initialize()
     with pytest.raises(InteropError, match="gammaln"):
         write(net, tmp_path / "net.onnx", inputs(), IMAGES)
+    always = nn.HybridSequential()
+    always.add(nn.HybridLambda(lambda F, x: F.Dropout(x, mode="always")), nn.Dense(10))
+    always.initialize()
+    with pytest.raises(InteropError, match=r"cannot be written as an ONNX file \(Dropout .*mode"):
+        write(always, tmp_path / "net.onnx", inputs(), IMAGES)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_network_with_more_outputs_than_classes(tmp_path):
+    net, path = gluon_cnn.get_model("lenet", num_classes=20, hybrid=True), tmp_path / "NET.ONNX"
+    net.initialize(mx.init.Xavier())
+    assert write(net, path, inputs(), IMAGES[:8]).largest <= 1e-5
+    assert OnnxNetwork(path).logits(IMAGES[:3]).shape == (3, 20)
+    assert FASHION_MNIST.names_of([9, 19]) == ["ankle boot", "class 19"]
 
 
 @pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
 def test_missing_package_is_named_with_its_command(package, lenet_run, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
+    (tmp_path / "onnxruntime.py").write_text("raise ImportError('it is not there')")
+    if package == "onnxruntime":  # which another process imports
+        monkeypatch.syspath_prepend(tmp_path)
+    out = tmp_path / "out"
+    out.mkdir()
     with pytest.raises(InteropError, match=rf'{package} cannot be imported .* pip install "\.\[onnx\]" in a clone'):
-        export_run(load_run(lenet_run), out=tmp_path / "net.onnx")
-    assert list(tmp_path.iterdir()) == []
+        export_run(load_run(lenet_run), out=out / "net.onnx")
+    assert list(out.iterdir()) == []

@@ -104,7 +104,7 @@ def test_somebody_elses_network_of_another_size(tmp_path):
         ({"taken": ("n", 1, "h", "w")}, "it takes float32 n×1×h×w"),
         ({"taken": ("n", 784)}, "it takes float32 n×784"),
         ({"given": ("n", 7), "weight": WEIGHT[:, :7]}, "it gives float32 n×7, not float32 N×10"),
-        ({"inputs": 2}, "it has 2 inputs and 1 outputs"),
+        ({"inputs": 2}, "it has 2 inputs, not one"),
     ],
 )
 def test_file_of_another_network_is_refused(shapes, message, tmp_path):

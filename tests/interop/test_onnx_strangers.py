@@ -1,0 +1,185 @@
+"""ONNX files of strangers: what their numbers mean, and that no file ends, fills or holds up more than its process."""
+
+import os
+import signal
+import subprocess
+import time
+
+import gluon_cnn  # noqa: F401, before mxnet, which it makes ready
+
+# isort: split
+import numpy as np
+import psutil
+import pytest
+from onnx_files import (
+    DENSE,
+    LARGEST,
+    WEIGHT,
+    after,
+    beside,
+    endless,
+    external,
+    model,
+    node,
+    onnx,
+    probabilities_of,
+    saved,
+    sequence,
+    tensor,
+)
+from PIL import Image
+from runs import CLI, command
+from scipy.special import expit, softmax
+
+from gluon_cnn.data import SAMPLE, read_fashion_mnist
+from gluon_cnn.data.batches import to_batch
+from gluon_cnn.errors import InteropError
+from gluon_cnn.interop import onnx_process
+from gluon_cnn.interop.onnx_network import OnnxNetwork
+
+IMAGES = read_fashion_mnist(SAMPLE).test.images[:3]
+LOGITS = IMAGES.reshape(3, -1).astype(np.float32) / np.float32(255) @ WEIGHT
+FLOAT16, DOUBLE = onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE
+GOOD = after(node("Identity", ["z"], ["y"]))
+LABEL = node("ArgMax", ["z"], ["label"], axis=1, keepdims=0)
+MEAN, LARGE = node("ReduceMean", ["x"], ["flat"], axes=[2, 3], keepdims=0), ("n", 1, 20_000, 20_000)
+BOTH = [tensor("label", onnx.TensorProto.INT64, ("n",)), tensor("y", 1, ("n", 10))]
+EXPONENTIALS = [node("Exp", ["z"], ["e"]), node("ReduceSum", ["e", "classes"], ["s"]), node("Div", ["e", "s"], ["y"])]
+
+
+def ints(*values):
+    return np.array(values, np.int64)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (GOOD, softmax),
+        (probabilities_of("Softmax"), softmax),
+        (probabilities_of("LogSoftmax"), softmax),
+        (probabilities_of("Sigmoid"), lambda logits, axis: expit(logits)),
+        (after(node("Softmax", ["z"], ["p"]), node("Reshape", ["p", "to"], ["y"]), to=ints(-1, 10)), softmax),
+        (after(node("Softmax", ["z"], ["p"]), node("Cast", ["p"], ["y"], to=DOUBLE), kind=DOUBLE), softmax),
+        (after(node("Cast", ["z"], ["h"], to=FLOAT16), node("Softmax", ["h"], ["y"]), kind=FLOAT16), softmax),
+        (after(node("Cast", ["z"], ["y"], to=FLOAT16), kind=FLOAT16), softmax),
+        (after(*EXPONENTIALS, classes=ints(1)), softmax),
+        (model([*DENSE, LABEL, node("Softmax", ["z"], ["y"])], outputs=BOTH), softmax),
+    ],
+    ids=["logits", "softmax", "log", "sigmoid", "reshaped", "double", "half", "half-logits", "written-out", "label"],
+)
+def test_softmax_is_taken_only_of_logits(found, expected, tmp_path):
+    network = OnnxNetwork(saved(found, tmp_path / "net.onnx"))
+    assert np.allclose(network.probabilities(to_batch(IMAGES)), expected(LOGITS, axis=1), atol=2e-3)
+    assert (network.logits(IMAGES).argmax(axis=1) == LOGITS.argmax(axis=1)).all()
+
+
+def test_predict_prints_the_files_own_probabilities(tmp_path, capsys):
+    path, picture = saved(probabilities_of("Softmax"), tmp_path / "UP.ONNX"), tmp_path / "shoe.png"
+    Image.fromarray(IMAGES[0]).save(picture)
+    command("predict", path, picture)
+    assert f"{softmax(LOGITS[0]).max():.4f}" in capsys.readouterr().out.splitlines()[1]
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        (after(node("Cast", ["z"], ["y"], to=7), kind=7), r"it gives tensor\(int64\) n×10, not float32 N×10"),
+        (after(node("Cast", ["z"], ["y"], to=8), kind=8), r"it gives tensor\(string\)"),
+        (after(node("Mul", ["z", "nan"], ["y"]), nan=np.float32(np.nan)), "it gives numbers that are not finite"),
+        (after(node("Softmax", ["z"], ["y"], axis=0)), "its softmax is not over the classes"),
+        (after(node("ReduceMax", ["z"], ["y"], axes=[0]), shape=("k", 10)), r"it gives \(1, 10\) for 3 images"),
+        (sequence(), r"it gives seq\(map\("),
+        (
+            model([*DENSE, node("Neg", ["z"], ["y"])], outputs=[tensor(name, 1, ("n", 10)) for name in "yz"]),
+            "it gives float32 N×10 2 times",
+        ),
+    ],
+    ids=["int64", "string", "nan", "axis", "one-answer", "maps", "two"],
+)
+def test_output_that_is_no_answer_is_refused(found, message, tmp_path):
+    with pytest.raises(InteropError, match=f"net.onnx is not a network for Fashion-MNIST: {message}"):
+        OnnxNetwork(saved(found, tmp_path / "net.onnx")).logits(IMAGES)
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        (beside(node("ConstantOfShape", ["to"], ["large"]), to=ints(1 << 30)), "it needs more memory than"),
+        (beside(LARGEST, node("Tile", ["one", "to"], ["large"]), to=ints(1, 1, 40000, 40000)), "more memory than"),
+        (beside(node("Conv", ["x", "k"], ["large"], strides=[0, 0]), k=np.ones((1, 1, 3, 3), "f")), "SIGFPE"),
+        (model(GOOD.graph.node, taken=(10**6, 1, 28, 28)), "takes batches of 1000000 images of 28×28"),
+        (
+            model([MEAN, *DENSE[1:], GOOD.graph.node[-1]], {"w": WEIGHT[:1]}, taken=LARGE),
+            "images of 20000×20000, more than 25 MB",
+        ),
+    ],
+    ids=["constant", "tile", "strides", "batch", "side"],
+)
+def test_file_that_takes_too_much_is_one_line(found, message, tmp_path, fails):
+    path, picture = saved(found, tmp_path / "net.onnx"), tmp_path / "shoe.png"
+    Image.fromarray(IMAGES[0]).save(picture)
+    line = fails("predict", path, picture)
+    assert str(path) in line
+    assert message in line
+
+
+def test_endless_file_is_stopped(tmp_path, monkeypatch):
+    network = OnnxNetwork(saved(endless(), tmp_path / "net.onnx"))
+    monkeypatch.setattr(onnx_process.OnnxProcess, "_resident", lambda self: 1 << 60)  # as where nothing else limits it
+    with pytest.raises(InteropError, match="it needs more memory than"):
+        network.logits(IMAGES)
+    monkeypatch.undo()
+    monkeypatch.setattr(onnx_process, "SECONDS", 3)
+    with pytest.raises(InteropError, match="it takes more than 3 seconds"):
+        OnnxNetwork(tmp_path / "net.onnx").logits(IMAGES)
+
+
+def test_interrupt_ends_both_processes(tmp_path):
+    path, picture = saved(endless(), tmp_path / "net.onnx"), tmp_path / "shoe.png"
+    Image.fromarray(IMAGES[0]).save(picture)
+    with subprocess.Popen([*CLI, "predict", str(path), str(picture)], stderr=subprocess.PIPE, text=True) as process:
+        children = []
+        while not children:
+            assert process.poll() is None
+            time.sleep(0.05)
+            children = psutil.Process(process.pid).children()
+        process.send_signal(signal.SIGINT)
+        assert process.communicate()[1] == "gluon-cnn: interrupted.\n"
+    assert process.returncode == 130
+    assert not psutil.wait_procs(children, timeout=60)[1]
+
+
+@pytest.mark.parametrize("location", ["/etc/passwd", "../w", "link", "fifo", "nothing", "", "*/_ORT_MEM_ADDR_/*"])
+def test_data_elsewhere_are_not_read(location, tmp_path):
+    directory = tmp_path / "net"
+    directory.mkdir()
+    (tmp_path / "w").write_bytes(WEIGHT.tobytes())
+    (directory / "link").symlink_to(tmp_path / "w")
+    os.mkfifo(directory / "fifo")
+    with pytest.raises(InteropError, match=r"net.onnx is not a file that ONNX Runtime can run \(.*\): name"):
+        OnnxNetwork(saved(external(location), directory / "net.onnx"))
+
+
+def test_data_beside_the_file_are_read(tmp_path):
+    (tmp_path / "w").write_bytes(WEIGHT.tobytes())
+    assert np.allclose(OnnxNetwork(saved(external("w"), tmp_path / "net.onnx")).logits(IMAGES), LOGITS, atol=1e-4)
+
+
+@pytest.mark.parametrize("target", ["/dev/zero", None], ids=["device", "fifo"])
+def test_only_regular_files_are_opened(target, tmp_path):
+    path = tmp_path / "net.onnx"
+    path.symlink_to(target) if target else os.mkfifo(path)
+    with pytest.raises(InteropError, match="is not a regular file"):
+        OnnxNetwork(path)
+
+
+def test_texts_that_are_no_texts_are_refused(tmp_path):
+    found = after(node("Identity", ["z"], ["y"]))
+    found.producer_name = "gluon-cnn"
+    onnx.helper.set_model_props(found, {"classes": "[[[[" * 50_000})
+    with pytest.raises(InteropError, match="has metadata that cannot be read"):
+        OnnxNetwork(saved(found, tmp_path / "net.onnx"))
+    onnx.helper.set_model_props(found, {"classes": "@@@@"})
+    content = found.SerializeToString().replace(b"@@@@", b"\xff\xfe\x00\x80")
+    with pytest.raises(InteropError, match=r"net.onnx is not a file that ONNX Runtime can run \(.*codec"):
+        OnnxNetwork(saved(content, tmp_path / "net.onnx"))
