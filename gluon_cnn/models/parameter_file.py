@@ -164,5 +164,5 @@ def _npy_header(content):
     match = _NPY.fullmatch(content.read(length).decode("latin-1"))
     if not match:
         raise ValueError("it holds an array that is not of numbers")
-    shape = tuple(int(size) for size in match[3].split(",") if size.strip())
+    shape = tuple(int(size.strip()[:20]) for size in match[3].split(",") if size.strip())
     return np.dtype(match[1]), match[2] == "True", shape, 8 + struct.calcsize(form) + length

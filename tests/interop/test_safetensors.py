@@ -158,7 +158,7 @@ CLAIMS = {
     "header": (with_header(b"{}", 2**62), "its header claims 4,611,686,018,427,387,904 bytes"),
     "long header": (with_header({"__metadata__": {"note": "x" * 2**22}}), "its header claims 4,"),
     "arrays": (with_header({str(number): EMPTY for number in range(20_001)}), "holds 20,001 arrays"),
-    "empty": (with_header({"weight": {**EMPTY, "shape": [0, 2**60]}}), "which is too large"),
+    "empty": (with_header({"weight": {**EMPTY, "shape": [0, 2**60]}}), "which no array here can have"),
     "large": (with_header({"weight": {**EMPTY, "shape": [2**20, 2**20]}}), "cannot be read"),
     "overflow": (with_header({"weight": {**EMPTY, "shape": [2**32, 2**32]}}), "cannot be read"),
     "offsets": (with_header({"weight": {**EMPTY, "shape": [1], "data_offsets": [2**60, 2**60 + 4]}}), "cannot be read"),
