@@ -35,12 +35,13 @@ def _if_possible(draw):
     """Make a function draw a figure or, where Matplotlib fails, say so: what it shows is written elsewhere too."""
 
     @functools.wraps(draw)
-    def attempt(*args):
+    def attempt(*args, **options):
         try:
-            return draw(*args)
+            return draw(*args, **options)
         except Exception as error:
-            path = next((f"{argument.name} was" for argument in args if isinstance(argument, Path)), "Figures were")
-            log.warning(f"{path} not drawn: {str(error).strip() or type(error).__name__}")
+            paths = [value for value in (*args, *options.values()) if isinstance(value, Path)]
+            what = f"{paths[0].name} was" if paths else "Figures were"
+            log.warning(f"{what} not drawn: {str(error).strip() or type(error).__name__}")
             return []
 
     return attempt
