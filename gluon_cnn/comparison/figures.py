@@ -42,8 +42,9 @@ def _if_possible(draw):
         except SettingError:  # a path that is no file's
             raise
         except Exception as error:
-            path = next((f"{argument.name} was" for argument in args if isinstance(argument, Path)), "Figures were")
-            log.warning(f"{path} not drawn: {str(error).strip() or type(error).__name__}")
+            paths = [value for value in (*args, *options.values()) if isinstance(value, Path)]
+            what = f"{paths[0].name} was" if paths else "Figures were"
+            log.warning(f"{what} not drawn: {str(error).strip() or type(error).__name__}")
             return []
 
     return attempt
