@@ -166,8 +166,8 @@ def test_seeds(text, expected):
 def test_seeds_written_wrongly(text, fails):
     with pytest.raises(SettingError):
         seeds(text)
-    reason = f"seeds is {text!r}" if text else "--seeds has no value"
-    assert reason in fails("reproduce", f"--seeds={text}")
+    wrong = f"seeds is {text!r}" if text else "--seeds has no value"
+    assert wrong in fails("reproduce", f"--seeds={text}")
 
 
 @pytest.mark.parametrize(
@@ -175,6 +175,7 @@ def test_seeds_written_wrongly(text, fails):
     [
         (["--models", "lenet,vit"], "no network 'vit'"),
         (["--models", ""], "--models has no value"),
+        (["--models", "lenet,"], "no network ''"),
         (["--edition", "adam"], "was published in edition adam"),
         (["--edition", "zh-v9"], "edition is 'zh-v9'"),
         (["--edition", "zh-v2"], "edition is 'zh-v2'"),
