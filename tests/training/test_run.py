@@ -16,7 +16,7 @@ from gluon_cnn.models.parameters import named_parameters
 from gluon_cnn.training import run as run_module
 from gluon_cnn.training.settings import Settings
 
-RECIPE = {**SMALL, "epochs": 3, "lr": 0.7, "optimizer": "nag", "momentum": 0.9}
+RECIPE = {**SMALL, "release": "second", "epochs": 3, "lr": 0.7, "optimizer": "nag", "momentum": 0.9}
 
 
 @pytest.fixture(scope="module")
