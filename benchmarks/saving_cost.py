@@ -11,8 +11,8 @@ from pathlib import Path
 import arguments
 from recipe_steps import recipe_steps
 
-from gluon_cnn.training.checkpoint import State
 from gluon_cnn.training.epochs import SAVE_EVERY, SAVE_SHARE
+from gluon_cnn.training.manifest import State
 from gluon_cnn.training.saver import Saver
 
 

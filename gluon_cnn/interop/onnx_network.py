@@ -12,7 +12,7 @@ from gluon_cnn.errors import InteropError, Malformed
 from gluon_cnn.interop.inputs import Inputs
 from gluon_cnn.interop.metadata import read_metadata
 from gluon_cnn.interop.onnx_process import OnnxProcess
-from gluon_cnn.training.checkpoint import State
+from gluon_cnn.training.manifest import State
 
 __all__ = ["PRODUCER", "OnnxNetwork", "is_onnx"]
 

@@ -12,7 +12,8 @@ import textwrap
 from pathlib import Path
 
 from gluon_cnn.errors import CheckpointError
-from gluon_cnn.training.checkpoint import STATES, OtherVersion, State, load_network, read_state, verified_state
+from gluon_cnn.training.checkpoint import load_network
+from gluon_cnn.training.manifest import STATES, OtherVersion, State, read_state, verified_state
 
 __all__ = [
     "OtherRecipe",

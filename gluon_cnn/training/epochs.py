@@ -10,10 +10,10 @@ import time
 
 from gluon_cnn.errors import RunStopped, TrainingDiverged
 from gluon_cnn.seeding import seed_mxnet
-from gluon_cnn.training.checkpoint import State
 from gluon_cnn.training.checkpoints import last_checkpoint
 from gluon_cnn.training.history import EpochResult, is_a_guess
 from gluon_cnn.training.loop import test_epoch, train_epoch
+from gluon_cnn.training.manifest import State
 from gluon_cnn.training.metrics import Sums
 from gluon_cnn.training.onednn import for_inference
 from gluon_cnn.training.progress import Progress

@@ -9,10 +9,11 @@ from gluon_cnn.checks import choice, whole_number
 from gluon_cnn.data import FASHION_MNIST
 from gluon_cnn.errors import CheckpointError, RunError
 from gluon_cnn.runtime.devices import as_text, parse_context
-from gluon_cnn.training.checkpoint import load_network, read_state
+from gluon_cnn.training.checkpoint import load_network
 from gluon_cnn.training.checkpoints import best_checkpoint, last_checkpoint, refuse_other_recipe
 from gluon_cnn.training.directory import RunDirectory
 from gluon_cnn.training.loop import count_correct
+from gluon_cnn.training.manifest import read_state
 from gluon_cnn.training.onednn import for_inference, for_training
 from gluon_cnn.training.recipes import check_recipe, fixed_values
 from gluon_cnn.training.setup import build_network, load_data
@@ -56,7 +57,7 @@ class Run(RunDirectory):
         return checkpoint
 
     def state(self, which="last"):
-        """Where the training stood at a checkpoint, a :class:`gluon_cnn.training.checkpoint.State`."""
+        """Where the training stood at a checkpoint, a :class:`gluon_cnn.training.manifest.State`."""
         return read_state(self.checkpoint(which))
 
     def network(self, ctx=None, which="last"):

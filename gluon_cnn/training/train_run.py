@@ -13,10 +13,11 @@ from gluon_cnn.recipe import in_words
 from gluon_cnn.runtime import set_threads
 from gluon_cnn.runtime.devices import parse_context
 from gluon_cnn.training import mixed_precision
-from gluon_cnn.training.checkpoint import State, load_states
+from gluon_cnn.training.checkpoint import load_states
 from gluon_cnn.training.checkpoints import last_checkpoint, load_last_checkpoint, read_states, tidy
 from gluon_cnn.training.epochs import Epochs
 from gluon_cnn.training.job import Job
+from gluon_cnn.training.manifest import State
 from gluon_cnn.training.memory import advice_on_memory
 from gluon_cnn.training.recipes import book_recipe, check_recipe, fixed_values, get_recipe, release_to_train_on
 from gluon_cnn.training.saver import Saver

@@ -16,7 +16,7 @@ from runs import command
 from gluon_cnn.cli import main
 from gluon_cnn.data import SAMPLE
 from gluon_cnn.errors import GluonCNNError
-from gluon_cnn.training.checkpoint import _hash_of
+from gluon_cnn.training.manifest import _hash_of
 from gluon_cnn.training.run import load_run
 
 onnx = pytest.importorskip("onnx")

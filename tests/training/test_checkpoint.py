@@ -10,18 +10,11 @@ from mxnet import autograd, gluon
 
 from gluon_cnn import GluonCNNError, lenet
 from gluon_cnn.errors import CheckpointError, TrainingDiverged
-from gluon_cnn.training import checkpoint as module
-from gluon_cnn.training.checkpoint import (
-    OtherVersion,
-    State,
-    load_network,
-    load_states,
-    read_state,
-    take_snapshot,
-    write_checkpoint,
-)
+from gluon_cnn.training import manifest as module
+from gluon_cnn.training.checkpoint import load_network, load_states, take_snapshot, write_checkpoint
 from gluon_cnn.training.checkpoints import best_checkpoint, last_checkpoint, load_last_checkpoint, read_states, tidy
 from gluon_cnn.training.history import EpochResult
+from gluon_cnn.training.manifest import OtherVersion, State, read_state
 from gluon_cnn.training.saver import Saver
 
 CPU = [mx.cpu()]
@@ -107,7 +100,7 @@ def test_save_that_fails_leaves_what_was_there(trained, tmp_path, monkeypatch):
     def full_disk(_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module, "flush_to_disk", full_disk)
+    monkeypatch.setattr("gluon_cnn.training.checkpoint.flush_to_disk", full_disk)
     with pytest.raises(OSError, match="No space"):
         save(tmp_path, trained, state_after(2, test_accs=[0.5, 0.6]))
     assert list(tmp_path.iterdir()) == [first]
