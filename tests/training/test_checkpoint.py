@@ -17,12 +17,12 @@ from gluon_cnn.training.checkpoint import (
     load_network,
     load_states,
     read_state,
-    take_snapshot,
     write_checkpoint,
 )
 from gluon_cnn.training.checkpoints import best_checkpoint, last_checkpoint, load_last_checkpoint, read_states, tidy
 from gluon_cnn.training.history import EpochResult
 from gluon_cnn.training.saver import Saver
+from gluon_cnn.training.snapshot import take_snapshot
 
 CPU = [mx.cpu()]
 
