@@ -24,6 +24,7 @@ RUNTIME = [
     "requests>=2.25",
     "scipy>=1.7",
     "tqdm>=4.60",
+    'typing_extensions; python_version < "3.9"',
     "urllib3>=2.2",  # whose read1 gives what has arrived
 ]
 # Its model zoo; it cannot be imported with MXNet 2.

@@ -4,69 +4,21 @@ It holds the parameters, the trainer's states and a manifest, see :mod:`gluon_cn
 The trainer's states are MXNet's pickle, so they are read only where the manifest's hashes hold.
 """
 
-import copy
-import dataclasses
 import math
 import shutil
 import tempfile
 import warnings
 from pathlib import Path
-from typing import Dict, NamedTuple, Optional
 
-import mxnet as mx
 import numpy as np
 
 from gluon_cnn.errors import CheckpointError, ModelError, TrainingDiverged
 from gluon_cnn.files import flush_to_disk
-from gluon_cnn.models.parameters import copied_parameters, load_parameters, write_parameters
+from gluon_cnn.models.parameters import load_parameters, write_parameters
 from gluon_cnn.runtime.array_mode import array_mode
-from gluon_cnn.training.manifest import PARAMETERS, STATES, State, verified_state, write_manifest
-from gluon_cnn.training.mixed_precision import scaler_state
+from gluon_cnn.training.manifest import PARAMETERS, STATES, verified_state, write_manifest
 
-__all__ = ["Snapshot", "load_network", "load_states", "take_snapshot", "write_checkpoint"]
-
-
-class Snapshot(NamedTuple):
-    """A training at one moment: copies of its parameters by name, the sums of their squares, a copy of the
-    trainer's states (or None), and where the run stands."""
-
-    parameters: Dict[str, mx.nd.NDArray]
-    squares: mx.nd.NDArray
-    updater: Optional[mx.optimizer.Updater]
-    state: State
-
-
-def take_snapshot(net, trainer, state):
-    """Copy a training, so that it can continue while the copy is written.
-
-    Parameters
-    ----------
-    net : Block
-    trainer : gluon.Trainer
-    state : State
-    """
-    parameters = copied_parameters(net)
-    squares = mx.nd.multi_sum_sq(*parameters.values(), num_arrays=len(parameters))
-    state = dataclasses.replace(state, loss_scaler=scaler_state(trainer))
-    return Snapshot(parameters, squares, _copy_of_states(trainer), state)
-
-
-def _copy_of_states(trainer):
-    """What ``trainer.save_states`` would write, which waits and writes at once."""
-    if trainer._update_on_kvstore and trainer._distributed:  # they are in the servers, which do not give them back
-        return None
-    # With several devices it is the kvstore that updates.
-    updater = trainer._kvstore._updater if trainer._update_on_kvstore else trainer._updaters[0]
-    # A copy of the optimizer, which leaves the parameters out of copies by itself.
-    snapshot = mx.optimizer.Updater(copy.deepcopy(updater.optimizer))
-    snapshot.states = {index: _copied(state) for index, state in updater.states.items()}
-    return snapshot
-
-
-def _copied(state):
-    if isinstance(state, (tuple, list)):
-        return type(state)(_copied(part) for part in state)
-    return None if state is None else state * 1
+__all__ = ["load_network", "load_states", "write_checkpoint"]
 
 
 def write_checkpoint(directory, snapshot):

@@ -7,10 +7,11 @@ from concurrent.futures import ThreadPoolExecutor, wait
 import mxnet as mx
 
 from gluon_cnn.errors import CheckpointError, RunError
-from gluon_cnn.training.checkpoint import take_snapshot, write_checkpoint
+from gluon_cnn.training.checkpoint import write_checkpoint
 from gluon_cnn.training.checkpoints import tidy
 from gluon_cnn.training.held import remedy
 from gluon_cnn.training.memory import is_out_of_memory
+from gluon_cnn.training.snapshot import take_snapshot
 
 __all__ = ["Saver"]
 

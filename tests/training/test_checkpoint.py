@@ -11,11 +11,12 @@ from mxnet import autograd, gluon
 from gluon_cnn import GluonCNNError, lenet
 from gluon_cnn.errors import CheckpointError, TrainingDiverged
 from gluon_cnn.training import manifest as module
-from gluon_cnn.training.checkpoint import load_network, load_states, take_snapshot, write_checkpoint
+from gluon_cnn.training.checkpoint import load_network, load_states, write_checkpoint
 from gluon_cnn.training.checkpoints import best_checkpoint, last_checkpoint, load_last_checkpoint, read_states, tidy
 from gluon_cnn.training.history import EpochResult
 from gluon_cnn.training.manifest import OtherVersion, State, read_state
 from gluon_cnn.training.saver import Saver
+from gluon_cnn.training.snapshot import take_snapshot
 
 CPU = [mx.cpu()]
 
