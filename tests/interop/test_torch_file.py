@@ -8,14 +8,18 @@ import zipfile
 import gluon_cnn
 
 # isort: split
+import mxnet as mx
 import numpy as np
 import pytest
+from mxnet.gluon import nn
 from torch_networks import lenet, torch
 
 from gluon_cnn.errors import InteropError
 from gluon_cnn.interop.pickled import unpickle
-from gluon_cnn.interop.torch import from_torch
+from gluon_cnn.interop.torch import from_torch, to_torch
 from gluon_cnn.interop.torch_file import read_torch_file
+
+safetensors = pytest.importorskip("safetensors.torch")
 
 
 def encoded(value):
@@ -100,6 +104,24 @@ def test_old_files_claim_no_more_than_they_hold(tmp_path):
     path.write_bytes(content.replace(count, struct.pack("<Q", 2**61), 1))
     with pytest.raises(InteropError, match=r"has .* bytes and claims to hold 9,223,"):
         from_torch(gluon_cnn.lenet(), path)
+
+
+def test_batch_normalisation_comes_back_from_every_file(tmp_path):
+    def network():
+        net = nn.Sequential()
+        net.add(nn.Conv2D(3, 3), nn.BatchNorm(), nn.Dense(2))
+        return net
+
+    net = network()
+    net.initialize()
+    X = mx.nd.random.uniform(shape=(2, 1, 8, 8))
+    expected, state = net(X).asnumpy(), to_torch(net)
+    assert "1.num_batches_tracked" in state
+    torch.save(state, tmp_path / "new.PT")
+    torch.save(state, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    safetensors.save_file(state, tmp_path / "net.SAFETENSORS")
+    for source in (state, *tmp_path.iterdir()):
+        assert (from_torch(network(), source)(X).asnumpy() == expected).all()
 
 
 @pytest.mark.parametrize("kind", ["float8_e4m3fn", "float8_e5m2", "complex64"])
