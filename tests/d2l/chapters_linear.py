@@ -1,6 +1,6 @@
 """Cells of the chapters on linear networks."""
 
-from chapters import FIRST, LATER, chapter
+from chapters import FIRST, LATER, SECOND, chapter
 from mxnet import autograd, gluon, init, nd, np
 from mxnet.gluon import nn
 
@@ -88,7 +88,7 @@ def softmax_from_scratch(d2l):
     d2l.show_fashion_mnist(X[0:9], [a + "\n" + b for a, b in zip(true, predicted)][0:9])
 
 
-@chapter("softmax-regression-scratch", *LATER)
+@chapter("softmax-regression-scratch", *SECOND)
 def softmax_from_scratch_later(d2l):
     train_iter, test_iter = d2l.load_data_fashion_mnist(256)
     W, b = np.random.normal(0, 0.01, (784, 10)), np.zeros(10)

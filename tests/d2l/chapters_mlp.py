@@ -1,6 +1,6 @@
 """Cells of the chapters on multilayer perceptrons."""
 
-from chapters import FIRST, LATER, chapter
+from chapters import FIRST, LATER, SECOND, chapter
 from mxnet import autograd, gluon, init, nd, np, npx
 from mxnet.gluon import nn
 
@@ -100,7 +100,7 @@ def degrees(d2l):
     d2l.plt.legend(["train"])
 
 
-@chapter("underfit-overfit", *LATER)
+@chapter("underfit-overfit", *SECOND)
 def degrees_later(d2l):
     features = np.random.normal(size=(40, 4))
     labels = np.dot(features, np.array([5, 1.2, -3.4, 5.6]))
