@@ -52,4 +52,6 @@ def test_changed_metadata_is_refused(name, value, kept, tmp_path, fails):
 def test_metadata_that_are_not_unicode(kept, tmp_path, fails):
     content = (kept / "net.onnx").read_bytes()
     (tmp_path / "net.onnx").write_bytes(content.replace(b"Apache-2.0", b"Apache-2.\xff"))
-    assert "net.onnx is not a file that ONNX Runtime can run ('utf-8' codec" in fails("evaluate", tmp_path / "net.onnx", "--data-dir", SAMPLE)
+    assert "net.onnx is not a file that ONNX Runtime can run ('utf-8' codec" in fails(
+        "evaluate", tmp_path / "net.onnx", "--data-dir", SAMPLE
+    )

@@ -137,7 +137,10 @@ def test_endless_file_is_stopped(tmp_path, monkeypatch):
 def test_interrupt_ends_both_processes(tmp_path):
     path, picture = saved(endless(), tmp_path / "net.onnx"), tmp_path / "shoe.png"
     Image.fromarray(IMAGES[0]).save(picture)
-    with subprocess.Popen([*CLI, "predict", str(path), str(picture)], stderr=subprocess.PIPE, text=True) as process:
+    # A shell's background process, as these tests may be, ignores SIGINT, and so would what it starts.
+    heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    argv = [*CLI, "predict", str(path), str(picture)]
+    with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True, **heard) as process:
         children = []
         while not children:
             assert process.poll() is None
