@@ -8,7 +8,7 @@ from gluon_cnn.files import write_atomically
 from gluon_cnn.interop import symbol
 from gluon_cnn.interop.difference import measure_difference, refuse_difference
 from gluon_cnn.interop.extras import import_extra
-from gluon_cnn.interop.onnx_network import PRODUCER, OnnxNetwork
+from gluon_cnn.interop.onnx_network import PRODUCER, OnnxNetwork, refuse_undecodable
 from gluon_cnn.interop.onnx_preprocessing import preprocessing
 from gluon_cnn.runtime import install_hint
 
@@ -51,6 +51,7 @@ def write(net, path, inputs, images, *, preprocess=False, metadata=None):
         If ``net`` is not hybrid.
     """
     onnx = import_extra("onnx", "onnx")
+    refuse_undecodable(path)
     model, outputs = _convert(net, inputs), net(inputs.batch(images[:1])).shape[1]
     _name_ends(model.graph, outputs)
     if preprocess:

@@ -14,7 +14,7 @@ from gluon_cnn.interop.metadata import read_metadata
 from gluon_cnn.interop.onnx_process import OnnxProcess
 from gluon_cnn.training.manifest import State
 
-__all__ = ["PRODUCER", "OnnxNetwork", "is_onnx"]
+__all__ = ["PRODUCER", "OnnxNetwork", "is_onnx", "refuse_undecodable"]
 
 PRODUCER = "gluon-cnn"
 _MOST_IMAGES, _MOST_PIXELS = 128, 1 << 19  # of a batch, for a file that takes any number
@@ -26,6 +26,16 @@ _ROUNDING = 1e-3  # how far from 1 the sum of probabilities may be, in float16
 def is_onnx(path):
     """Whether a path looks like that of an ONNX file."""
     return Path(path).suffix.lower() == ".onnx" and not Path(path).is_dir()
+
+
+def refuse_undecodable(path):
+    """InteropError for a path that is not UTF-8, because ONNX's own libraries take no other."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise InteropError(
+            f"{path} is not UTF-8, and ONNX opens no such path: name another file, or rename its directory.", "out"
+        ) from None
 
 
 class OnnxNetwork:
@@ -70,6 +80,7 @@ class OnnxNetwork:
         if not self.path.is_file():
             wrong = f"{self.path} is not a regular file" if self.path.exists() else f"There is no file {self.path}"
             raise InteropError(f"{wrong}: name an ONNX file, or a run's directory.")
+        refuse_undecodable(self.path)
         self._process = OnnxProcess(self.path)
         model = self._process.model
         self.metadata = model["metadata"] if model["producer"] == PRODUCER else {}

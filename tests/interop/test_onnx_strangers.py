@@ -154,6 +154,13 @@ def test_interrupt_ends_both_processes(tmp_path):
     assert not psutil.wait_procs(children, timeout=60)[1]
 
 
+def test_path_that_is_not_utf8_is_named(lenet_run, tmp_path, fails):
+    out = os.fsdecode(os.fsencode(tmp_path) + b"/net\xff.onnx")
+    assert "is not UTF-8, and ONNX opens no such path" in fails("export", lenet_run, "--out", out)
+    saved(endless(), tmp_path / "net.onnx").rename(out)
+    assert "is not UTF-8, and ONNX opens no such path" in fails("evaluate", out)
+
+
 @pytest.mark.parametrize("location", ["/etc/passwd", "../w", "link", "fifo", "nothing", "", "*/_ORT_MEM_ADDR_/*"])
 def test_data_elsewhere_are_not_read(location, tmp_path):
     directory = tmp_path / "net"
