@@ -111,7 +111,7 @@ class Recipe:
         None,
         help="first or second release of Fashion-MNIST (default: the one that is there; where both are, the first for "
         "the book's recipes, as the published runs had it, else the second)",
-        words="{} release",
+        words="the {} release",
     )
     train_size: Optional[int] = _setting(None, help="use only the first training images", words="{} training images")
     test_size: Optional[int] = _setting(None, help="use only the first test images", words="{} test images")

@@ -76,6 +76,11 @@ def train_missing(runs, *, command, quiet=False):
             begun.refuse_other_recipe(wanted, "rename that directory, or choose another one")
             run.recipe = dataclasses.replace(run.recipe, release=begun.recipe.release)
             note_measured_threads(begun)
+    releases = {run.recipe.release for run in runs if run.begun}
+    if len(releases) == 1:  # a sample is of one release
+        (release,) = releases
+        for run in runs:
+            run.recipe = dataclasses.replace(run.recipe, release=run.recipe.release or release)
     for number, run in enumerate(runs, 1):
         if run.begun and _is_over(RunDirectory.open(run.directory)):
             continue

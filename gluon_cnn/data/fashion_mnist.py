@@ -8,13 +8,12 @@ import numpy as np
 from gluon_cnn.data.dataset import Dataset, DatasetInfo, Part
 from gluon_cnn.data.places import find_fashion_mnist
 from gluon_cnn.data.releases import FILES, SIDE
-from gluon_cnn.data.verified import SAMPLE, expanded, path_of, read_file, release_of_all
+from gluon_cnn.data.verified import SAMPLE, expanded, read_file, release_of_all
 from gluon_cnn.errors import DataError
 
 __all__ = [
     "FASHION_MNIST",
     "get_fashion_mnist_labels",
-    "holds_part",
     "read_fashion_mnist",
     "read_part",
     "read_sample",
@@ -68,11 +67,6 @@ def read_sample(root=None, release=None):
             "data",
         )
     return read_fashion_mnist(SAMPLE, release)
-
-
-def holds_part(directory, part):
-    """Whether a directory has both files of the part ``train`` or ``t10k``."""
-    return all(path_of(directory, name) for name in FILES if name.startswith(part))
 
 
 def read_part(directory, part):

@@ -5,13 +5,16 @@ first release, and downloads over whatever differs. Here it takes the files of w
 where there are none, it does what it always did.
 """
 
+import hashlib
 from pathlib import Path
 
 import mxnet as mx
 
-from gluon_cnn.data.fashion_mnist import holds_part, read_part
+from gluon_cnn.data.fashion_mnist import read_part
 from gluon_cnn.data.places import find_fashion_mnist
-from gluon_cnn.data.verified import data_home
+from gluon_cnn.data.releases import FILES
+from gluon_cnn.data.verified import path_of, release_of
+from gluon_cnn.errors import DataError
 
 __all__ = ["accept_both_releases"]
 
@@ -21,10 +24,10 @@ def accept_both_releases():
     download = mx.gluon.data.vision.FashionMNIST._get_data
 
     def get_data(self):
-        part, directory = "train" if self._train else "t10k", Path(self._root)
-        if not holds_part(directory, part) and directory.resolve() == data_home().resolve():
-            directory = find_fashion_mnist(get=False, prefer="first")
-        if directory is None or not holds_part(directory, part):
+        part = "train" if self._train else "t10k"
+        sha1 = dict((self._train_data, self._train_label, self._test_data, self._test_label))
+        directory = _directory_with(part, Path(self._root), sha1)
+        if directory is None:
             download(self)
             return
         images, labels = read_part(directory, part)
@@ -34,3 +37,26 @@ def accept_both_releases():
         self._label = mx.np.array(labels, dtype=labels.dtype) if np_arrays else labels
 
     mx.gluon.data.vision.FashionMNIST._get_data = get_data
+
+
+def _directory_with(part, root, sha1):
+    """The directory to read a part from; None where Gluon may download, because it would write over nothing.
+
+    Raises
+    ------
+    DataError
+        If ``root`` has only some of the files, or mixes releases.
+    """
+    names = [name for name in FILES if name.startswith(part)]
+    paths = {name: path_of(root, name) for name in names}
+    if not any(paths.values()):
+        return find_fashion_mnist(get=False, prefer="first")
+    if all(path_of(root, name) for name in FILES):
+        release_of(root)  # refuses to train on one release and to test on the other
+    missing = [name for name, path in paths.items() if path is None]
+    if not missing:
+        return root
+    there = next(filter(None, paths.values()))
+    if there.suffix == ".gz" and hashlib.sha1(there.read_bytes()).hexdigest() == sha1[there.name]:
+        return None  # what Gluon keeps as it is
+    raise DataError(f"{root} has {there.name} but no {missing[0]}.gz: put it there, or move {there.name} away.")

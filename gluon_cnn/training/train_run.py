@@ -176,7 +176,7 @@ def _announce(run, devices, data, state):
     batch = f"batch {recipe.batch_size}" + (f" on each of {recipe.workers} workers" if recipe.workers > 1 else "")
     images = f"{len(data.train.labels):,} images of {recipe.side}×{recipe.side}"
     if recipe.release:
-        images += f", {in_words('release', recipe.release)}"
+        images += f", {recipe.release} release"
     log.info(
         f"training {recipe.name} on {', '.join(map(str, devices))}: {images}, {batch}, {recipe.optimizer} at "
         f"{recipe.lr:g}, {'the published' if recipe.init == 'published' else 'own'} initial weights, seed "

@@ -1,5 +1,6 @@
 """The book's cells that call Gluon's own FashionMNIST, on either release, without a second download."""
 
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -84,9 +85,49 @@ def test_mixed_files_are_not_written_over(first, second, tmp_path, monkeypatch):
     assert {path.name: path.read_bytes() for path in (tmp_path / "mixed").iterdir()} == before
 
 
-def test_without_files_gluon_downloads(tmp_path, monkeypatch):
+def test_without_files_gluon_downloads(home, tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(mx.gluon.data.vision.datasets, "download", lambda url, **_: asked.append(url) or "nowhere")
     with pytest.raises(FileNotFoundError):
         mx.gluon.data.vision.FashionMNIST(root=str(tmp_path), train=True)
     assert asked[0].endswith(f"gluon/dataset/fashion-mnist/{NAMES[0]}.gz")
+
+
+def hashes(directory):
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in directory.iterdir()}
+
+
+@pytest.mark.parametrize("release", ["first", "second"])
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("train")])
+def test_part_of_a_release_is_not_written_over(first, second, tmp_path, monkeypatch, release, name):
+    def download(url, path, **options):
+        pytest.fail("a download over what is there")
+
+    monkeypatch.setattr(mx.gluon.data.vision.datasets, "download", download)
+    link({"first": first, "second": second}[release], tmp_path / "part")
+    next((tmp_path / "part").glob(f"{name}*")).unlink()
+    other = next((tmp_path / "part").glob("train-*"))
+    if other.name == "train-labels-idx1-ubyte.gz" and release == "first":
+        pytest.skip("Gluon's own, which it keeps")
+    before = hashes(tmp_path / "part")
+    with pytest.raises(GluonCNNError, match=f"{other.name} but no {name}.gz: put it there, or move"):
+        mx.gluon.data.vision.FashionMNIST(root=str(tmp_path / "part"), train=True)
+    assert hashes(tmp_path / "part") == before
+
+
+def test_training_and_test_images_of_two_releases(first, second, tmp_path):
+    link(first, tmp_path / "two")
+    for path in (tmp_path / "two").glob("t10k*"):
+        path.unlink()
+    for path in second.glob("t10k*"):
+        (tmp_path / "two" / path.name).symlink_to(path)
+    for train in (True, False):
+        with pytest.raises(GluonCNNError, match="mixes two releases"):
+            mx.gluon.data.vision.FashionMNIST(root=str(tmp_path / "two"), train=train)
+
+
+def test_cell_with_a_folder_of_its_own(second, place, monkeypatch):
+    link(second, place.with_name("fashion-mnist-second"))
+    monkeypatch.setenv("MXNET_HOME", str(place.parent.parent))
+    monkeypatch.setenv("HOME", str(place.parent))
+    assert run(OURS_FIRST) == ["9", "9", "60000", "10000"]

@@ -65,7 +65,7 @@ def test_resume_keeps_the_release_it_began_with(both, tmp_path, fails):
     command("train", "lenet", "--epochs", 2, "--out", out, "--resume", "--quiet")
     assert load_run(out).recipe.release == "first"
     error = fails("train", "lenet", "--epochs", 3, "--release", "second", "--out", out, "--resume")
-    assert "was begun with first release, not second" in error
+    assert "was begun with the first release, not second" in error
     assert "--release" in error
     beside = both.with_name("fashion-mnist-second")
     error = fails("train", "lenet", "--epochs", 3, "--data-dir", beside, "--out", out, "--resume")
@@ -104,6 +104,14 @@ def test_reproduce_keeps_the_release_of_a_begun_run(both, tmp_path):
     again = Run(tmp_path / "run", dataclasses.replace(recipe, release=None))
     train_missing([again], command=lambda _: "", quiet=True)
     assert (load_run(tmp_path / "run").recipe.release, len(again.history)) == ("second", 2)
+
+
+def test_reproduce_keeps_to_one_release(both, tmp_path):
+    recipe = get_recipe("lenet", train_size=128, test_size=64, batch_size=64, epochs=1)
+    train_missing([Run(tmp_path / "0", dataclasses.replace(recipe, release="first"))], command=lambda _: "", quiet=True)
+    runs = [Run(tmp_path / str(seed), dataclasses.replace(recipe, seed=seed)) for seed in range(2)]
+    train_missing([Run(tmp_path / "0", recipe), runs[1]], command=lambda _: "", quiet=True)
+    assert load_run(tmp_path / "1").recipe.release == "first"
 
 
 def test_sample_is_of_the_second_release(fails):
