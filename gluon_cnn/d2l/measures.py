@@ -3,6 +3,7 @@
 import contextlib
 import time
 
+from gluon_cnn.checks import brief, whole_number
 from gluon_cnn.errors import SettingError
 from gluon_cnn.training.metrics import answers
 
@@ -76,7 +77,7 @@ class Accumulator:
     """``n`` sums side by side (book, section 3.6 of the English edition)."""
 
     def __init__(self, n):
-        self.data = [0.0] * n
+        self.data = [0.0] * whole_number("n", n)
 
     def add(self, *args):
         """Add one number to each sum; an array of one number is a number."""
@@ -116,7 +117,7 @@ def accuracy(y_hat, y):
         y_hat = y_hat.reshape(y.shape)
     else:
         y_hat = answers(y_hat, y)
-    return number_of((y_hat.astype(y.dtype) == y).sum())
+    return number_of((y_hat.astype("float32") == y.astype("float32")).sum())
 
 
 def number_of(value):
@@ -124,9 +125,9 @@ def number_of(value):
     array = value.asnumpy() if hasattr(value, "asnumpy") else value
     try:
         return float(array.item() if hasattr(array, "item") else array)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         shape = getattr(array, "shape", None)
-        what = f"an array of shape {shape}" if shape is not None else repr(value)
+        what = f"an array of shape {shape}" if shape is not None else brief(value)
         raise SettingError(f"A single number is needed, not {what}.") from None
 
 

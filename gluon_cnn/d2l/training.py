@@ -5,7 +5,7 @@ import functools
 import mxnet as mx
 from mxnet import gluon
 
-from gluon_cnn.checks import whole_number
+from gluon_cnn.checks import number, whole_number
 from gluon_cnn.d2l.epochs import as_list, devices_of, epochs, printed, summarized
 from gluon_cnn.runtime.devices import try_gpu
 from gluon_cnn.training.loop import count_correct
@@ -57,8 +57,8 @@ def train_ch5(net, train_iter, test_iter, batch_size, trainer, ctx, num_epochs, 
         A list of EpochResult.
     """
     whole_number("num_epochs", num_epochs, smallest=0)
+    options = {"batch_size": whole_number("batch_size", batch_size), "loss": loss}
     print("training on", ctx)
-    options = {"batch_size": batch_size, "loss": loss}
     return printed(epochs(num_epochs, net, train_iter, test_iter, trainer, as_list(ctx), **options))
 
 
@@ -113,7 +113,7 @@ def train_ch6(net, train_iter, test_iter, num_epochs, lr, device=None, *, ctx=No
     whole_number("num_epochs", num_epochs)
     device = device or ctx or try_gpu()
     net.initialize(force_reinit=True, ctx=as_list(device), init=mx.init.Xavier())
-    trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": lr})
+    trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": number("lr", lr)})
     results = epochs(num_epochs, net, train_iter, test_iter, trainer, as_list(device), draw=True)
     return summarized(results, device)
 

@@ -35,7 +35,7 @@ class StateDict:
     layers : dict
         By the layer's name such as ``conv.0``, in order: the last part of each parameter's name, its whole name.
     is_sorted : bool
-        Whether the order of the layers is lost, except for the numbers in their names.
+        Whether the order of the layers is lost, or may be, except for the numbers in their names.
     """
 
     def __init__(self, where, arrays, is_sorted, order=None):
@@ -84,6 +84,8 @@ def read_state_dict(source, order=None):
             raise InteropError(f"There is no file {path}: name a .safetensors file or one that torch.save wrote.")
         where, is_sorted = str(path), path.suffix.lower() == ".safetensors"
         source = read_arrays(path) if is_sorted else read_torch_file(path)
+    elif isinstance(source, Mapping) and not hasattr(source, "_metadata"):  # which a module's own state dict has
+        is_sorted = list(source) == sorted(source, key=str)
     if not isinstance(source, Mapping) or not all(isinstance(name, str) for name in source):
         raise InteropError(f"{where} is {_a_type(source)}, not a state dict: give a dict of names to tensors.")
     arrays = {name: _array(name, tensor) for name, tensor in source.items()}

@@ -37,7 +37,8 @@ def answers(output, label):
         If there is not one answer for each label.
     """
     _check_shapes(output, label)
-    answer = output.argmax(axis=1)
+    # argmax gives a number of the output's type, and float16 has not every whole number above 2,048.
+    answer = (output.astype("float32") if output.dtype == np.float16 else output).argmax(axis=1)
     return answer if answer.shape == label.shape else answer.reshape(label.shape)
 
 
