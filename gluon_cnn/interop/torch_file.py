@@ -161,7 +161,7 @@ def _type(named):
 
 
 def _unread_type(name):
-    return Unread(f"it holds numbers in {name[:20]!r}, which is not read; float32 and bfloat16 are")
+    return Unread(f"it holds numbers in {brief(name)}, which is not read; float32 and bfloat16 are")
 
 
 def _find_storage(named):

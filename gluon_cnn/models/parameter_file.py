@@ -9,6 +9,7 @@ import struct
 
 import numpy as np
 
+from gluon_cnn.checks import brief
 from gluon_cnn.errors import ModelError
 from gluon_cnn.files import open_regular
 from gluon_cnn.models.archive import ArchiveError, begins_as_archive, open_archive, read_into
@@ -129,7 +130,7 @@ def _npz(path):
         for entry in archive.infolist():
             name, _, ending = entry.filename.rpartition(".")
             if ending != "npy":
-                raise ValueError(f"it holds {entry.filename[:99]!r}, which is not an array")
+                raise ValueError(f"it holds {brief(entry.filename)}, which is not an array")
             arrays[name] = _npz_array(path, archive, entry)
         return arrays
 

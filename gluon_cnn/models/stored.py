@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from gluon_cnn.checks import MOST
+from gluon_cnn.checks import MOST, brief
 from gluon_cnn.files import open_regular
 
 __all__ = ["LONGEST_NAME", "MOST_ARRAYS", "MOST_AXES", "StoredArray", "array_at", "count_numbers"]
@@ -36,12 +36,8 @@ def count_numbers(shape):
     """How many numbers an array of a claimed shape has; ValueError if no array can have that shape."""
     # An empty array can claim any other sides.
     if len(shape) > MOST_AXES or not all(0 <= size <= MOST for size in shape):
-        raise ValueError(f"an array of it claims the shape {_shortened(shape)}, which no array here can have")
+        raise ValueError(f"an array of it claims the shape {brief(tuple(shape))}, which no array here can have")
     return math.prod(shape)
-
-
-def _shortened(shape):
-    return str(tuple(shape)) if len(shape) < 9 else f"({', '.join(map(str, shape[:8]))}, ...)"
 
 
 def array_at(path, position, dtype, shape, bfloat16=False):

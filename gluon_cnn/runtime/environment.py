@@ -10,11 +10,10 @@ import re
 import sys
 from collections import namedtuple
 
+from gluon_cnn.checks import brief
 from gluon_cnn.errors import InstallationError
 
 __all__ = ["ALWAYS_READ", "check_variables", "thread_number", "variables_in_words", "wrong_variables"]
-
-_SHOWN = 60  # characters of a value
 
 
 # What a value must be, in words, and a function of a text. Not by typing, whose import takes a while.
@@ -216,5 +215,4 @@ def variables_in_words(prefixes, but=()):
 
 
 def _in_words(name, between):
-    value = os.environ[name]
-    return name + between + repr(value if len(value) <= _SHOWN else value[:_SHOWN] + "…")
+    return name + between + brief(os.environ[name])
