@@ -5,7 +5,7 @@ import sys
 from gluon_cnn.cli import parser as shared
 from gluon_cnn.cli.values import typed
 from gluon_cnn.errors import SettingError
-from gluon_cnn.runtime import NOT_OF_JOBS, check_variables
+from gluon_cnn.runtime import ALWAYS_READ, check_variables
 from gluon_cnn.training.launch import LAUNCHERS, launch
 
 __all__ = ["add"]
@@ -50,7 +50,7 @@ def add(commands):
 def _launch(args):
     if not args.program:
         raise SettingError("A command is missing after --; see gluon-cnn launch --help.")
-    check_variables(*NOT_OF_JOBS)  # once, here, instead of in every process
+    check_variables(*ALWAYS_READ)  # once, here, instead of in every process
     return launch(
         _program(args.program),
         args.num_workers,

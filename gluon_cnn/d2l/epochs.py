@@ -13,7 +13,7 @@ from gluon_cnn.training.history import COLUMNS, EpochResult
 from gluon_cnn.training.loop import test_epoch, train_epoch
 from gluon_cnn.training.metrics import Pace, Sums
 
-__all__ = ["History", "as_list", "devices_of", "epochs", "printed", "summarized"]
+__all__ = ["History", "devices_of", "epochs", "printed", "summarized"]
 
 _AGAIN = "pass a list of batches or a loader, which begin anew in every epoch"
 _POINTS = 5  # of a curve in an epoch
@@ -150,11 +150,6 @@ def devices_of(net):
     """Where a network's parameters are; MXNet's current context for one without any, such as a function."""
     parameters = list(net.collect_params().values()) if isinstance(net, gluon.Block) else []
     return parameters[0].list_ctx() if parameters else [mx.context.current_context()]
-
-
-def as_list(ctx):
-    """One device or several as a list."""
-    return list(ctx) if isinstance(ctx, (list, tuple)) else [ctx]
 
 
 def _gives_out_once(images):

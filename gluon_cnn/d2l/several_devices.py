@@ -3,8 +3,8 @@
 import sys
 
 from gluon_cnn.checks import whole_number
-from gluon_cnn.d2l.epochs import as_list, devices_of, epochs, summarized
-from gluon_cnn.runtime.devices import try_all_gpus
+from gluon_cnn.d2l.epochs import devices_of, epochs, summarized
+from gluon_cnn.runtime.devices import as_list, try_all_gpus
 from gluon_cnn.training.loop import count_correct, split_evenly, train_epoch
 from gluon_cnn.training.metrics import Sums
 

@@ -6,8 +6,8 @@ import mxnet as mx
 from mxnet import gluon
 
 from gluon_cnn.checks import number, whole_number
-from gluon_cnn.d2l.epochs import as_list, devices_of, epochs, printed, summarized
-from gluon_cnn.runtime.devices import try_gpu
+from gluon_cnn.d2l.epochs import devices_of, epochs, printed, summarized
+from gluon_cnn.runtime.devices import as_list, try_gpu
 from gluon_cnn.training.loop import count_correct
 
 __all__ = ["evaluate_accuracy", "evaluate_accuracy_gpu", "train", "train_ch5", "train_ch6"]

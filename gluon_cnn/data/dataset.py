@@ -68,7 +68,7 @@ class DataSource(NamedTuple):
     read : callable
         Gives the Dataset, from the directory in the settings, or None to find it, and the release.
     releases : tuple of str
-        The releases that it has; empty if there is only one.
+        The releases that it has, by name; empty for a data set that has no releases.
     choose : callable, optional
         Gives the release to train on, from the directory and the release that is preferred where both are found.
     """

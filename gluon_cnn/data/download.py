@@ -37,6 +37,10 @@ class _Refused(Exception):
     """A mirror answered, and asking it again would be useless."""
 
 
+class _Incomplete(Exception):
+    """A mirror stopped in the middle of a file, or sent it too slowly; asking it again may help."""
+
+
 def get_files(what, directory, mirrors, verify, *, advice, debian=None):
     """Put verified files into ``directory``.
 
@@ -110,7 +114,7 @@ def _download(url, target, check):
         try:
             _transfer(url, part)
             check(part)
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        except (_Incomplete, requests.RequestException, urllib3.exceptions.HTTPError) as error:
             problem = _in_short(error)
         except DataError:
             part.unlink()
@@ -155,7 +159,7 @@ def _transfer(url, part):
         ) as bar:
             have = _receive(response.raw, file, have, bar)
     if expected is not None and have != expected:
-        raise requests.ConnectionError(f"the connection closed after {have:,} of {expected:,} bytes")
+        raise _Incomplete(f"the connection closed after {have:,} of {expected:,} bytes")
 
 
 def _receive(body, file, have, bar):
@@ -170,7 +174,7 @@ def _receive(body, file, have, bar):
             raise _Refused(f"it sent more than {LARGEST:,} bytes")
         waited = time.monotonic() - start
         if waited > SLOW_AFTER and received / waited < SLOWEST:
-            raise requests.Timeout(f"only {received:,} bytes came in {waited:.0f} seconds")
+            raise _Incomplete(f"only {received:,} bytes came in {waited:.0f} seconds")
     return have + received
 
 
@@ -183,13 +187,15 @@ def _take(file, target):
 
 
 def _in_short(error):
+    if isinstance(error, _Incomplete):
+        return str(error)
     if isinstance(error, requests.Timeout):
-        return str(error) if "bytes" in str(error) else "no answer in time"
+        return "no answer in time"
     if isinstance(error, requests.HTTPError):
         return f"HTTP status {error.response.status_code}"
     if isinstance(error, requests.TooManyRedirects):
         return "it redirects forever"
-    return str(error) if "closed after" in str(error) else "no connection"
+    return "no connection"
 
 
 def _from_debian(directory, verify, package, place):

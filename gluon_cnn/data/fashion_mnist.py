@@ -7,8 +7,8 @@ import numpy as np
 
 from gluon_cnn.data.dataset import Dataset, DatasetInfo, Part
 from gluon_cnn.data.places import find_fashion_mnist
-from gluon_cnn.data.releases import FILES, SIDE
-from gluon_cnn.data.verified import SAMPLE, expanded, read_file, release_of_all
+from gluon_cnn.data.releases import CLASSES, FILES, SIDE
+from gluon_cnn.data.verified import SAMPLE, expanded, read_files
 from gluon_cnn.errors import DataError
 
 __all__ = [
@@ -19,7 +19,6 @@ __all__ = [
     "read_sample",
 ]
 
-CLASSES = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 #: What the data set is, without its images.
 FASHION_MNIST = DatasetInfo("Fashion-MNIST", CLASSES, channels=1, side=SIDE, license="MIT")
 
@@ -48,14 +47,13 @@ def read_fashion_mnist(root=None, release=None):
         If a file is missing, damaged, or not Fashion-MNIST's, or the files are of different releases.
     """
     directory = find_fashion_mnist(root, release)
-    files = {name: read_file(directory, name) for name in FILES}
-    release_of_all(directory, files)
+    files = read_files(directory)
     info = dataclasses.replace(
         FASHION_MNIST,
         name="the sample of Fashion-MNIST" if directory == SAMPLE else FASHION_MNIST.name,
         sha256=hashlib.sha256("".join(files[name].sha256 for name in sorted(FILES)).encode()).hexdigest(),
     )
-    return Dataset(info, read_part(directory, "train"), read_part(directory, "t10k"))
+    return Dataset(info, _part(directory, "train", files), _part(directory, "t10k", files))
 
 
 def read_sample(root=None, release=None):
@@ -71,13 +69,18 @@ def read_sample(root=None, release=None):
 
 def read_part(directory, part):
     """The :class:`Part` ``train`` or ``t10k`` in a directory; DataError if its two files are not of one release."""
-    names = [f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte"]
-    images, labels = files = [read_file(directory, name) for name in names]
-    release_of_all(directory, dict(zip(names, files)))
-    if len(images.array) != len(labels.array):
+    return _part(directory, part, read_files(directory, _names(part)))
+
+
+def _names(part):
+    return [name for name in FILES if name.startswith(part)]  # of its images and its labels
+
+
+def _part(directory, part, files):
+    images, labels = (files[name].array for name in _names(part))
+    if len(images) != len(labels):
         raise DataError(
-            f"{directory} holds {len(images.array)} {part} images and {len(labels.array)} labels: download the files "
-            "again.",
+            f"{directory} holds {len(images)} {part} images and {len(labels)} labels: download the files again.",
             "data_dir",
         )
-    return Part(images.array, labels.array.astype(np.int32))
+    return Part(images, labels.astype(np.int32))

@@ -6,10 +6,19 @@ from pathlib import Path
 
 from gluon_cnn.checks import choice
 from gluon_cnn.data.releases import FILES, RELEASES
-from gluon_cnn.data.verified import data_home, expanded, missing_in, path_of, read_download, read_file, release_of
+from gluon_cnn.data.verified import (
+    data_home,
+    expanded,
+    missing_file,
+    missing_in,
+    path_of,
+    read_download,
+    read_file,
+    release_of,
+)
 from gluon_cnn.errors import DataError
 
-__all__ = ["find_fashion_mnist", "release_to_train_on", "releases_here"]
+__all__ = ["find_fashion_mnist", "release_found", "releases_here"]
 
 DEBIAN_PLACE = Path("/usr/share/datasets/fashion-mnist")
 
@@ -55,7 +64,7 @@ def find_fashion_mnist(root=None, release=None, *, prefer="second", get=True):
     return _download(release or "second") if get else None
 
 
-def release_to_train_on(root=None, prefer="second"):
+def release_found(root=None, prefer="second"):
     """The release that :func:`find_fashion_mnist` finds or gets if none is asked for."""
     return release_of(find_fashion_mnist(root, prefer=prefer))
 
@@ -93,11 +102,7 @@ def _given_directory(directory, release):
         )
     missing = missing_in(directory)
     if missing:
-        raise DataError(
-            f"The data directory {directory} holds no {missing[0]} or {missing[0]}.gz: name one with all four files of "
-            "Fashion-MNIST, or leave it out to have them found or downloaded.",
-            "data_dir",
-        )
+        raise missing_file(directory, missing[0])
     held = release_of(directory)
     if release not in (None, held):
         raise DataError(

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gluon_cnn.data.idx import parse_idx
-from gluon_cnn.data.releases import FILES, NUMBER_OF_CLASSES, SAMPLE_SHA256, SIDE, recognize
+from gluon_cnn.data.releases import CLASSES, FILES, NUMBERS, SIDE, recognize
 from gluon_cnn.errors import DataError
 from gluon_cnn.files import open_regular
 
@@ -22,18 +22,25 @@ __all__ = [
     "VerifiedFile",
     "data_home",
     "expanded",
+    "missing_file",
     "missing_in",
     "path_of",
     "read_download",
     "read_file",
+    "read_files",
     "release_of",
-    "release_of_all",
 ]
 
 #: The directory of the sample inside the package: 2,000 training and 500 test images of the second release, balanced.
 SAMPLE = Path(__file__).resolve().parent / "sample"
+_SAMPLE_SHA256 = {
+    "train-images-idx3-ubyte": "98052d42e4201ac7ba5b48ea9ca4cc46eba790fe12cecc925d69cf46ee5fd71c",
+    "train-labels-idx1-ubyte": "e026daf3d28b630d395bff264d45247706f43ecba7d4f48422cba6b6a30e22d3",
+    "t10k-images-idx3-ubyte": "0d2bf24781487e94378e62bbb42fb468da524ace873c0c87c6637e008eda40a5",
+    "t10k-labels-idx1-ubyte": "2bed0e3790b2dac87cb49ca6718054c88d630c4060f2671b4e1557c9e0ca6621",
+}
 
-_LARGEST = 16 + 60_000 * SIDE * SIDE  # bytes of the largest file, uncompressed
+_LARGEST = 16 + max(NUMBERS.values()) * SIDE**2  # bytes of the largest file, uncompressed
 _OPENERS = {"": lambda file: file, ".gz": gzip.open, ".xz": lzma.open}
 
 
@@ -76,30 +83,41 @@ def missing_in(directory):
     return [name for name in FILES if path_of(directory, name) is None]
 
 
+def missing_file(directory, name):
+    """The DataError for a file that a directory lacks."""
+    return DataError(
+        f"The data directory {directory} holds no {name}, {name}.gz or {name}.xz: name one with all four files of "
+        "Fashion-MNIST, or leave it out to have them found or downloaded.",
+        "data_dir",
+    )
+
+
 def release_of(directory):
     """The release of the files in a directory, told by their labels; DataError if they are of none, or of two."""
-    return release_of_all(directory, {name: read_file(directory, name) for name in FILES if "labels" in name})
+    labels = read_files(directory, [name for name in FILES if "labels" in name])
+    return next(iter(labels.values())).release
 
 
-def release_of_all(directory, files):
-    """The one release that some files are of; DataError if they are of two."""
-    releases = {file.release for file in files.values()}
-    if len(releases) > 1:
-        of = {release: [n for n, file in files.items() if file.release == release] for release in sorted(releases)}
-        parts = [f"{', '.join(names)} of the {release}" for release, names in of.items()]
+def read_files(directory, names=FILES):
+    """Files of a directory by their names; DataError as for each of them, or if they are of two releases."""
+    files, of = {name: read_file(directory, name) for name in names}, {}
+    for name, file in files.items():
+        of.setdefault(file.release, []).append(name)
+    if len(of) > 1:
+        parts = [f"{', '.join(of[release])} of the {release}" for release in sorted(of)]
         raise DataError(
             f"{directory} mixes two releases of Fashion-MNIST ({'; '.join(parts)}): put the files of each into a "
             "directory of its own.",
             "data_dir",
         )
-    return releases.pop()
+    return files
 
 
 def read_file(directory, name):
     """A :class:`VerifiedFile` of a directory; DataError if it is missing, damaged or of no release."""
     path = path_of(directory, name)
     if path is None:
-        raise DataError(f"{directory} holds no {name} or {name}.gz: download the four files of Fashion-MNIST again.")
+        raise missing_file(directory, name)
     stat = path.stat()
     return _read_once(path, name, stat.st_size, stat.st_mtime_ns)
 
@@ -130,14 +148,14 @@ def _read_verified(path, name, ending, downloaded=False):
     array = parse_idx(content, path)
     if array.ndim != (3 if "images" in name else 1) or array.shape[1:] not in ((), (SIDE, SIDE)):
         raise DataError(f"{path} holds an array of shape {array.shape}, not {name}: delete it and download it again.")
-    if "labels" in name and array.size and array.max() >= NUMBER_OF_CLASSES:
+    if "labels" in name and array.size and array.max() >= len(CLASSES):
         raise DataError(f"{path} has a label of {array.max()}, not only 0 to 9: delete it and download it again.")
     digest = hashlib.sha256(content).hexdigest()
     if path.parent == SAMPLE:
-        release = "second" if digest == SAMPLE_SHA256[name] else None
+        release = "second" if digest == _SAMPLE_SHA256[name] else None
     else:
         memory = None if downloaded else data_home().with_name("fashion-mnist-seen.json")
-        release = recognize(name, content, stored, path, memory)
+        release = recognize(name, array, digest, stored, path, memory)
     if release is None:
         raise DataError(
             f"{path} is of neither release of Fashion-MNIST, because its SHA-256 differs from that of their {name}: "

@@ -7,7 +7,7 @@ memory in proportion to its bytes. Python's own reader does neither: one number 
 import struct
 from typing import NamedTuple
 
-__all__ = ["LARGEST_PICKLE", "Global", "unpickle"]
+__all__ = ["LARGEST_PICKLE", "Global", "Unread", "unpickle"]
 
 #: Bytes. A state dict has about 200 for each tensor, whose numbers are elsewhere.
 LARGEST_PICKLE = 2**21
@@ -19,6 +19,10 @@ _TEXTS = {b"X": "<L", b"\x8c": "<B", b"\x8d": "<Q", b"T": "<L", b"U": "<B"}  # t
 _TUPLES = {b"\x85": 1, b"\x86": 2, b"\x87": 3}
 _IGNORED = {b"\x80": 1, b"\x95": 8}  # the version, and the length of what follows: how many bytes to skip
 _PUTS, _GETS = {b"q": "<B", b"r": "<L"}, {b"h": "<B", b"j": "<L"}
+
+
+class Unread(ValueError):
+    """What is not read, as a clause."""
 
 
 class Global(NamedTuple):
@@ -42,8 +46,10 @@ def unpickle(content, position, build, find):
 
     Raises
     ------
+    Unread
+        If the pickle does anything else, or ends early.
     ValueError, IndexError, KeyError, TypeError, struct.error
-        If the pickle is damaged or does anything else.
+        If it is damaged in other ways.
     """
     machine = _Machine(content, position, build, find)
     for _ in range(_MOST_STEPS):
@@ -51,7 +57,7 @@ def unpickle(content, position, build, find):
         if step == b".":
             return machine.stack[-1], machine.position
         machine.run(step)
-    raise ValueError("it takes more steps than a state dict needs")
+    raise Unread("it takes more steps than a state dict needs")
 
 
 class _Machine:
@@ -62,7 +68,7 @@ class _Machine:
     def take(self, count):
         begin, self.position = self.position, self.position + count
         if self.position > len(self.content):
-            raise ValueError("it ends early")
+            raise Unread("it ends early")
         return self.content[begin : self.position]
 
     def number(self, form):
@@ -109,23 +115,25 @@ class _Machine:
             self.set_items(self.stack[-1], values)
         elif step in (b"a", b"e"):
             values = self.since_mark() if step == b"e" else [pop()]
-            list.extend(self.stack[-1], values)
+            list.extend(self.stack[-1], values)  # not .extend, so that anything but a list is refused
         elif step in (b"c", b"\x93"):
             name = [self.line(), self.line()] if step == b"c" else [pop(), pop()][::-1]
+            if not all(isinstance(part, str) for part in name):
+                raise Unread("it has a name that is no text")
             push(Global(*name))
         elif step == b"R":
             arguments, called = pop(), pop()
             if not isinstance(called, Global) or not isinstance(arguments, tuple):
-                raise ValueError("it calls what it made")
+                raise Unread("it calls what it made")
             push(self.build(called, arguments))
         elif step == b"Q":
             push(self.find(pop()))
         elif step == b"b":
             pop()  # the versions of PyTorch's layers, as an attribute of the dict
             if not isinstance(self.stack[-1], dict):
-                raise ValueError("it holds an object")
+                raise Unread("it holds an object")
         else:
-            raise ValueError("it takes a step that no state dict needs")
+            raise Unread("it takes a step that no state dict needs, so it is damaged, or holds more than weights")
 
     def since_mark(self):
         mark = self.marks.pop()
@@ -136,8 +144,8 @@ class _Machine:
     def set_items(self, target, values):
         for key, value in zip(values[::2], values[1::2]):
             if not isinstance(key, (str, int)):  # the hash of nested tuples can overflow C's stack
-                raise ValueError("it has a name that is no text")
-            dict.__setitem__(target, key, value)
+                raise Unread("it has a name that is no text")
+            dict.__setitem__(target, key, value)  # not target[key], so that anything but a dict is refused
 
     def line(self):
         end = self.content.index(b"\n", self.position)

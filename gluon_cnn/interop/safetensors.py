@@ -11,14 +11,25 @@ from gluon_cnn.errors import InteropError
 from gluon_cnn.files import open_regular, write_atomically
 from gluon_cnn.interop.extras import import_extra
 from gluon_cnn.models.parameters import copied_parameters, named_parameters, put_whole
-from gluon_cnn.models.stored import MOST_ARRAYS, StoredArray, count_numbers, read_numbers
+from gluon_cnn.models.stored import MOST_ARRAYS, array_at, count_numbers
 
 __all__ = ["load_safetensors", "read_arrays", "save_safetensors", "write"]
 
 # safetensors' name of a type of number: NumPy's. NumPy has no bfloat16, which is the upper half of a float32.
 _TYPES = {
-    **{"F16": "<f2", "BF16": "<u2", "F32": "<f4", "F64": "<f8", "BOOL": "?"},
-    **{"I8": "i1", "I16": "<i2", "I32": "<i4", "I64": "<i8", "U8": "u1", "U16": "<u2", "U32": "<u4", "U64": "<u8"},
+    "F16": "<f2",
+    "BF16": "<u2",
+    "F32": "<f4",
+    "F64": "<f8",
+    "BOOL": "?",
+    "I8": "i1",
+    "I16": "<i2",
+    "I32": "<i4",
+    "I64": "<i8",
+    "U8": "u1",
+    "U16": "<u2",
+    "U32": "<u4",
+    "U64": "<u8",
 }
 # Bytes. Only an honest file of MOST_ARRAYS comes near it.
 _LARGEST_HEADER = 2**22
@@ -121,10 +132,5 @@ def _stored_array(path, start, name, entry):
     kind, shape = entry["dtype"], tuple(entry["shape"])
     if kind not in _TYPES:
         raise InteropError(f"{path} has {name} in {kind}, which is not read: save it in float32 or bfloat16.")
-    count, dtype, position = count_numbers(shape), np.dtype(_TYPES[kind]), start + entry["data_offsets"][0]
-    is_bfloat16 = kind == "BF16"
-
-    def read():
-        return read_numbers(path, position, dtype, count, is_bfloat16).reshape(shape)
-
-    return StoredArray(shape, np.float32 if is_bfloat16 else dtype, read)
+    count_numbers(shape)  # safetensors has compared it with the file
+    return array_at(path, start + entry["data_offsets"][0], np.dtype(_TYPES[kind]), shape, kind == "BF16")

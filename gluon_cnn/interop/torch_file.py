@@ -7,18 +7,28 @@ from typing import NamedTuple, Tuple
 
 import numpy as np
 
+from gluon_cnn.checks import brief
 from gluon_cnn.errors import InteropError
 from gluon_cnn.files import open_regular
-from gluon_cnn.interop.pickled import LARGEST_PICKLE, Global, unpickle
+from gluon_cnn.interop.pickled import LARGEST_PICKLE, Global, Unread, unpickle
 from gluon_cnn.models.archive import ArchiveError, begins_as_archive, open_archive
-from gluon_cnn.models.stored import LONGEST_NAME, StoredArray, count_numbers, read_numbers
+from gluon_cnn.models.stored import LONGEST_NAME, StoredArray, array_at, count_numbers
 
 __all__ = ["read_torch_file"]
 
 # PyTorch's name of a type of number, as a storage and as a type: NumPy's.
 _STORAGES = {
-    **{"Half": "<f2", "BFloat16": "<u2", "Float": "<f4", "Double": "<f8", "Bool": "?", "Byte": "u1", "Char": "i1"},
-    **{"Short": "<i2", "Int": "<i4", "Long": "<i8", "Untyped": "u1"},
+    "Half": "<f2",
+    "BFloat16": "<u2",
+    "Float": "<f4",
+    "Double": "<f8",
+    "Bool": "?",
+    "Byte": "u1",
+    "Char": "i1",
+    "Short": "<i2",
+    "Int": "<i4",
+    "Long": "<i8",
+    "Untyped": "u1",
 }
 _TYPES = {"uint16": "<u2", "uint32": "<u4", "uint64": "<u8"}  # those without a storage of their own
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # how a file from before PyTorch 1.6 begins, which is no zip
@@ -38,10 +48,6 @@ class _Tensor(NamedTuple):
     shape: Tuple[int, ...]
     strides: Tuple[int, ...]
     kind: str  # as in _TYPES, if its storage does not say; else empty
-
-
-class _Unread(Exception):
-    """What is not read, as a clause."""
 
 
 def read_torch_file(path):
@@ -67,14 +73,14 @@ def read_torch_file(path):
             return value
         longest = max((len(str(name)) for name in value), default=0)
         if longest > LONGEST_NAME:
-            raise _Unread(f"it has a name of {longest:,} characters")
+            raise Unread(f"it has a name of {longest:,} characters")
         arrays = _Arrays(path, size, places)
         return {name: arrays.of(item) if isinstance(item, _Tensor) else item for name, item in value.items()}
     except OSError as error:
         reason = error.strerror or str(error)
-    except (_Unread, ArchiveError) as error:
+    except (Unread, ArchiveError) as error:
         reason = str(error)
-    except Exception:  # a damaged pickle can raise many kinds of exception
+    except (ValueError, IndexError, KeyError, TypeError, MemoryError, struct.error):  # most of them unpickle's
         reason = "it is damaged, or holds more than weights, which is not read"
     raise InteropError(
         f"{path} cannot be read as a file of torch.save ({reason}): save the state dict again, preferably as "
@@ -89,7 +95,7 @@ def _in_zip(path, size):
         (pickle,) = [name for name in entries if re.fullmatch("[^/]*/data.pkl", name)]
         begin = pickle[: -len("data.pkl")]
         if entries[pickle].file_size > LARGEST_PICKLE:
-            raise _Unread("it holds more than weights, which is not read")
+            raise Unread("it holds more than weights, which is not read")
         value, _ = unpickle(archive.read(pickle), 0, _build, _find_storage)
         order = ">" if f"{begin}byteorder" in entries and archive.read(f"{begin}byteorder") == b"big" else "<"
         places = {}
@@ -98,7 +104,7 @@ def _in_zip(path, size):
                 archive.fp.seek(entry.header_offset + 26)
                 position = entry.header_offset + 30 + sum(struct.unpack("<HH", archive.fp.read(4)))
                 if position + entry.file_size > size:
-                    raise _Unread("it is a damaged zip")
+                    raise Unread("it is a damaged zip")
                 places[name[len(f"{begin}data/") :]] = position, entry.file_size, order
     return value, places
 
@@ -117,14 +123,15 @@ def _in_sequence(file, size):
         values.append(value)
     magic, protocol, system, value, keys = values
     if (magic, protocol) != (_MAGIC, _PROTOCOL):
-        raise ValueError("it is another pickle")
+        raise Unread("it is another pickle")
     order, places = "<" if system["little_endian"] else ">", {}
     for key in keys:
+        _a(str, key)
         file.seek(at)
         (count,) = struct.unpack(f"{order}Q", file.read(8))
         length = count * np.dtype(_STORAGES[storages[key].kind]).itemsize
         if at + 8 + length > size:
-            raise _Unread(f"it has {size:,} bytes and claims to hold {at + 8 + length:,}")
+            raise Unread(f"it has {size:,} bytes and claims to hold {at + 8 + length:,}")
         places[key] = at + 8, length, order
         at += 8 + length
     return value, places
@@ -138,11 +145,13 @@ def _build(called, arguments):
     if called.module == "torch._utils":
         if called.name in ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_tensor_v3"):
             storage, offset, shape, strides = arguments[:4]
+            if not all(type(n) is int and n >= 0 for n in (offset, *shape, *strides)) or len(shape) != len(strides):
+                raise Unread("a tensor of it has no shape")
             kind = _type(arguments[6]) if called.name == "_rebuild_tensor_v3" else ""
             return _Tensor(_a(_Storage, storage), offset, tuple(shape), tuple(strides), kind)
         if called.name in ("_rebuild_parameter", "_rebuild_parameter_with_state"):
             return _a(_Tensor, arguments[0])
-    raise ValueError(f"it wants {called.name} to be called")
+    raise Unread(f"it calls {brief(called.name)}, so it holds more than weights")
 
 
 def _type(named):
@@ -152,14 +161,14 @@ def _type(named):
 
 
 def _unread_type(name):
-    return _Unread(f"it holds numbers in {name[:20]!r}, which is not read; float32 and bfloat16 are")
+    return Unread(f"it holds numbers in {brief(name)}, which is not read; float32 and bfloat16 are")
 
 
 def _find_storage(named):
     what, kind, key, _, count = named[:5]
     _a(Global, kind)
     if what != "storage" or named[5:] not in ((), (None,)) or not kind.name.endswith("Storage"):
-        raise ValueError("it names something else outside")
+        raise Unread("it refers to something other than a storage")
     name = kind.name[: -len("Storage")]
     if name not in _STORAGES:
         raise _unread_type(name)
@@ -188,24 +197,23 @@ class _Arrays:
         storage, offset, shape, strides, kind = tensor
         position, length, order = self._places[storage.key]
         dtype = np.dtype(_TYPES[kind] if kind else _STORAGES[storage.kind]).newbyteorder(order)
-        if len(strides) != len(shape) or not all(isinstance(n, int) and n >= 0 for n in (offset, *shape, *strides)):
-            raise ValueError("a tensor of it has no shape")
         try:
             count = count_numbers(shape)
         except ValueError as error:
-            raise _Unread(str(error)) from None
+            raise Unread(str(error)) from None
         span = 1 + sum((size - 1) * stride for size, stride in zip(shape, strides)) if count else 0
         if (offset + span) * dtype.itemsize > length:
-            raise _Unread(f"a tensor of it claims the shape {shape}, for which it is too short")
+            raise Unread(f"a tensor of it claims the shape {shape}, for which it is too short")
         self._left -= count * dtype.itemsize
         if self._left < 0:
-            raise _Unread(f"a tensor of it claims the shape {shape}, which is more than it holds")
-        path, is_bfloat16 = self._path, storage.kind == "BFloat16"
+            raise Unread(f"a tensor of it claims the shape {shape}, which is more than it holds")
         position += offset * dtype.itemsize
+        stored = array_at(self._path, position, dtype, (span,), storage.kind == "BFloat16")
+        # A stride along which there is only one number can be any.
+        steps = [stride * stored.dtype.itemsize if count and size > 1 else 0 for size, stride in zip(shape, strides)]
 
         def read():
-            values = read_numbers(path, position, dtype, span, is_bfloat16)
-            steps = [stride * values.itemsize for stride in strides]
-            return np.ascontiguousarray(np.lib.stride_tricks.as_strided(values, shape, steps)).reshape(shape)
+            values = np.lib.stride_tricks.as_strided(np.asarray(stored), shape, steps)
+            return np.ascontiguousarray(values).reshape(shape)
 
-        return StoredArray(shape, np.float32 if is_bfloat16 else dtype, read)
+        return StoredArray(shape, stored.dtype, read)

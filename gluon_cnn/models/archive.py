@@ -1,6 +1,7 @@
 """Zip files of strangers, read without taking their word for anything."""
 
 import contextlib
+import errno
 import io
 import zipfile
 
@@ -19,15 +20,19 @@ class ArchiveError(ValueError):
 
 @contextlib.contextmanager
 def open_archive(path, check=True, compressed=True):
-    """Open a zip.
+    """Open a zip for the length of a block.
 
     Parameters
     ----------
     path : path
     check : bool
-        Whether to check every entry first.
+        Whether to check every entry first, which reads them all. Not for a file that was checked before.
     compressed : bool
         Whether entries may be compressed.
+
+    Yields
+    ------
+    zipfile.ZipFile
 
     Raises
     ------
@@ -46,9 +51,11 @@ def open_archive(path, check=True, compressed=True):
                     entry.CRC = None
             if check:
                 _check(archive, size, compressed)
-        except ArchiveError:
+        except (ArchiveError, MemoryError):
             raise
-        except Exception:  # a damaged zip can raise many kinds of exception
+        except Exception as error:  # a damaged zip can raise many kinds of exception, and lead out of the file
+            if isinstance(error, OSError) and error.errno != errno.EINVAL:
+                raise
             raise ArchiveError("it is a damaged zip") from None
         with archive:
             yield archive

@@ -9,10 +9,11 @@ import struct
 
 import numpy as np
 
+from gluon_cnn.checks import brief
 from gluon_cnn.errors import ModelError
 from gluon_cnn.files import open_regular
 from gluon_cnn.models.archive import ArchiveError, begins_as_archive, open_archive, read_into
-from gluon_cnn.models.stored import LONGEST_NAME, MOST_ARRAYS, StoredArray, count_numbers, read_numbers
+from gluon_cnn.models.stored import LONGEST_NAME, MOST_ARRAYS, MOST_AXES, StoredArray, array_at, count_numbers
 
 __all__ = ["read_parameters"]
 
@@ -101,7 +102,7 @@ def _mxnet_array(path, file, size):
         unknown = axes == 0
     if unknown:
         raise ValueError("it holds an array without a shape")
-    if axes > 32:
+    if axes > MOST_AXES:
         raise ValueError(f"an array of it claims {axes:,} axes")
     shape = _take(file, f"<{axes}{'q' if begin in (_V1, _V2, _V3) else 'I'}")
     _, _, kind = _take(file, "<iii")  # behind the device that it was on
@@ -116,11 +117,7 @@ def _at(path, file, size, shape, dtype, bfloat16):
     if position + count * dtype.itemsize > size:
         raise ValueError(f"an array of it claims the shape {shape}, for which it is too short")
     file.seek(position + count * dtype.itemsize)
-
-    def read():
-        return read_numbers(path, position, dtype, count, bfloat16).reshape(shape)
-
-    return StoredArray(shape, np.float32 if bfloat16 else dtype, read)
+    return array_at(path, position, dtype, shape, bfloat16)
 
 
 def _take(file, form):
@@ -133,7 +130,7 @@ def _npz(path):
         for entry in archive.infolist():
             name, _, ending = entry.filename.rpartition(".")
             if ending != "npy":
-                raise ValueError(f"it holds {entry.filename[:99]!r}, which is not an array")
+                raise ValueError(f"it holds {brief(entry.filename)}, which is not an array")
             arrays[name] = _npz_array(path, archive, entry)
         return arrays
 

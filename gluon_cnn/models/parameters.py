@@ -16,6 +16,7 @@ from gluon_cnn.errors import ModelError
 from gluon_cnn.files import write_atomically
 from gluon_cnn.models.parameter_file import read_parameters
 from gluon_cnn.runtime.array_mode import array_mode
+from gluon_cnn.runtime.devices import as_list
 
 __all__ = [
     "Match",
@@ -198,7 +199,7 @@ def fits(shape, expected):
 
 def put_parameters(net, arrays, ctx=None):
     """Set those parameters of a network that are in ``arrays`` (by name, of any kind), in the network's precision."""
-    devices = ctx if ctx is None or isinstance(ctx, (list, tuple)) else [ctx]
+    devices = None if ctx is None else as_list(ctx)
     for name, parameter in named_parameters(net).items():
         if name in arrays:
             array = _to_mxnet(arrays[name])  # one at a time: arrays in files are not in memory before

@@ -4,14 +4,14 @@ import math
 
 import numpy as np
 
+from gluon_cnn.checks import MOST, brief
 from gluon_cnn.files import open_regular
 
-__all__ = ["LONGEST_NAME", "MOST_ARRAYS", "StoredArray", "count_numbers", "read_numbers"]
+__all__ = ["LONGEST_NAME", "MOST_ARRAYS", "MOST_AXES", "StoredArray", "array_at", "count_numbers"]
 
 #: More arrays than any network has parameters, and more characters than a name has.
 MOST_ARRAYS, LONGEST_NAME = 20_000, 4096
-_MOST_AXES = 32  # NumPy's limit
-_LARGEST_SIDE = 2**31  # from which on MXNet does not count
+MOST_AXES = 32  # NumPy's limit
 
 
 class StoredArray:
@@ -35,20 +35,24 @@ class StoredArray:
 def count_numbers(shape):
     """How many numbers an array of a claimed shape has; ValueError if no array can have that shape."""
     # An empty array can claim any other sides.
-    if len(shape) > _MOST_AXES or not all(0 <= size < _LARGEST_SIDE for size in shape):
-        raise ValueError(f"an array of it claims the shape {_shortened(shape)}, which no array here can have")
+    if len(shape) > MOST_AXES or not all(0 <= size <= MOST for size in shape):
+        raise ValueError(f"an array of it claims the shape {brief(tuple(shape))}, which no array here can have")
     return math.prod(shape)
 
 
-def _shortened(shape):
-    return str(tuple(shape)) if len(shape) < 9 else f"({', '.join(map(str, shape[:8]))}, ...)"
+def array_at(path, position, dtype, shape, bfloat16=False):
+    """The StoredArray of a shape that has been counted, from a file's byte ``position`` on.
 
+    bfloat16, of which ``dtype`` is the bytes, becomes float32.
+    """
 
-def read_numbers(path, position, dtype, count, bfloat16=False):
-    """Numbers from a file's byte ``position`` on. bfloat16, of which ``dtype`` is the bytes, becomes float32."""
-    with open_regular(path) as file:
-        file.seek(position)
-        values = np.fromfile(file, dtype, count)
-    if len(values) != count:
-        raise OSError(f"{path} was changed while it was read")
-    return (values.astype(np.uint32) << 16).view(np.float32) if bfloat16 else values
+    def read():
+        with open_regular(path) as file:
+            file.seek(position)
+            values = np.fromfile(file, dtype, math.prod(shape))
+        if len(values) != math.prod(shape):
+            raise OSError(f"{path} was changed while it was read")
+        values = (values.astype(np.uint32) << 16).view(np.float32) if bfloat16 else values
+        return values.reshape(shape)
+
+    return StoredArray(shape, np.float32 if bfloat16 else dtype, read)

@@ -5,14 +5,14 @@ measured, and how to see it. Importing this package does not import MXNet; ``arr
 """
 
 from gluon_cnn.runtime.cores import usable_cores
-from gluon_cnn.runtime.environment import NOT_OF_JOBS, check_variables
+from gluon_cnn.runtime.environment import ALWAYS_READ, check_variables
 from gluon_cnn.runtime.importing import import_mxnet, prepare
 from gluon_cnn.runtime.installation import INSTALL_HINT, install_hint
 from gluon_cnn.runtime.openmp import run_on_engine_thread, set_threads, threads, threads_chosen_by_user
 
 __all__ = [
+    "ALWAYS_READ",
     "INSTALL_HINT",
-    "NOT_OF_JOBS",
     "check_variables",
     "import_mxnet",
     "install_hint",

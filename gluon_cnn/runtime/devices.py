@@ -6,10 +6,11 @@ import re
 
 import mxnet as mx
 
+from gluon_cnn.checks import brief
 from gluon_cnn.errors import DeviceError
 from gluon_cnn.runtime.cuda import CPU_BUILD, NO_KERNELS, has_kernels
 
-__all__ = ["as_text", "gpu_problem", "number_of_gpus", "parse_context", "try_all_gpus", "try_gpu"]
+__all__ = ["as_list", "as_text", "gpu_problem", "number_of_gpus", "parse_context", "try_all_gpus", "try_gpu"]
 
 log = logging.getLogger(__name__)
 
@@ -58,16 +59,19 @@ def parse_context(text):
     return [mx.Context(kind, index) for index in indices]
 
 
+def as_list(ctx):
+    """One device or several as a list."""
+    return list(ctx) if isinstance(ctx, (list, tuple)) else [ctx]
+
+
 def as_text(ctx):
     """What :func:`parse_context` makes such devices of: a text as it is, and ``cpu:0`` or ``gpu:0,1`` for a context or
     a list of contexts of one kind; a DeviceError for anything else."""
     if isinstance(ctx, str):
         return ctx
-    contexts = list(ctx) if isinstance(ctx, (list, tuple)) else [ctx]
+    contexts = as_list(ctx)
     if not contexts or not all(isinstance(context, mx.Context) for context in contexts):
-        raise DeviceError(
-            f"ctx is {str(ctx)[:80]}; it must be a text such as gpu:0, a context or a list of them.", "ctx"
-        )
+        raise DeviceError(f"ctx is {brief(ctx)}; it must be a text such as gpu:0, a context or a list of them.", "ctx")
     kinds = {context.device_type for context in contexts}
     if len(kinds) > 1:
         raise DeviceError(f"ctx names devices of several kinds, {', '.join(sorted(kinds))}: name one kind.", "ctx")

@@ -10,11 +10,10 @@ import re
 import sys
 from collections import namedtuple
 
+from gluon_cnn.checks import brief
 from gluon_cnn.errors import InstallationError
 
-__all__ = ["NOT_OF_JOBS", "check_variables", "thread_number", "variables_in_words", "wrong_variables"]
-
-_SHOWN = 60  # characters of a value
+__all__ = ["ALWAYS_READ", "check_variables", "thread_number", "variables_in_words", "wrong_variables"]
 
 
 # What a value must be, in words, and a function of a text. Not by typing, whose import takes a while.
@@ -164,10 +163,11 @@ _OF_JOBS = {
 _NEEDED_IN_JOBS = ("DMLC_PS_ROOT_URI", "DMLC_PS_ROOT_PORT", "DMLC_NUM_WORKER", "DMLC_NUM_SERVER")
 _PLACES = ("MXNET_HOME", "MXNET_GLUON_REPO")  # which MXNet's import does not read
 #: Prefixes of what MXNet reads, whether in a job or not.
-NOT_OF_JOBS = ("MXNET_", "NNVM_", "OMP_", "GOMP_", "KMP_", "PYTHON")
+ALWAYS_READ = ("MXNET_", "NNVM_", "OMP_", "GOMP_", "KMP_", "PYTHON")
+_ALL = (*ALWAYS_READ, "DMLC_", "PS_")
 
 
-def wrong_variables(prefixes=(*NOT_OF_JOBS, "DMLC_", "PS_")):
+def wrong_variables(prefixes=_ALL):
     """What is wrong with variables whose names begin with one of some prefixes: sentences without what to do."""
     kinds = {**_KINDS, **(_OF_JOBS if os.environ.get("DMLC_ROLE") else {})}
     wrong = []
@@ -186,7 +186,7 @@ def wrong_variables(prefixes=(*NOT_OF_JOBS, "DMLC_", "PS_")):
 
 def check_variables(*prefixes):
     """InstallationError if MXNet cannot work with a variable of the environment; of some prefixes alone, if given."""
-    wrong = wrong_variables(*([prefixes] if prefixes else []))
+    wrong = wrong_variables(prefixes or _ALL)
     if wrong:
         raise InstallationError(f"{wrong[0]}: change or unset it.")
 
@@ -215,5 +215,4 @@ def variables_in_words(prefixes, but=()):
 
 
 def _in_words(name, between):
-    value = os.environ[name]
-    return name + between + repr(value if len(value) <= _SHOWN else value[:_SHOWN] + "…")
+    return name + between + brief(os.environ[name])

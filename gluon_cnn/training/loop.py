@@ -2,6 +2,7 @@
 
 from mxnet import autograd, gluon
 
+from gluon_cnn.errors import DataError
 from gluon_cnn.training.metrics import Pace, Sums
 from gluon_cnn.training.mixed_precision import backward
 
@@ -86,6 +87,8 @@ def _parts(X, y, devices, split):
 
 def split_evenly(X, y, devices):
     """The parts of X and those of y, on devices, with sizes that differ by at most one; none for a device without."""
+    if len(y) and len(X) != len(y):
+        raise DataError(f"A batch has {len(X)} images and {len(y)} labels: give one label for each image.")
     size, longer = divmod(len(y), len(devices))
     images, labels, start = [], [], 0
     for i, device in enumerate(devices):

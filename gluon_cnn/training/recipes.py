@@ -126,8 +126,9 @@ def _check_release(release, data):
     if release is None:
         return
     if len(releases) < 2 and release not in releases:
-        has = f"is of the {releases[0]} release only" if releases else "has no releases"
-        raise SettingError(f"release is {shown(release)}, but the {data} data set {has}: leave it out.", "release")
+        raise SettingError(
+            f"release is {shown(release)}, but the {data} data set comes in one release only: leave it out.", "release"
+        )
     choice("release", release, releases)
 
 
@@ -183,10 +184,10 @@ def release_to_train_on(recipe, data_dir=None):
     """The release of the data set that a recipe is trained on: the one that it names; else the one that is found, or,
     where both are, the first for the book's recipes, whose published runs had it, and the second for all others."""
     source = DATA_SETS[recipe.data]
-    if recipe.release is not None or not source.releases:
+    if recipe.release is not None:
         return recipe.release
     if source.choose is None:
-        return source.releases[0]
+        return next(iter(source.releases), None)
     book = book_recipe(recipe)
     return source.choose(data_dir, prefer="first" if book and not book.differences else "second")
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gluon_cnn import GluonCNNError, get_fashion_mnist_labels
-from gluon_cnn.data import SAMPLE, fashion_mnist, find_fashion_mnist, places, read_fashion_mnist
+from gluon_cnn.data import SAMPLE, find_fashion_mnist, places, read_fashion_mnist, verified
 from gluon_cnn.data.idx import parse_idx
 
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
@@ -170,20 +170,20 @@ def test_damaged_files_are_named(copy, damage, message, fails):
 
 
 def test_counts_that_differ(monkeypatch):
-    read = fashion_mnist.read_file
+    read = verified.read_file
 
     def without_the_last_label(directory, name):
         file = read(directory, name)
         return file._replace(array=file.array[:-1]) if "labels" in name else file
 
-    monkeypatch.setattr(fashion_mnist, "read_file", without_the_last_label)
+    monkeypatch.setattr(verified, "read_file", without_the_last_label)
     with pytest.raises(GluonCNNError, match="2000 train images and 1999 labels"):
         read_fashion_mnist(SAMPLE)
 
 
 def test_directories_without_the_files(tmp_path, fails):
     assert "does not exist" in fails("data", "--data-dir", tmp_path / "none")
-    assert f"holds no {IMAGES}" in fails("data", "--data-dir", tmp_path)
+    assert f"holds no {IMAGES}, {IMAGES}.gz or {IMAGES}.xz: name one with" in fails("data", "--data-dir", tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"\0\0", b"\0\0\x08\x03", b"\0\0\x08\x01\0\0\0", b"\0\0\x09\x01" + bytes(4)])

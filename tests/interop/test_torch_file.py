@@ -23,7 +23,9 @@ safetensors = pytest.importorskip("safetensors.torch")
 
 
 def encoded(value):
-    """A number, a text, or a tuple of them, as a part of a pickle."""
+    """A number, a text, or a tuple of them, as a part of a pickle; a part is left as it is."""
+    if isinstance(value, bytes):
+        return value
     if isinstance(value, tuple):
         return b"(" + b"".join(map(encoded, value)) + b"t"
     if isinstance(value, str):
@@ -60,21 +62,24 @@ CLAIMS = {
     "windows": (tensor((2**15, 2**15), (1, 0)), "for which it is too short"),
     "larger than its storage": (tensor((10**4, 10**4), (10**4, 1)), "for which it is too short"),
     "empty": (tensor((0, 2**60), (1, 1)), "which no array here can have"),
-    "negative size": (tensor((-1, -4), (1, 1)), "damaged"),
-    "negative stride": (tensor((2, 2), (-1, 1)), "damaged"),
-    "negative offset": (tensor((1,), (1,), -5), "damaged"),
+    "negative size": (tensor((-1, -4), (1, 1)), "has no shape"),
+    "negative stride": (tensor((2, 2), (-1, 1)), "has no shape"),
+    "negative offset": (tensor((1,), (1,), -5), "has no shape"),
     "far offset": (tensor((1,), (1,), 2**62), "for which it is too short"),
-    "text for a size": (tensor(("1",), (1,)), "damaged"),
-    "fewer strides": (tensor((1, 1), (1,)), "damaged"),
+    "text for a size": (tensor(("1",), (1,)), "has no shape"),
+    "fewer strides": (tensor((1, 1), (1,)), "has no shape"),
+    "nested size": (tensor((nested(10**5)[2:-1],), (1,)), "has no shape"),
     "many axes": (tensor((1,) * 99, (1,) * 99), "no array here can have"),
     "memo": (memo_of_gigabytes(), "has no convolution left"),
-    "long text": (b"\x80\x02\x8d" + struct.pack("<Q", 2**62) + b".", "damaged"),
+    "long text": (b"\x80\x02\x8d" + struct.pack("<Q", 2**62) + b".", "it ends early"),
     "nested": (nested(10**5), "not a state dict"),
-    "nested name": (b"\x80\x02}" + nested(10**5)[2:-1] + b"Ns.", "damaged"),
-    "steps": (nested(10**6), "damaged"),
+    "nested name": (b"\x80\x02}" + nested(10**5)[2:-1] + b"Ns.", "a name that is no text"),
+    "steps": (nested(10**6), "more steps than a state dict needs"),
     "large pickle": (nested(2**21), "holds more than weights"),
-    "code": (b"cos\nsystem\n(X\x04\0\0\0truetR.", "damaged, or holds more than weights"),
-    "lines": (b"c" + b"\n" * 5, "damaged"),
+    "code": (b"cos\nsystem\n(X\x04\0\0\0truetR.", "it calls 'system', so it holds more than weights"),
+    "number for a name": (b"\x80\x02" + encoded((1, 2))[1:-1] + b"\x93.", "a name that is no text"),
+    "lines": (b"c" + b"\n" * 5, "a step that no state dict needs, so it is damaged"),
+    "no text": (b"\x80\x02U\x01\xff.", "it is damaged, or holds more than weights"),
     "long name": (b"\x80\x02}X" + struct.pack("<L", 10**6) + b"x" * 10**6 + b"Ns.", "a name of 1,000,000 characters"),
 }
 
@@ -140,6 +145,12 @@ def test_only_regular_files_are_read(tmp_path, kind, ending):
     {"fifo": os.mkfifo, "directory": os.mkdir}.get(kind, lambda path: path.symlink_to(kind))(path)
     with pytest.raises(InteropError, match=r"cannot be read as .* \(not a regular file\)"):
         from_torch(gluon_cnn.lenet(), path)
+
+
+@pytest.mark.parametrize(("shape", "strides"), [((1, 2), (2**70, 1)), ((0, 2), (2**70, 1))])
+def test_strides_that_do_not_count_are_anything(tmp_path, shape, strides):
+    write(tmp_path / "net.pt", tensor(shape, strides, 0, 2), bytes(8))
+    assert np.asarray(read_torch_file(tmp_path / "net.pt")["0.weight"]).shape == shape
 
 
 @pytest.mark.parametrize("version", [0, 1, 2, 3, 4, 5])

@@ -131,6 +131,14 @@ def directory_of_a_gigabyte(path):
         file.write(content[end : end + 12] + struct.pack("<LLH", 2**30 - end, end, 0))
 
 
+def entry_before_the_file(path):
+    npz(path, [("weight.npy", npy(header("(1,)"), bytes(4)))])
+    content = bytearray(path.read_bytes())
+    end = content.rindex(b"PK\5\6")
+    content[end + 16 : end + 20] = struct.pack("<L", 10**6)
+    path.write_bytes(content)
+
+
 EMPTY = np.zeros(0, "f4")
 # file, what the message says
 CLAIMS = {
@@ -163,6 +171,7 @@ CLAIMS = {
     "many.npz": ([(f"{number}.npy", b"") for number in range(20_001)], "20,001 entries"),
     "encrypted.npz": (encrypted, "an encrypted zip"),
     "directory.npz": (directory_of_a_gigabyte, "directory is too large"),
+    "before.npz": (entry_before_the_file, "a damaged zip"),
 }
 
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from gluon_cnn.errors import InstallationError
-from gluon_cnn.runtime import NOT_OF_JOBS, check_variables
+from gluon_cnn.runtime import ALWAYS_READ, check_variables
 from gluon_cnn.runtime.environment import wrong_variables
 
 #: Imports a library that the environment names, and prints what it raises.
@@ -49,7 +49,7 @@ RIGHT = [
 
 @pytest.fixture
 def no_variables(monkeypatch):
-    for name in [name for name in os.environ if name.startswith((*NOT_OF_JOBS, "DMLC_", "PS_"))]:
+    for name in [name for name in os.environ if name.startswith((*ALWAYS_READ, "DMLC_", "PS_"))]:
         monkeypatch.delenv(name)
 
 
@@ -92,7 +92,7 @@ def test_job_has_variables_of_its_own(name, value, message, no_variables, monkey
     assert wrong_variables() == []
     monkeypatch.setenv(name, value)
     assert wrong_variables() == [message]
-    check_variables(*NOT_OF_JOBS)  # the launcher sets those of jobs itself
+    check_variables(*ALWAYS_READ)  # the launcher sets those of jobs itself
 
 
 def test_python_without_docstrings_is_refused(no_variables, monkeypatch):

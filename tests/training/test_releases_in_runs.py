@@ -116,7 +116,7 @@ def test_reproduce_keeps_to_one_release(both, tmp_path):
 
 def test_sample_is_of_the_second_release(fails):
     error = fails("train", "lenet", "--data", "sample", "--release", "first")
-    assert "release is first, but the sample data set is of the second release only" in error
+    assert "release is first, but the sample data set comes in one release only" in error
 
 
 def test_name_of_a_run_says_the_release():
