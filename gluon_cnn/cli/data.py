@@ -22,13 +22,15 @@ def add(commands):
 def _data(args):
     from gluon_cnn.cli.terminal import log_to_terminal
     from gluon_cnn.data import SAMPLE, find_fashion_mnist
-    from gluon_cnn.data.places import releases_here
+    from gluon_cnn.data.places import incomplete_here, releases_here
 
     log_to_terminal()
     find_fashion_mnist(args.data_dir, args.release)  # which gets what is wanted and nowhere
     for release, directory in releases_here(args.data_dir).items():
         if args.release in (None, release):
             print(f"Fashion-MNIST, {release} release, verified: {_numbers(directory)} in {directory}")
+    for release, (directory, name) in incomplete_here().items() if args.data_dir is None else ():
+        print(f"Fashion-MNIST, {release} release, not whole: {directory} has no {name}")
     print(f"A sample of 2,000 and 500 images of the second release is in {SAMPLE}")
 
 

@@ -44,7 +44,7 @@ def _data_findings(data_dir, release):
 
     try:
         from gluon_cnn.data import RELEASES, read_fashion_mnist
-        from gluon_cnn.data.places import releases_here
+        from gluon_cnn.data.places import incomplete_here, releases_here
         from gluon_cnn.data.verified import data_home
     except ImportError as error:  # NumPy, for instance
         reason = f"not looked at, because {error.name or 'a package'} cannot be imported"
@@ -54,12 +54,16 @@ def _data_findings(data_dir, release):
     try:
         found = {name: place for name, place in releases_here(data_dir).items() if name in wanted}
         datasets = {name: read_fashion_mnist(place) for name, place in found.items()}
+        incomplete = {} if data_dir else incomplete_here()
     except (DataError, OSError) as error:
         return [Finding("data", "Fashion-MNIST cannot be used", "problem", str(error).rstrip(".")), room]
     findings = []
     for name, (_, train, test) in datasets.items():
         numbers = f"{len(train.labels):,} and {len(test.labels):,} images"
         findings.append(Finding("data", f"Fashion-MNIST, {name} release, {numbers}, verified, in {found[name]}"))
+    for name, (place, lacking) in incomplete.items():
+        value = f"Fashion-MNIST, {name} release, not whole: {place} has no {lacking}"
+        findings.append(Finding("data", value, "warning", f"gluon-cnn data --release {name} downloads it"))
     if not findings:
         what = RELEASES[release].words if release else "Fashion-MNIST"
         advice = f"gluon-cnn data{f' --release {release}' if release else ''} downloads it"

@@ -18,7 +18,7 @@ import urllib3
 from gluon_cnn.errors import DataError
 from gluon_cnn.files import flush_to_disk, open_own
 
-__all__ = ["get_files"]
+__all__ = ["get_files", "one_at_a_time"]
 
 log = logging.getLogger(__name__)
 
@@ -67,24 +67,31 @@ def get_files(what, directory, mirrors, verify, *, advice, debian=None):
     DataError
         If a file cannot be downloaded, saying what was tried.
     """
+    with one_at_a_time(directory):
+        missing = {name: check for name, check in verify.items() if not (directory / name).is_file()}
+        failures = _from_mirrors(directory, mirrors, missing)
+        tried = "; ".join(sorted(set(failures.values())))
+        if failures and debian:
+            tried += _from_debian(directory, {name: missing[name] for name in failures}, *debian)
+    lacking = [name for name in verify if not (directory / name).is_file()]
+    if lacking:
+        raise DataError(f"{', '.join(lacking)} of {what} cannot be downloaded ({tried}): {advice}.", "data_dir")
+    log.info(f"got {what} into {directory}")
+
+
+@contextlib.contextmanager
+def one_at_a_time(directory):
+    """A block that one process at a time is in; the others wait. A DataError if the directory cannot be written."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with open_own(directory / ".download.lock", "a") as lock:
             portalocker.lock(lock, portalocker.LOCK_EX)
-            missing = {name: check for name, check in verify.items() if not (directory / name).is_file()}
-            failures = _from_mirrors(directory, mirrors, missing)
-            tried = "; ".join(sorted(set(failures.values())))
-            if failures and debian:
-                tried += _from_debian(directory, {name: missing[name] for name in failures}, *debian)
+            yield
     except OSError as error:
         raise DataError(
             f"The files cannot be put into {directory} ({error.strerror or error}): make room there, or set MXNET_HOME "
             "to another place."
         ) from error
-    lacking = [name for name in verify if not (directory / name).is_file()]
-    if lacking:
-        raise DataError(f"{', '.join(lacking)} of {what} cannot be downloaded ({tried}): {advice}.", "data_dir")
-    log.info(f"got {what} into {directory}")
 
 
 def _from_mirrors(directory, mirrors, verify):

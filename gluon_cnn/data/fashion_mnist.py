@@ -48,6 +48,9 @@ def read_fashion_mnist(root=None, release=None):
     """
     directory = find_fashion_mnist(root, release)
     files = read_files(directory)
+    held = files[FILES[0]].release
+    if release not in (None, held):  # its files were replaced since it was found
+        raise DataError(f"{directory} holds the {held} release of Fashion-MNIST, not the {release}.", "release")
     info = dataclasses.replace(
         FASHION_MNIST,
         name="the sample of Fashion-MNIST" if directory == SAMPLE else FASHION_MNIST.name,

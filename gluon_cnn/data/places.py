@@ -1,5 +1,6 @@
 """Where the releases of Fashion-MNIST are looked for, and where they are put when they are got."""
 
+import contextlib
 import functools
 import os
 from pathlib import Path
@@ -18,7 +19,7 @@ from gluon_cnn.data.verified import (
 )
 from gluon_cnn.errors import DataError
 
-__all__ = ["find_fashion_mnist", "release_found", "releases_here"]
+__all__ = ["find_fashion_mnist", "incomplete_here", "release_found", "releases_here"]
 
 DEBIAN_PLACE = Path("/usr/share/datasets/fashion-mnist")
 
@@ -57,7 +58,16 @@ def find_fashion_mnist(root=None, release=None, *, prefer="second", get=True):
         choice("release", release, RELEASES)
     if root is not None:
         return _given_directory(expanded(root).resolve(), release)
-    found = releases_here()
+    found, incomplete = releases_here(), incomplete_here()
+    if release is None and "first" in incomplete and "first" not in found and (prefer == "first" or not found):
+        if get:
+            place, name = incomplete["first"]
+            raise DataError(
+                f"{place} has no {name} of {RELEASES['first'].words}: put it there, ask for the first to have it "
+                "downloaded, or ask for the second.",
+                "release",
+            )
+        return None
     for wanted in [release] if release else [prefer, *RELEASES]:
         if wanted in found:
             return found[wanted]
@@ -80,12 +90,27 @@ def releases_here(root=None):
     if root is not None:
         directory = _given_directory(expanded(root).resolve(), None)
         return {release_of(directory): directory}
-    places = [data_home(), *map(_own_folder, RELEASES), DEBIAN_PLACE]
     found = {}
-    for place in places:
+    for place in _places():
         if not missing_in(place):
             found.setdefault(release_of(place), place)
     return found
+
+
+def incomplete_here():
+    """``{release: (directory, name)}`` of the places that have some of a release's files, but not that one."""
+    found = {}
+    for place in _places():
+        missing = missing_in(place)
+        there = sorted(set(FILES) - set(missing), key=lambda name: "images" in name)  # labels are read faster
+        if missing and there:
+            with contextlib.suppress(DataError):  # a damaged file
+                found.setdefault(read_file(place, there[0]).release, (place, missing[0]))
+    return found
+
+
+def _places():
+    return [data_home(), *map(_own_folder, RELEASES), DEBIAN_PLACE]
 
 
 def _own_folder(release):
@@ -118,16 +143,19 @@ def _download(release):
     """Get what is missing of a release, and return the directory that then holds it."""
     from gluon_cnn.data import download  # which takes longer to import than all else here
 
-    directory = data_home() if _may_hold(data_home(), release) else _own_folder(release)
-    wanted, mirrors = RELEASES[release], RELEASES[release].mirrors
+    wanted, mirrors, advice = RELEASES[release], RELEASES[release].mirrors, _ADVICE[release]
     repository = os.environ.get("MXNET_GLUON_REPO")
     if release == "first" and repository:
         mirrors = (f"{repository.rstrip('/')}/gluon/dataset/fashion-mnist/",)
-    check = {
-        f"{name}.gz": functools.partial(_check_download, name=name, release=release) for name in missing_in(directory)
-    }
+        advice = f"look at MXNET_GLUON_REPO; {advice}"
     debian = (wanted.debian_package, DEBIAN_PLACE) if wanted.debian_package else None
-    download.get_files(wanted.words, directory, mirrors, check, advice=_ADVICE[release], debian=debian)
+    with download.one_at_a_time(data_home().parent):  # or two processes would choose one folder for two releases
+        if release in releases_here():  # another process has got it meanwhile
+            return releases_here()[release]
+        directory = data_home() if _may_hold(data_home(), release) else _own_folder(release)
+        missing = missing_in(directory)
+        check = {f"{name}.gz": functools.partial(_check_download, name=name, release=release) for name in missing}
+        download.get_files(wanted.words, directory, mirrors, check, advice=advice, debian=debian)
     return directory
 
 

@@ -14,10 +14,10 @@ from typing import Dict, NamedTuple, Optional, Tuple
 import numpy as np
 
 from gluon_cnn.decoding import convert, read_json
-from gluon_cnn.errors import DataError, Malformed
+from gluon_cnn.errors import DataError, Malformed, SettingError
 from gluon_cnn.files import write_atomically
 
-__all__ = ["CLASSES", "FILES", "FIRST_NINE", "NUMBERS", "RELEASES", "SIDE", "Release", "recognize"]
+__all__ = ["CLASSES", "FILES", "FIRST_NINE", "NUMBERS", "RELEASES", "SIDE", "Release", "recognize", "refuse_changed"]
 
 CLASSES = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 SIDE = 28  # pixels
@@ -86,7 +86,7 @@ FIRST_NINE = Path(__file__).with_name("first_release.png")
 _INEXACT, _LEVELS = (("train", 0), ("train", 7)), 2
 
 
-def recognize(name, array, digest, compressed, path, memory):
+def recognize(name, array, digest, compressed, nine):
     """Which release a file of Fashion-MNIST is of.
 
     Parameters
@@ -99,28 +99,20 @@ def recognize(name, array, digest, compressed, path, memory):
         The SHA-256 of its uncompressed bytes.
     compressed : bytes
         As it is stored.
-    path : Path
-        Of the file.
-    memory : Path or None
-        Keeps what the images hashed to that are recognized by the first nine; without it none are.
+    nine : bool
+        Whether the first nine images are enough to recognize the first release's.
 
     Returns
     -------
     str or None
         The release's name; None if it is of neither.
-
-    Raises
-    ------
-    DataError
-        If the file was recognized as the first release's images before, and has changed since.
     """
     for release, known in RELEASES.items():
         if known.sha256.get(name) == digest:
             return release
         if name in known.compressed_sha1 and hashlib.sha1(compressed).hexdigest() == known.compressed_sha1[name]:
             return release
-    if memory and "images" in name and _begins_like_the_first(name.split("-")[0], array):
-        _refuse_changed(path, digest, memory)
+    if nine and "images" in name and _begins_like_the_first(name.split("-")[0], array):
         return "first"
     return None
 
@@ -143,12 +135,24 @@ def _first_nine():
     return dict(zip(("train", "t10k"), rows))
 
 
-def _refuse_changed(path, digest, memory):
-    """Remember what a file hashed to; DataError if it hashed to something else before."""
+def refuse_changed(path, digest, memory):
+    """Remember the SHA-256 of the first release's images; DataError if a file had another one before.
+
+    Parameters
+    ----------
+    path : Path
+        Of the file, without the ending of its compression.
+    digest : str
+        Of its uncompressed bytes.
+    memory : Path
+        The file that keeps what was seen.
+    """
     try:
         seen = convert(read_json(memory), Dict[str, str])
-    except (OSError, Malformed):  # there is none, or not one of ours
+    except FileNotFoundError:
         seen = {}
+    except (OSError, Malformed):  # not one of ours
+        return
     before = seen.setdefault(str(path.resolve()), digest)
     if before != digest:
         raise DataError(
@@ -156,7 +160,7 @@ def _refuse_changed(path, digest, memory):
             f"delete {memory} if you changed it on purpose.",
             "data_dir",
         )
-    with contextlib.suppress(OSError):  # a folder that cannot be written
+    with contextlib.suppress(OSError, SettingError):  # a folder that cannot be written
         memory.parent.mkdir(parents=True, exist_ok=True)
         with write_atomically(memory) as temporary:
             temporary.write_text(json.dumps(seen, indent=1) + "\n", encoding="utf-8")

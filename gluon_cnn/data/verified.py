@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gluon_cnn.data.idx import parse_idx
-from gluon_cnn.data.releases import CLASSES, FILES, NUMBERS, SIDE, recognize
+from gluon_cnn.data.releases import CLASSES, FILES, NUMBERS, SIDE, recognize, refuse_changed
 from gluon_cnn.errors import DataError
 from gluon_cnn.files import open_regular
 
@@ -73,9 +73,18 @@ def path_of(directory, name):
     """The path of a file, compressed or not; None if it is not there."""
     for ending in _OPENERS:
         path = directory / (name + ending)
-        if path.is_file():
-            return path
+        try:
+            if path.is_file():
+                return path
+        except PermissionError:
+            raise DataError(
+                f"{directory} cannot be read (Permission denied): let yourself read it.", "data_dir"
+            ) from None
     return None
+
+
+def _unreadable(path):
+    return DataError(f"{path} cannot be read (Permission denied): let yourself read it.", "data_dir")
 
 
 def missing_in(directory):
@@ -143,6 +152,8 @@ def _read_verified(path, name, ending, downloaded=False):
             stored = file.read(_LARGEST + 1)
         with _OPENERS[ending](io.BytesIO(stored)) as file:
             content = file.read(_LARGEST + 1)  # no more, whatever a compressed file unpacks to
+    except PermissionError:
+        raise _unreadable(path) from None
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise DataError(f"{path} cannot be read ({error}): delete it and download it again.", "data_dir") from None
     array = parse_idx(content, path)
@@ -155,7 +166,9 @@ def _read_verified(path, name, ending, downloaded=False):
         release = "second" if digest == _SAMPLE_SHA256[name] else None
     else:
         memory = None if downloaded else data_home().with_name("fashion-mnist-seen.json")
-        release = recognize(name, array, digest, stored, path, memory)
+        release = recognize(name, array, digest, stored, nine=not downloaded)
+        if memory and release == "first" and "images" in name:
+            refuse_changed(path.with_name(name), digest, memory)
     if release is None:
         raise DataError(
             f"{path} is of neither release of Fashion-MNIST, because its SHA-256 differs from that of their {name}: "

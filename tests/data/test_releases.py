@@ -4,8 +4,8 @@ import gzip
 import hashlib
 import lzma
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 import pytest
 from releases import NAMES, Server, compress, write_images
 
@@ -53,8 +53,22 @@ def test_labels_are_known_in_any_compression(first, tmp_path, ending):
 
 
 def test_first_images_by_their_published_hash(as_published, home):
-    assert len(read_fashion_mnist(as_published).train.labels) == 60_000
-    assert not list(home.parent.parent.glob("**/*"))  # nothing to remember
+    images = read_fashion_mnist(as_published).train.images
+    path_in(as_published, TRAIN_IMAGES).unlink()
+    changed = images.copy()
+    changed[30_000, 5, 5] ^= 1
+    write_images(as_published, changed, "train")  # not compressed, so that nobody published its hash
+    with pytest.raises(GluonCNNError, match=f"{TRAIN_IMAGES} has changed since it was first read"):
+        read_fashion_mnist(as_published)
+
+
+@pytest.mark.parametrize("content", ["directory", "somebody's notes", "[1, 2]"])
+def test_memory_that_is_not_ours_stays(first, home, tmp_path, content):
+    memory = home.with_name("fashion-mnist-seen.json")
+    memory.parent.mkdir(parents=True)
+    memory.mkdir() if content == "directory" else memory.write_text(content)
+    assert len(read_fashion_mnist(copy_of(first, tmp_path / "copy")).test.labels) == 10_000
+    assert memory.is_dir() or memory.read_text() == content
 
 
 def test_first_images_changed_later_are_found(first, home, tmp_path):
@@ -222,5 +236,36 @@ def test_folder_that_cannot_be_written(places, home, fails):
     assert home.read_text() == "a file of somebody's"
 
 
-def test_made_up_images_are_only_seen_once(first):
-    assert np.array_equal(read_fashion_mnist(first).train.images, read_fashion_mnist(first, "first").train.images)
+def test_incomplete_release_is_named(first, second, home, fails, capsys):
+    lacking = copy_of(first, home) / TEST_IMAGES
+    lacking.unlink()
+    before = hashes(home)
+    assert f"{home} has no {TEST_IMAGES} of the first release" in fails("train", "lenet")
+    assert "ask for the second (--release)" in fails("data")
+    copy_of(second, home.with_name("fashion-mnist-second"))
+    assert f"{home} has no {TEST_IMAGES} of the first release" in fails("train", "lenet")  # the book's recipe
+    assert main(["data"]) == 0
+    out = capsys.readouterr().out
+    assert f"Fashion-MNIST, first release, not whole: {home} has no {TEST_IMAGES}" in out
+    assert find_fashion_mnist() == home.with_name("fashion-mnist-second")
+    assert find_fashion_mnist(get=False, prefer="first") is None
+    assert main(["doctor"]) == 0
+    assert "not whole" in " ".join(capsys.readouterr().out.split())
+    assert hashes(home) == before
+
+
+def test_two_processes_get_two_releases(places, home):
+    places.directories.update(bucket=places.files["first"], zalando=places.files["second"])
+    wanted = ["first", "second"] * 2
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda release: find_fashion_mnist(release=release), wanted))
+    assert [release_of(directory) for directory in found] == wanted
+
+
+def test_unreadable_files_are_not_called_damaged(first, tmp_path, monkeypatch):
+    def deny(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("gluon_cnn.data.verified.open_regular", deny)
+    with pytest.raises(GluonCNNError, match="cannot be read \\(Permission denied\\): let yourself read it"):
+        read_fashion_mnist(copy_of(first, tmp_path / "copy"))
