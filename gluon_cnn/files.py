@@ -15,7 +15,9 @@ __all__ = [
     "leftovers",
     "open_own",
     "open_regular",
+    "reason_of",
     "refuse_foreign",
+    "remedy",
     "remove_leftovers",
     "sha256_of",
     "shown",
@@ -25,6 +27,7 @@ __all__ = [
 # What write_atomically writes to: our mark, the process's id, when it started, and the end of the file's name.
 _TEMPORARY = re.compile(r"\.gluon-cnn-([1-9]\d*)-(\d+)-(.+)", re.DOTALL)
 _LONGEST = 255  # bytes of a name, on all common file systems
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextlib.contextmanager
@@ -104,7 +107,7 @@ def leftovers(directory, name=None):
 
 
 def remove_leftovers(directory, name=None):
-    """Remove them."""
+    """Remove the temporary files that :func:`leftovers` finds."""
     for path in leftovers(directory, name):
         with contextlib.suppress(OSError):  # gone by now, or another user's
             path.unlink()
@@ -192,6 +195,18 @@ def open_regular(path, mode="rb", **options):
 def _require_regular(path, status):
     if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "not a regular file", str(path))
+
+
+def reason_of(error):
+    """Why a file cannot be read or written: the system's words alone, or the last line of any other error."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return getattr(error, "strerror", None) or lines[-1]
+
+
+def remedy(error):
+    """What has to be done after an error before what was to be written can be written; an MXNetError names no cause."""
+    full = getattr(error, "errno", errno.ENOSPC) in _FULL
+    return "make room" if full else "see that it can be written"
 
 
 def flush_to_disk(path):
