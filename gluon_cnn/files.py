@@ -12,6 +12,7 @@ from gluon_cnn.errors import RunError, SettingError
 
 __all__ = [
     "flush_to_disk",
+    "known_as",
     "leftovers",
     "open_own",
     "open_regular",
@@ -20,7 +21,6 @@ __all__ = [
     "remedy",
     "remove_leftovers",
     "sha256_of",
-    "shown",
     "write_atomically",
 ]
 
@@ -60,7 +60,7 @@ def write_atomically(path):
                 temporary.unlink()
     except OSError as error:
         if error.errno and error.filename in (None, str(temporary)):  # the name that the user knows
-            error.filename = str(shown(path))
+            error.filename = str(known_as(path))
         raise
 
 
@@ -70,7 +70,7 @@ def _target(path):
     with contextlib.suppress(FileNotFoundError):
         before = path.stat()
     if before and not stat.S_ISREG(before.st_mode):
-        raise SettingError(f"{shown(path)} is not a regular file: choose another name.", "out")
+        raise SettingError(f"{known_as(path)} is not a regular file: choose another name.", "out")
     return path.resolve() if path.is_symlink() else path, before
 
 
@@ -160,10 +160,12 @@ def refuse_foreign(path):
 
 def _refuse(path, status):
     if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
-        raise RunError(f"{shown(path)} is a link or no regular file: move it away, or choose another directory.", "out")
+        raise RunError(
+            f"{known_as(path)} is a link or no regular file: move it away, or choose another directory.", "out"
+        )
 
 
-def shown(path):
+def known_as(path):
     """A path as an error names it: where it goes through a directory that this process holds open, by the name that
     the directory has now."""
     match = re.match(r"/proc/self/fd/\d+(?=/)", str(path))

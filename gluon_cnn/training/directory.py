@@ -25,6 +25,7 @@ from gluon_cnn.files import (
     sha256_of,
     write_atomically,
 )
+from gluon_cnn.models import split_own
 from gluon_cnn.recipe import difference_in_words, in_words, shown
 from gluon_cnn.training.config import read_config
 from gluon_cnn.training.held import LOCK, HeldDirectory
@@ -259,7 +260,8 @@ class RunDirectory:
     @property
     def source_path(self):
         """The run's copy of the file that defines a network of your own; None for other networks."""
-        return self.directory / self.recipe.name.rpartition(":")[0] if self.recipe.source else None
+        own = self.recipe.source and split_own(self.recipe.name)
+        return self.directory / own[0] if own else None
 
     @property
     def curves_path(self):
