@@ -58,7 +58,8 @@ def export_run(run, format="onnx", out=None, *, which="last", preprocess=False, 
     RunError, CheckpointError, DataError, InteropError, ModelError
         If the run has no checkpoint, the checkpoint or the data cannot be used, or the network cannot be exported.
     """
-    if preprocess and not FORMATS[choice("format", format, FORMATS)].preprocesses:
+    format = choice("format", format, FORMATS)
+    if preprocess and not FORMATS[format].preprocesses:
         raise SettingError(
             f"preprocess is on, but {format} files cannot resize and scale images: leave it out.", "preprocess"
         )
@@ -82,7 +83,7 @@ def export_run(run, format="onnx", out=None, *, which="last", preprocess=False, 
 
 def _paths_of(run, format, out, preprocess):
     """What the names of an export begin with, and its files; SettingError if they cannot be written."""
-    endings = FORMATS[choice("format", format, FORMATS)].endings
+    endings = FORMATS[format].endings
     stem = Path(out) if out else run.directory / _default_name(run.recipe, preprocess)
     paths = [stem.with_name(stem.name + ending) for ending in endings]
     if out:
