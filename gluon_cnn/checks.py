@@ -5,7 +5,7 @@ import numbers
 
 from gluon_cnn.errors import SettingError
 
-__all__ = ["MOST", "RANGES", "brief", "choice", "number", "plain", "whole_number", "whole_numbers"]
+__all__ = ["MOST", "RANGES", "brief", "choice", "number", "plain", "range_of", "whole_number", "whole_numbers"]
 
 #: The largest number that MXNet counts with.
 MOST = 2**31 - 1
@@ -39,12 +39,17 @@ RANGES = {
 }
 
 
+def range_of(name):
+    """The smallest and the largest value of the whole number ``name``."""
+    return RANGES.get(name, (1, MOST))
+
+
 def whole_number(name, value, smallest=None, largest=None):
     """``value`` as an int, if it is a whole number in the range of ``name``; else a SettingError.
 
     ``smallest`` and ``largest`` are in place of the range's ends.
     """
-    least, most = RANGES.get(name, (1, MOST))
+    least, most = range_of(name)
     least, most = least if smallest is None else smallest, most if largest is None else largest
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
         raise SettingError(f"{name} is {brief(value)}; it must be a whole number of {least} or more.", name)
@@ -65,7 +70,7 @@ def number(name, value):
     least, most = RANGES.get(name, (_SMALL, _LARGE))
     is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     found = _as_float(value) if is_number else math.nan
-    if not math.isfinite(found) or found < 0 or found == 0 < least:
+    if not math.isfinite(found) or found < 0 or (found == 0 and least > 0):
         what = "a number above 0" if least > 0 else "a number of 0 or more"
         raise SettingError(f"{name} is {brief(value)}; it must be {what}.", name)
     if not least <= found < most:

@@ -14,9 +14,9 @@ from typing import Tuple
 import msgspec
 from msgspec import Meta
 
-from gluon_cnn.checks import RANGES
+from gluon_cnn.checks import MOST, range_of
 from gluon_cnn.errors import GluonCNNError, Malformed
-from gluon_cnn.files import open_regular
+from gluon_cnn.files import open_regular, reason_of
 
 if sys.version_info >= (3, 9):
     from typing import Annotated
@@ -24,7 +24,7 @@ else:
     from typing_extensions import Annotated
 
 __all__ = [
-    "MOST",
+    "LARGEST_FILE",
     "Amount",
     "Count",
     "Finite",
@@ -39,13 +39,12 @@ __all__ = [
 ]
 
 #: Bytes of a file that does not grow with the epochs of a run.
-MOST = 8 << 20
+LARGEST_FILE = 8 << 20
 _DEEPEST = 20  # levels of lists in lists
 _LONGEST = 1 << 15  # characters of a text, which a command line may have
-_LARGEST = 2**31 - 1
 
 #: How many there are of something.
-Count = Annotated[int, Meta(ge=0, le=_LARGEST)]
+Count = Annotated[int, Meta(ge=0, le=MOST)]
 #: A number that float32 can hold.
 Finite = Annotated[float, Meta(ge=-3.5e38, le=3.5e38)]
 #: An accuracy.
@@ -60,11 +59,11 @@ Pair = Annotated[list, Meta(min_length=2, max_length=2)]
 
 def within(setting):
     """The type of a whole number in the range of a setting, see :data:`gluon_cnn.checks.RANGES`."""
-    least, most = RANGES.get(setting, (1, _LARGEST))
+    least, most = range_of(setting)
     return Annotated[int, Meta(ge=least, le=most)]
 
 
-def read_text(path, most=MOST):
+def read_text(path, most=LARGEST_FILE):
     """The text of a file in UTF-8, with a byte order mark or without.
 
     Parameters
@@ -86,7 +85,7 @@ def read_text(path, most=MOST):
     except (FileNotFoundError, NotADirectoryError):
         raise
     except (OSError, ValueError) as error:  # a path with a NUL is a ValueError
-        raise Malformed(f"it cannot be opened: {getattr(error, 'strerror', None) or error}") from None
+        raise Malformed(f"it cannot be opened: {reason_of(error)}") from None
     if len(content) > most:
         raise Malformed(f"it has more than {most:,} bytes")
     if b"\0" in content:
@@ -97,7 +96,7 @@ def read_text(path, most=MOST):
         raise Malformed("it is not text in UTF-8") from None
 
 
-def read_json(path, most=MOST):
+def read_json(path, most=LARGEST_FILE):
     """What a JSON file holds, as :func:`decode_json` gives it; errors are those of :func:`read_text` too."""
     return decode_json(read_text(path, most))
 

@@ -12,19 +12,22 @@ from gluon_cnn.errors import RunError, SettingError
 
 __all__ = [
     "flush_to_disk",
+    "known_as",
     "leftovers",
     "open_own",
     "open_regular",
+    "reason_of",
     "refuse_foreign",
+    "remedy",
     "remove_leftovers",
     "sha256_of",
-    "shown",
     "write_atomically",
 ]
 
 # What write_atomically writes to: our mark, the process's id, when it started, and the end of the file's name.
 _TEMPORARY = re.compile(r"\.gluon-cnn-([1-9]\d*)-(\d+)-(.+)", re.DOTALL)
 _LONGEST = 255  # bytes of a name, on all common file systems
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextlib.contextmanager
@@ -57,7 +60,7 @@ def write_atomically(path):
                 temporary.unlink()
     except OSError as error:
         if error.errno and error.filename in (None, str(temporary)):  # the name that the user knows
-            error.filename = str(shown(path))
+            error.filename = str(known_as(path))
         raise
 
 
@@ -67,7 +70,7 @@ def _target(path):
     with contextlib.suppress(FileNotFoundError):
         before = path.stat()
     if before and not stat.S_ISREG(before.st_mode):
-        raise SettingError(f"{shown(path)} is not a regular file: choose another name.", "out")
+        raise SettingError(f"{known_as(path)} is not a regular file: choose another name.", "out")
     return path.resolve() if path.is_symlink() else path, before
 
 
@@ -104,7 +107,7 @@ def leftovers(directory, name=None):
 
 
 def remove_leftovers(directory, name=None):
-    """Remove them."""
+    """Remove the temporary files that :func:`leftovers` finds."""
     for path in leftovers(directory, name):
         with contextlib.suppress(OSError):  # gone by now, or another user's
             path.unlink()
@@ -157,10 +160,12 @@ def refuse_foreign(path):
 
 def _refuse(path, status):
     if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
-        raise RunError(f"{shown(path)} is a link or no regular file: move it away, or choose another directory.", "out")
+        raise RunError(
+            f"{known_as(path)} is a link or no regular file: move it away, or choose another directory.", "out"
+        )
 
 
-def shown(path):
+def known_as(path):
     """A path as an error names it: where it goes through a directory that this process holds open, by the name that
     the directory has now."""
     match = re.match(r"/proc/self/fd/\d+(?=/)", str(path))
@@ -192,6 +197,18 @@ def open_regular(path, mode="rb", **options):
 def _require_regular(path, status):
     if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "not a regular file", str(path))
+
+
+def reason_of(error):
+    """Why a file cannot be read or written: the system's words alone, or the last line of any other error."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return getattr(error, "strerror", None) or lines[-1]
+
+
+def remedy(error):
+    """What has to be done after an error before what was to be written can be written; an MXNetError names no cause."""
+    full = getattr(error, "errno", errno.ENOSPC) in _FULL
+    return "make room" if full else "see that it can be written"
 
 
 def flush_to_disk(path):

@@ -20,7 +20,7 @@ class RunInMemory(RunDirectory):
         self.history = history
 
 
-def history_of(model="lenet", number=0, epochs=5, dead_classes=0):
+def published_history(model="lenet", number=0, epochs=5, dead_classes=0):
     """The history of a published run of the first Chinese edition, with what only runs of ours have."""
     history = published_runs(model, "zh-v1")[number].history[:epochs]
     return [dataclasses.replace(r, examples_per_sec=1000.0, dead_classes=dead_classes) for r in history]

@@ -1,4 +1,4 @@
-"""The layers hold: what each module imports, and that the command line alone speaks of flags."""
+"""The layers hold: what each module imports, that the command line alone speaks of flags, and how long all is."""
 
 import ast
 import re
@@ -24,6 +24,8 @@ MAY_IMPORT = {
 
 #: And some modules: this one gives all public names of the package by the book's name for it.
 MODULE_MAY_IMPORT = {"d2l/__init__.py": {"__init__"}}
+
+LONGEST_FILE, LONGEST_FUNCTION = 300, 60  # lines that are too many
 
 FLAG = re.compile(r"(?<![\w-])--[a-z][\w-]*")
 #: Arguments of other programs, by the module that runs or mentions them.
@@ -85,6 +87,16 @@ def test_every_module_belongs_to_a_part():
 def test_imports_go_with_the_way_of_data(part):
     modules = [module for module in MODULES if part_of(module) == part]
     assert [arrow for module in modules for arrow in arrows_against_the_way(module, parse(module))] == []
+
+
+def test_files_and_functions_are_short():
+    found = []
+    for path in (*PACKAGE.rglob("*.py"), *Path(__file__).parent.rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        functions = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef))
+        found += [f"{path}: {f.name}" for f in functions if f.end_lineno - f.lineno + 1 >= LONGEST_FUNCTION]
+        found += [str(path)] if text.count("\n") >= LONGEST_FILE else []
+    assert found == []
 
 
 def test_only_the_command_line_speaks_of_flags():

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from gluon_cnn.cli.changes import FIELDS
-from gluon_cnn.cli.values import as_text
+from gluon_cnn.cli.values import format_value
 from gluon_cnn.training.settings import Settings
 
 __all__ = ["command_line", "resume_command", "train_command"]
@@ -48,7 +48,7 @@ def train_command(run):
     changes = {name: getattr(recipe, name) for name in FIELDS}
     changes = {name: value for name, value in changes.items() if name == "seed" or value != getattr(book, name)}
     for name, value in {**changes, **recipe.options}.items():
-        words += parser.words_for(name, value) or ["--set", f"{name}={as_text(value)}"]
+        words += parser.words_for(name, value) or ["--set", f"{name}={format_value(value)}"]
     default = Settings()
     for name, value in vars(settings).items():
         if value != getattr(default, name):

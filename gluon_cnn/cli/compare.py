@@ -5,7 +5,6 @@ from pathlib import Path
 
 from gluon_cnn.cli import parser as shared
 from gluon_cnn.cli.failures import print_error
-from gluon_cnn.errors import GluonCNNError
 
 __all__ = ["add"]
 
@@ -30,46 +29,34 @@ def add(commands):
 
 
 def _compare(args):
-    from gluon_cnn.comparison.results import write_comparison
+    from gluon_cnn.comparison.results import read_runs, write_comparison
     from gluon_cnn.comparison.words import run_in_words
 
-    directories = {os.path.realpath(path): path for path in args.directories}.values()
-    runs, all_read = _comparable(directories)
-    if len(runs) == 1:
-        print(run_in_words(write_comparison(runs[0], args.out)))
-    elif runs:
-        _compare_together(runs, args.out)
-    return 0 if all_read else 1
-
-
-def _comparable(directories):
-    """The runs that can be compared, and whether the others can too, or are of a recipe that is not the book's; a line
-    is printed about each that is not compared."""
-    from gluon_cnn.comparison.results import compared
-    from gluon_cnn.training.directory import RunDirectory
-
-    runs, all_read = [], True
-    for directory in directories:
-        try:
-            run = RunDirectory.open(directory)
-            if run.reasons_not_compared:
-                print(f"{run.directory}: not compared: {'; '.join(run.reasons_not_compared)}")
-                continue
-            compared(run)
-            runs.append(run)
-        except GluonCNNError as error:
-            print_error(error)
-            all_read = False
-    return runs, all_read
+    runs, errors = read_runs({os.path.realpath(path): path for path in args.directories}.values())
+    for error in errors:
+        print_error(error)
+    for run, comparison in runs.items():
+        if comparison is None:
+            print(f"{run.directory}: not compared: {'; '.join(run.reasons_not_compared)}")
+    comparisons = {run: comparison for run, comparison in runs.items() if comparison}
+    if len(comparisons) == 1:
+        ((run, comparison),) = comparisons.items()
+        write_comparison(run, comparison, args.out)
+        print(run_in_words(comparison))
+    elif comparisons:
+        _compare_together(comparisons, args.out)
+    return 1 if errors else 0
 
 
 def _compare_together(runs, out):
-    """Compare several runs, each by itself and as samples. What is written goes into ``out`` alone, if it is given."""
-    from gluon_cnn.comparison.results import compared, kinds, write_comparison, write_sample_comparisons
+    """Compare several runs, ``{run: comparison}``, as samples too. What is written goes into ``out`` alone, if it is
+    given."""
+    from gluon_cnn.comparison.results import kinds, write_comparison, write_sample_comparisons
     from gluon_cnn.comparison.words import runs_in_words
 
-    for run in runs:
-        comparison = compared(run) if out else write_comparison(run)
+    for run, comparison in runs.items():
+        if not out:
+            write_comparison(run, comparison)
         print(f"{run.directory}: {comparison['verdict']}")
     out = Path(out or os.path.commonpath([run.directory.resolve().parent for run in runs]))
     for of_kind in kinds(runs).values():

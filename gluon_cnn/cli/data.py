@@ -20,11 +20,9 @@ def add(commands):
 
 
 def _data(args):
-    from gluon_cnn.cli.terminal import log_to_terminal
     from gluon_cnn.data import SAMPLE, find_fashion_mnist
     from gluon_cnn.data.places import incomplete_here, releases_here
 
-    log_to_terminal()
     find_fashion_mnist(args.data_dir, args.release)  # which gets what is wanted and nowhere
     for release, directory in releases_here(args.data_dir).items():
         if args.release in (None, release):

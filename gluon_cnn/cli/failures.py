@@ -4,6 +4,7 @@ import sys
 
 from gluon_cnn.cli.changes import FIELDS, options_of
 from gluon_cnn.errors import GluonCNNError, RunStopped
+from gluon_cnn.files import reason_of
 from gluon_cnn.runtime import INSTALL_HINT
 
 __all__ = ["explain", "in_flags", "one_line", "print_error"]
@@ -36,7 +37,7 @@ def explain(error, parser, model=None):
     if isinstance(error, ModuleNotFoundError) and error.name == "mxnet":
         return f"MXNet is not installed: {INSTALL_HINT}.", 1
     if isinstance(error, OSError):  # a disk that fills up, a directory that goes away
-        return one_line(f"{error.filename or 'standard output or a file'}: {error.strerror or error}."), 1
+        return one_line(f"{error.filename or 'standard output or a file'}: {reason_of(error)}."), 1
     return None
 
 

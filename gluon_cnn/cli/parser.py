@@ -7,7 +7,8 @@ import sys
 import textwrap
 
 from gluon_cnn.cli.changes import FIELDS
-from gluon_cnn.cli.values import as_text, number_or_auto, path, typed
+from gluon_cnn.cli.failures import one_line
+from gluon_cnn.cli.values import format_value, number_or_auto, path, typed
 from gluon_cnn.errors import SettingError
 from gluon_cnn.models import list_models
 from gluon_cnn.recipe import EDITIONS
@@ -24,6 +25,9 @@ __all__ = [
     "add_threads",
     "examples",
 ]
+
+
+_LONGEST = 300  # characters of wrong arguments that an error shows
 
 
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
@@ -60,7 +64,9 @@ class Parser(argparse.ArgumentParser):
         if self.starts_program:
             parsed.program, parsed.others = args[end + 1 :], others
         elif others:
-            raise SettingError(f"Unknown arguments: {_cut(' '.join(others))}; {self._instead_of(others)}.")
+            raise SettingError(
+                f"Unknown arguments: {one_line(' '.join(others), _LONGEST)}; {self._instead_of(others)}."
+            )
         return parsed
 
     def _refuse_empty(self, words):
@@ -73,7 +79,7 @@ class Parser(argparse.ArgumentParser):
                 raise SettingError(f"{what} {'no value' if what.endswith('has') else 'empty'}; see {self.prog} --help.")
 
     def error(self, message):
-        raise SettingError(f"{_cut(message)}; see {self.prog} --help.")
+        raise SettingError(f"{one_line(message, _LONGEST)}; see {self.prog} --help.")
 
     def exit(self, status=0, message=None):
         sys.stdout.flush()  # the help text, here, where it is said if that cannot be written
@@ -93,7 +99,7 @@ class Parser(argparse.ArgumentParser):
             if action.dest == setting and action.nargs == 0 and action.const == value:
                 return [action.option_strings[-1]]
             if action.dest == setting and action.nargs != 0 and value is not None:
-                return [action.option_strings[-1], as_text(value)]
+                return [action.option_strings[-1], format_value(value)]
         return None
 
     def _flags(self):
@@ -111,10 +117,6 @@ class Parser(argparse.ArgumentParser):
             if nearest:
                 return f"the nearest is {nearest[0]}"
         return f"see {self.prog} --help"
-
-
-def _cut(text, longest=300):
-    return text if len(text) <= longest else f"{text[:longest]}..."
 
 
 def add_command(commands, name, handler, description, *shown, **options):

@@ -11,7 +11,7 @@ from gluon_cnn.errors import SettingError
 from gluon_cnn.recipe import shown
 from gluon_cnn.training.settings import AUTO
 
-__all__ = ["as_text", "number_or_auto", "parse_value", "path", "seeds", "typed"]
+__all__ = ["format_value", "number_or_auto", "parse_value", "path", "seeds", "typed"]
 
 _SWITCHES = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}
 _DEEPEST = 50  # brackets in a list
@@ -83,7 +83,7 @@ def _guess(name, text):
     return text
 
 
-def as_text(value):
+def format_value(value):
     """The text of a value, which :func:`parse_value` turns into the value again."""
     return shown(value) if value is None or isinstance(value, bool) else str(value)
 

@@ -138,13 +138,9 @@ def _by_seed(runs):
 
 
 def _history(run):
-    history, epochs = run.history, run.recipe.epochs
+    history = run.history
     if not history:
         raise ComparisonError("The run has no epoch to compare yet: resume its training.", "resume")
-    if len(history) > epochs:
-        raise ComparisonError(
-            f"The run's history has {len(history)} epochs, but its recipe has {epochs}: restore the history."
-        )
     return history
 
 

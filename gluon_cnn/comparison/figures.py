@@ -45,6 +45,7 @@ def _if_possible(draw):
             paths = [value for value in (*args, *options.values()) if isinstance(value, Path)]
             what = f"{paths[0].name} was" if paths else "Figures were"
             log.warning(f"{what} not drawn: {str(error).strip() or type(error).__name__}")
+            log.debug("where that failed", exc_info=True)
             return []
 
     return attempt

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import List, NamedTuple
 
 from gluon_cnn.comparison import figures
-from gluon_cnn.comparison.compare import compare_run, published_sample
-from gluon_cnn.comparison.results import compared, histories_of, kinds, write_sample_comparisons
+from gluon_cnn.comparison.compare import published_sample
+from gluon_cnn.comparison.results import histories_of, kinds, read_runs, write_sample_comparisons
 from gluon_cnn.comparison.words import release_in_words, throughput_in_words
 from gluon_cnn.errors import GluonCNNError, RunError
 from gluon_cnn.files import write_atomically
-from gluon_cnn.training.directory import RunDirectory
 from gluon_cnn.training.history import MEASURES
 
 __all__ = ["Report", "write_report"]
@@ -46,12 +45,14 @@ def write_report(directory):
     directory = Path(directory)
     if not directory.is_dir():
         raise RunError(f"{directory} is not a directory: name one that holds runs.")
-    runs, errors = _read_runs(directory)
-    if not runs:
+    paths = sorted(directory.rglob("config.json"))
+    # Without those that another process has just begun.
+    comparisons, errors = read_runs([path.parent for path in paths], skip_empty=True)
+    if not comparisons:
         if errors:
             return Report([], errors)
         raise RunError(f"{directory} holds no run that has finished an epoch: name a directory with runs.")
-    content = {**_content(directory, runs), "errors": errors}
+    content = {**_content(directory, comparisons), "errors": errors}
     for network in content["networks"]:
         for sample in network["samples"]:
             log.info(f"{network['title']}, from {sample['initial_weights']} initial weights: {sample['verdict']}")
@@ -68,42 +69,26 @@ def write_report(directory):
     for name in ("report.html", "report.md"):
         text = environment.get_template(name).render(content)
         with write_atomically(directory / name) as temporary:
-            text = environment.get_template(name).render(content)
             # The bytes of a path in a command need not be UTF-8.
             temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
         written.append(directory / name)
     return Report(written, errors)
 
 
-def _read_runs(directory):
-    """The runs below a directory that have an epoch, and what is wrong with those that cannot be read or compared."""
-    runs, errors = [], []
-    for path in sorted(directory.rglob("config.json")):
-        try:
-            run = RunDirectory.open(path.parent)
-            if run.epochs_done:  # one that another process has just begun has none
-                if not run.reasons_not_compared:
-                    compared(run)
-                runs.append(run)
-        except GluonCNNError as error:
-            errors.append(error)
-    return runs, errors
-
-
 def _content(directory, runs):
-    """What the templates show of the runs."""
+    """What the templates show of runs with their comparisons."""
     networks, others = [], []
     for of_kind in kinds(runs).values():
-        comparable = [run for run in of_kind if not run.reasons_not_compared]
+        comparable = {run: runs[run] for run in of_kind if runs[run]}
         if comparable:
             networks.append(_network(directory, comparable))
-        others += [_row(directory, run) for run in of_kind if run.reasons_not_compared]
+        others += [_row(directory, run, None) for run in of_kind if not runs[run]]
     return {
         "networks": networks,
         "others": others,
         "measures": MEASURES,
-        "machines": _distinct(_machine(run.config) for run in runs),
-        "versions": _distinct(_versions(run.config) for run in runs),
+        "machines": _distinct(_machine(run.config.machine) for run in runs),
+        "versions": _distinct(_versions(run.config.versions) for run in runs),
         "runs": len(runs),
         "hours": sum(result.seconds for run in runs for result in run.history) / 3600,
         "written": time.strftime("%Y-%m-%d"),
@@ -111,8 +96,9 @@ def _content(directory, runs):
     }
 
 
-def _network(directory, runs):
+def _network(directory, comparisons):
     """One network in one edition: its samples, figures and runs."""
+    runs = list(comparisons)
     published = [run.history for run in published_sample(runs[0])]
     histories = histories_of(runs)
     model, edition = runs[0].recipe.model, runs[0].recipe.edition
@@ -129,13 +115,13 @@ def _network(directory, runs):
             for comparison in write_sample_comparisons(runs, directory)
         ],
         "figures": figures.comparison_svgs(published, histories, name),
-        "rows": [_row(directory, run) for run in runs],
+        "rows": [_row(directory, *item) for item in comparisons.items()],
     }
 
 
-def _row(directory, run):
+def _row(directory, run, comparison):
     history = run.history
-    verdict = "; ".join(run.reasons_not_compared) or compare_run(run)["verdict"]
+    verdict = comparison["verdict"] if comparison else "; ".join(run.reasons_not_compared)
     return {
         "run": run.directory.relative_to(directory).as_posix(),
         "release": run.recipe.release or "",
@@ -143,8 +129,8 @@ def _row(directory, run):
         "epochs": f"{len(history)} of {run.recipe.epochs}",
         "last": history[-1],
         "minutes": sum(result.seconds for result in history) / 60,
-        "verdict": run.config.get("diverged") or verdict,
-        "command": run.config.get("command", ""),
+        "verdict": run.config.diverged or verdict,
+        "command": run.config.command,
     }
 
 
@@ -153,14 +139,13 @@ def _cell(text):
     return " ".join(str(text).replace("|", "\\|").replace("`", "'").split())
 
 
-def _machine(config):
-    machine = config.get("machine", {})
-    processor, cores = machine.get("processor", "unknown processor"), machine.get("cores", "?")
-    return f"{processor}, {cores} cores, {machine.get('system', '')}"
+def _machine(machine):
+    cores = "?" if machine.cores is None else machine.cores
+    return f"{machine.processor}, {cores} cores, {machine.system}"
 
 
-def _versions(config):
-    return ", ".join(f"{name} {version}" for name, version in config.get("versions", {}).items())
+def _versions(versions):
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
 def _distinct(values):

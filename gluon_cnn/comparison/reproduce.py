@@ -97,7 +97,7 @@ def train_missing(runs, *, command, quiet=False):
 
 
 def _is_over(run):
-    return has_results(run) or "diverged" in run.config
+    return has_results(run) or bool(run.config.diverged)
 
 
 def _time_left(to_do, runs):

@@ -5,15 +5,16 @@ from pathlib import Path
 
 from gluon_cnn.comparison import figures
 from gluon_cnn.comparison.compare import compare_run, compare_runs, published_sample
-from gluon_cnn.errors import ComparisonError
+from gluon_cnn.errors import ComparisonError, GluonCNNError
 from gluon_cnn.files import write_atomically
 from gluon_cnn.recipe import INITS
+from gluon_cnn.training.directory import RunDirectory
 
 __all__ = [
-    "compared",
     "has_results",
     "histories_of",
     "kinds",
+    "read_runs",
     "remove_results",
     "samples_of",
     "write_comparison",
@@ -45,7 +46,11 @@ def write_results(run):
     """
     remove_results(run)
     write_curves(run)
-    return None if run.reasons_not_compared else write_comparison(run)
+    if run.reasons_not_compared:
+        return None
+    comparison = _compared(run)
+    write_comparison(run, comparison)
+    return comparison
 
 
 def has_results(run):
@@ -62,7 +67,33 @@ def remove_results(run):
             there.unlink(missing_ok=True)
 
 
-def compared(run):
+def read_runs(directories, *, skip_empty=False):
+    """Read runs, and compare each that follows the book's recipe with the published ones.
+
+    Parameters
+    ----------
+    directories : iterable of path
+    skip_empty : bool, default False
+        Leave out runs that have no epoch yet, which cannot be compared.
+
+    Returns
+    -------
+    (dict, list of GluonCNNError)
+        ``{run: comparison}``, see :func:`gluon_cnn.comparison.compare.compare_run`, None for another recipe; and what
+        is wrong with the runs that cannot be read or compared.
+    """
+    comparisons, errors = {}, []
+    for directory in directories:
+        try:
+            run = RunDirectory.open(directory)
+            if run.epochs_done or not skip_empty:
+                comparisons[run] = None if run.reasons_not_compared else _compared(run)
+        except GluonCNNError as error:
+            errors.append(error)
+    return comparisons, errors
+
+
+def _compared(run):
     """As :func:`gluon_cnn.comparison.compare.compare_run`, with the run's directory in the ComparisonError."""
     try:
         return compare_run(run)
@@ -70,26 +101,13 @@ def compared(run):
         raise ComparisonError(f"{run.directory}: {error}", *error.settings) from None
 
 
-def write_comparison(run, directory=None):
-    """Write ``comparison.json`` and ``comparison.png`` into a directory, the run's by default, and return the
-    comparison.
-
-    Returns
-    -------
-    dict
-        See :func:`gluon_cnn.comparison.compare.compare_run`.
-
-    Raises
-    ------
-    ComparisonError
-        If the run cannot be compared.
-    """
-    comparison, directory = compared(run), Path(directory or run.directory)
+def write_comparison(run, comparison, directory=None):
+    """Write a run's comparison, ``comparison.json`` and ``comparison.png``, into a directory, the run's by default."""
+    directory = Path(directory or run.directory)
     directory.mkdir(parents=True, exist_ok=True)
     title = f"{run.recipe.model}, {run.recipe.edition}, seed {run.recipe.seed}"
     with run.writing(directory / COMPARISON) as path:
         _write(path, comparison, [run], title)
-    return comparison
 
 
 def write_sample_comparisons(runs, directory):

@@ -58,20 +58,12 @@ def export_run(run, format="onnx", out=None, *, which="last", preprocess=False, 
     RunError, CheckpointError, DataError, InteropError, ModelError
         If the run has no checkpoint, the checkpoint or the data cannot be used, or the network cannot be exported.
     """
-    endings = FORMATS[choice("format", format, FORMATS)].endings
+    format = choice("format", format, FORMATS)
     if preprocess and not FORMATS[format].preprocesses:
         raise SettingError(
             f"preprocess is on, but {format} files cannot resize and scale images: leave it out.", "preprocess"
         )
-    stem = Path(out) if out else run.directory / _default_name(run.recipe, preprocess)
-    paths = [stem.with_name(stem.name + ending) for ending in endings]
-    if out:
-        _check_out(stem, endings)
-        paths = [stem] if len(endings) == 1 else paths
-    for path in paths:
-        if path.exists() and not path.is_file():
-            wrong = "a directory" if path.is_dir() else "not a regular file"
-            raise SettingError(f"{path} is {wrong}: choose another name.", "out")
+    stem, paths = _paths_of(run, format, out, preprocess)
     # In a naming scope of its own, so that names do not depend on what this process built before. MXNet exports only
     # networks of mx.nd arrays.
     with mx.name.NameManager(), array_mode(False):
@@ -87,6 +79,21 @@ def export_run(run, format="onnx", out=None, *, which="last", preprocess=False, 
             metadata=metadata_of(run.recipe, run.dataset, state),
         )
     return Exported(paths, difference)
+
+
+def _paths_of(run, format, out, preprocess):
+    """What the names of an export begin with, and its files; SettingError if they cannot be written."""
+    endings = FORMATS[format].endings
+    stem = Path(out) if out else run.directory / _default_name(run.recipe, preprocess)
+    paths = [stem.with_name(stem.name + ending) for ending in endings]
+    if out:
+        _check_out(stem, endings)
+        paths = [stem] if len(endings) == 1 else paths
+    for path in paths:
+        if path.exists() and not path.is_file():
+            wrong = "a directory" if path.is_dir() else "not a regular file"
+            raise SettingError(f"{path} is {wrong}: choose another name.", "out")
+    return stem, paths
 
 
 def _default_name(recipe, preprocess):

@@ -6,7 +6,7 @@ import os
 from gluon_cnn.checks import brief
 from gluon_cnn.errors import ModelError
 
-__all__ = ["canonical_name", "find_network", "get_model", "list_models"]
+__all__ = ["canonical_name", "find_network", "get_model", "list_models", "split_own"]
 
 #: The module of each of the book's networks; it has the network's record as ``NETWORK``.
 _MODULES = {"alexnet": "alexnet", "lenet": "lenet", "nin": "nin", "vgg11": "vgg"}
@@ -44,16 +44,17 @@ def canonical_name(name):
                 "model",
             )
         return lower
-    if _is_own(name):
+    if split_own(name):
         return name
     from gluon_cnn.models import zoo
 
     return zoo.zoo_name(name)
 
 
-def _is_own(name):
-    """Whether a name is that of a function in a file of your own, such as ``mynet.py:net``."""
-    return name.rpartition(":")[0].endswith(".py")
+def split_own(name):
+    """The file and the function of a network of your own, such as ``mynet.py:net``; None for another name."""
+    file, _, function = name.rpartition(":")
+    return (file, function) if file.endswith(".py") else None
 
 
 def find_network(name):
@@ -61,7 +62,7 @@ def find_network(name):
     name = canonical_name(name)
     if ":" not in name:
         return importlib.import_module(f"gluon_cnn.models.{_MODULES[name]}").NETWORK
-    if _is_own(name):
+    if split_own(name):
         from gluon_cnn.models import own
 
         return own.own_network(name)

@@ -11,19 +11,14 @@ from mxnet.gluon import Block
 
 from gluon_cnn.data import FASHION_MNIST
 from gluon_cnn.errors import ModelError
+from gluon_cnn.models import split_own
 from gluon_cnn.models.network import Network
 from gluon_cnn.recipe import Recipe
 
-__all__ = ["own_network", "source_of"]
+__all__ = ["own_network"]
 
 #: Names that no option can have, because a recipe's settings have them.
 _TAKEN = {field.name for field in dataclasses.fields(Recipe)} - {"edition"}
-
-
-def source_of(name):
-    """The file of ``mynet.py:net``, and the name of its function."""
-    file, _, function = name.rpartition(":")
-    return Path(file), function
 
 
 def own_network(name):
@@ -39,7 +34,8 @@ def own_network(name):
         If the file cannot be read or run, or has no such function. ``build`` raises one if the function fails or does
         not return a block.
     """
-    path, function_name = source_of(name)
+    file, function_name = split_own(name)
+    path = Path(file)
     source = _read(path)
     function = _names_in(path, source).get(function_name)
     if not callable(function):

@@ -4,16 +4,14 @@ checkpoint/epoch-003                three epochs are complete
 checkpoint/epoch-003-step-00120     and 120 steps of the fourth
 """
 
-import json
 import logging
-import re
 import shutil
-import textwrap
 from pathlib import Path
 
+from gluon_cnn.checks import brief
 from gluon_cnn.errors import CheckpointError
 from gluon_cnn.training.checkpoint import load_network
-from gluon_cnn.training.manifest import STATES, OtherVersion, State, read_state, verified_state
+from gluon_cnn.training.manifest import STATES, OtherVersion, State, position_of, read_state, verified_state
 
 __all__ = [
     "OtherRecipe",
@@ -104,9 +102,7 @@ def _checkpoints(directory):
 
 
 def _position(path):
-    """(epoch, step) in a checkpoint's name; None if the name is no checkpoint's."""
-    match = re.fullmatch(r"epoch-(\d+)(?:-step-(\d+))?", path.name)
-    return match and (int(match[1]), int(match[2] or 0))
+    return position_of(path.name)
 
 
 def tidy(directory):
@@ -118,7 +114,7 @@ def tidy(directory):
     if not directory.is_dir():
         return
     for path in directory.glob(".epoch-*.tmp"):
-        if re.fullmatch(r"\.epoch-\d+(-step-\d+)?\.tmp", path.name) and path.is_dir() and not path.is_symlink():
+        if position_of(path.stem[1:]) and path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
     checkpoints = sorted(_checkpoints(directory), key=_position)
     epochs = [path for path in checkpoints if _position(path)[1] == 0]
@@ -135,11 +131,7 @@ def refuse_other_recipe(checkpoint, state, recipe):
     for name, value in state.recipe.items():
         if recipe is not None and value != recipe.get(name):
             raise OtherRecipe(
-                f"The checkpoint {checkpoint} is of another recipe, with {name} {_brief(value)}, where config.json has "
-                f"{_brief(recipe.get(name))}",
+                f"The checkpoint {checkpoint} is of another recipe, with {name} {brief(value)}, where config.json has "
+                f"{brief(recipe.get(name))}",
                 "restore config.json, or the checkpoint that was here",
             )
-
-
-def _brief(value):
-    return textwrap.shorten(json.dumps(value), 80)

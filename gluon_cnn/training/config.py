@@ -1,14 +1,13 @@
 """A run's ``config.json``: what it holds, and its reader, which trusts nothing in it. Nothing here needs MXNet."""
 
 import dataclasses
-import re
 from typing import Dict, List, Optional
 
 import msgspec
 
 from gluon_cnn.data import DATA_SETS, DatasetInfo
 from gluon_cnn.decoding import Pair, convert, read_json
-from gluon_cnn.models import list_models
+from gluon_cnn.models import list_models, split_own
 from gluon_cnn.recipe import EDITIONS, PUBLISHED_EDITIONS, Recipe
 from gluon_cnn.training.process import Process
 from gluon_cnn.training.settings import Settings
@@ -56,8 +55,8 @@ class Config(Process, kw_only=True):
     diverged: str = ""
 
     def __post_init__(self):
-        own = re.fullmatch(r"[^/]+\.py:[^/:]+", self.recipe.model)
-        if (own is None) != (self.recipe.source is None):
+        own = split_own(self.recipe.model)
+        if (own is None) != (self.recipe.source is None) or (own and "/" in self.recipe.model):
             raise ValueError("its source does not go with its model")
         known = DATA_SETS[self.recipe.data].info if self.recipe.data in DATA_SETS else self.dataset
         if any(getattr(self.dataset, name) != getattr(known, name) for name in ("classes", "channels", "side")):

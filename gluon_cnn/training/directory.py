@@ -16,10 +16,19 @@ import os
 from pathlib import Path
 
 from gluon_cnn.errors import Malformed, RunError
-from gluon_cnn.files import leftovers, refuse_foreign, remove_leftovers, sha256_of, write_atomically
+from gluon_cnn.files import (
+    leftovers,
+    reason_of,
+    refuse_foreign,
+    remedy,
+    remove_leftovers,
+    sha256_of,
+    write_atomically,
+)
+from gluon_cnn.models import split_own
 from gluon_cnn.recipe import difference_in_words, in_words, shown
 from gluon_cnn.training.config import read_config
-from gluon_cnn.training.held import LOCK, HeldDirectory, remedy
+from gluon_cnn.training.held import LOCK, HeldDirectory
 from gluon_cnn.training.history import read_history, write_history
 from gluon_cnn.training.process import this_process
 from gluon_cnn.training.settings import Settings
@@ -43,8 +52,8 @@ class RunDirectory:
         What the run is trained on, once it has begun.
     book : BookRecipe or None
         None where no run of the network and edition was published.
-    config : dict
-        Of a run that has begun, all of ``config.json``.
+    config : Config or None
+        Of a run that was opened, all of ``config.json``.
     needed : dict
         The bytes of the files, by name, without which the run that this process trains could not be resumed.
     """
@@ -52,8 +61,8 @@ class RunDirectory:
     def __init__(self, directory, recipe, settings=None, *, book=None):
         self.directory, self.recipe, self.book = Path(directory), recipe, book
         self.settings = settings or Settings()
-        self.dataset, self.config, self.needed = None, {}, {}
-        self._held = None
+        self.dataset, self.config, self.needed = None, None, {}
+        self._content, self._held = {}, None  # config.json as it is, and the directory
 
     @classmethod
     def open(cls, directory):
@@ -66,7 +75,7 @@ class RunDirectory:
             if recipe.source:  # the file is the run's own copy
                 recipe = dataclasses.replace(recipe, model=str(directory / recipe.name))
             run = cls(directory, recipe, config.settings, book=config.book)
-            run.dataset, run.config = config.dataset, content
+            run.dataset, run.config, run._content = config.dataset, config, content
             return run
         except (FileNotFoundError, NotADirectoryError):
             inside = next(directory.glob(f"*/{CONFIG}"), None)
@@ -151,7 +160,7 @@ class RunDirectory:
         that the run began with. Those of each process that resumed it follow under ``resumed``."""
         path, process = self.directory / CONFIG, this_process(command, threads)
         if path.exists():
-            before = RunDirectory.open(self.directory).config
+            before = RunDirectory.open(self.directory)._content
             config = {**before, "resumed": [*before.get("resumed", []), process]}
         else:
             config = process
@@ -168,11 +177,11 @@ class RunDirectory:
 
     def note_divergence(self, problem):
         """Write into ``config.json`` what is no longer finite, and where, until somebody resumes the run."""
-        self._write_config({**self.config, "diverged": problem})
+        self._write_config({**self._content, "diverged": problem})
 
     def _write_config(self, config):
         text = json.dumps(config, indent=1) + "\n"
-        self.config, self.needed[CONFIG] = config, text.encode()
+        self._content, self.needed[CONFIG] = config, text.encode()
         with self.writing(self.directory / CONFIG) as path, write_atomically(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
 
@@ -191,7 +200,7 @@ class RunDirectory:
             held = HeldDirectory(self.directory)
         except OSError as error:
             raise RunError(
-                f"The directory {self.directory} cannot be written ({error.strerror}): choose another one.", "out"
+                f"The directory {self.directory} cannot be written ({reason_of(error)}): choose another one.", "out"
             ) from None
         try:
             self._held = held
@@ -221,7 +230,7 @@ class RunDirectory:
                 yield self._held.place / path.name
         except OSError as error:
             then, setting = ("and resume the run", "resume") if self.begun else ("or choose another directory", "out")
-            raise RunError(f"{path} cannot be written ({error.strerror}): {remedy(error)} {then}.", setting) from None
+            raise RunError(f"{path} cannot be written ({reason_of(error)}): {remedy(error)} {then}.", setting) from None
 
     def write_history(self, history):
         """Write ``history.csv`` from a list of EpochResult."""
@@ -251,7 +260,8 @@ class RunDirectory:
     @property
     def source_path(self):
         """The run's copy of the file that defines a network of your own; None for other networks."""
-        return self.directory / self.recipe.name.rpartition(":")[0] if self.recipe.source else None
+        own = self.recipe.source and split_own(self.recipe.name)
+        return self.directory / own[0] if own else None
 
     @property
     def curves_path(self):

@@ -13,7 +13,7 @@ import portalocker
 from gluon_cnn.errors import RunError
 from gluon_cnn.files import open_own, write_atomically
 
-__all__ = ["LOCK", "DirectoryLost", "HeldDirectory", "remedy"]
+__all__ = ["LOCK", "DirectoryLost", "HeldDirectory"]
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,6 @@ LOCK = "run.lock"
 # How the system's call fails where another process has the lock, and on file systems that know no locks.
 _TAKEN = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES}
 _UNKNOWN = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _BY_DESCRIPTOR = "/proc/self/fd/{}"  # Linux's path to what is open, wherever it is
 _WAIT = 0.2  # seconds for whatever removes a directory to be done with it
 _SAVED, _FAILED = " and saved there", "; what came after its last checkpoint is lost"
@@ -30,12 +29,6 @@ _SAVED, _FAILED = " and saved there", "; what came after its last checkpoint is 
 
 class DirectoryLost(RunError):
     """A run's directory was moved, deleted or replaced, or given to another process, while the run was trained."""
-
-
-def remedy(error):
-    """What has to be done after an error before what was to be written can be written; an MXNetError names no cause."""
-    full = getattr(error, "errno", errno.ENOSPC) in _FULL
-    return "make room" if full else "see that it can be written"
 
 
 class HeldDirectory:

@@ -9,17 +9,27 @@ from typing import Any, Dict, List, Optional
 import msgspec
 
 from gluon_cnn.checks import RANGES
-from gluon_cnn.decoding import MOST, Amount, Count, convert, read_json
+from gluon_cnn.decoding import LARGEST_FILE, Amount, Count, convert, read_json
 from gluon_cnn.errors import CheckpointError, Malformed
 from gluon_cnn.files import sha256_of
 from gluon_cnn.training.history import EpochResult
 from gluon_cnn.training.metrics import WorkerSums
 from gluon_cnn.training.mixed_precision import ScalerState
 
-__all__ = ["PARAMETERS", "STATES", "OtherVersion", "State", "read_state", "verified_state", "write_manifest"]
+__all__ = [
+    "PARAMETERS",
+    "STATES",
+    "OtherVersion",
+    "State",
+    "position_of",
+    "read_state",
+    "verified_state",
+    "write_manifest",
+]
 
 PARAMETERS, STATES, MANIFEST = "net.params", "trainer.states", "manifest.json"
 FORMAT = 2
+_NAME = re.compile(r"epoch-(\d+)(?:-step-(\d+))?")  # as State.name writes it
 _EPOCH = 1024  # bytes, more than an epoch adds to the manifest
 
 
@@ -73,6 +83,12 @@ class State:
         return f"epoch-{self.epoch:03d}" + (f"-step-{self.step:05d}" if self.step else "")
 
 
+def position_of(name):
+    """The complete epochs, and the steps of the next one, in a checkpoint's name; None for another name."""
+    match = _NAME.fullmatch(name)
+    return match and (int(match[1]), int(match[2] or 0))
+
+
 class Stated(msgspec.Struct):
     """What a manifest states of a file."""
 
@@ -119,7 +135,7 @@ def _hash_of(content):
 def _manifest(checkpoint):
     """What a checkpoint's manifest says, a :class:`Manifest`, once its hash holds."""
     try:
-        content = read_json(checkpoint / MANIFEST, MOST + _EPOCH * _epochs_of(checkpoint))
+        content = read_json(checkpoint / MANIFEST, LARGEST_FILE + _EPOCH * _epochs_of(checkpoint))
         stated = content.pop("sha256")
         if stated != _hash_of(content):
             raise _damaged(checkpoint, MANIFEST)
@@ -135,8 +151,8 @@ def _manifest(checkpoint):
 
 def _epochs_of(checkpoint):
     """How many epochs the manifest may tell of, by the checkpoint's name."""
-    match = re.match(r"epoch-(\d+)", checkpoint.name)
-    return min(int(match[1]), RANGES["epochs"][1]) if match else 0
+    epochs, _ = position_of(checkpoint.name) or (0, 0)
+    return min(epochs, RANGES["epochs"][1])
 
 
 def read_state(checkpoint):

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor, wait
 import mxnet as mx
 
 from gluon_cnn.errors import CheckpointError, RunError
+from gluon_cnn.files import reason_of, remedy
 from gluon_cnn.training.checkpoint import write_checkpoint
 from gluon_cnn.training.checkpoints import tidy
-from gluon_cnn.training.held import remedy
 from gluon_cnn.training.memory import is_out_of_memory
 from gluon_cnn.training.snapshot import take_snapshot
 
@@ -20,8 +20,15 @@ class Saver:
     """Writes one checkpoint after another, on a thread of its own.
 
     An error of the thread is raised by the next call. As a context, it waits for the last checkpoint at its end.
-    ``meanwhile`` is called every second that it waits. ``writing`` gives, as a context, the path to write the directory
-    by.
+
+    Parameters
+    ----------
+    directory : Path
+        Of the run's checkpoints.
+    meanwhile : callable
+        Is called every second that this waits.
+    writing : callable
+        Gives, as a context, the path to write a directory by.
 
     Attributes
     ----------
@@ -30,16 +37,16 @@ class Saver:
     """
 
     def __init__(self, directory, meanwhile=lambda: None, writing=contextlib.nullcontext):
-        self.directory, self._meanwhile, self._writing_to = directory, meanwhile, writing
+        self.directory, self._meanwhile, self._open = directory, meanwhile, writing
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
-        self._writing = None
+        self._pending = None
         self.seconds = 0.0
 
     def save(self, net, trainer, state, then=None):
         """Copy a training and have it written; ``then`` is called, on the thread, once it is on the disk."""
         self.wait()
         began = time.monotonic()
-        self._writing = self._thread.submit(self._write, take_snapshot(net, trainer, state), then, began)
+        self._pending = self._thread.submit(self._write, take_snapshot(net, trainer, state), then, began)
 
     def wait(self):
         """Wait until what was given is on the disk.
@@ -51,16 +58,16 @@ class Saver:
         TrainingDiverged
             If a parameter is not a finite number.
         """
-        writing, self._writing = self._writing, None
-        if writing is not None:
-            while not wait([writing], timeout=1.0).done:
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            while not wait([pending], timeout=1.0).done:
                 self._meanwhile()
-            writing.result()
+            pending.result()
 
     @property
     def failed(self):
         """Whether the next call will raise an error. This one does not wait."""
-        return self._writing is not None and self._writing.done() and self._writing.exception() is not None
+        return self._pending is not None and self._pending.done() and self._pending.exception() is not None
 
     def __enter__(self):
         return self
@@ -73,13 +80,13 @@ class Saver:
             self._thread.shutdown()
 
     def _write(self, snapshot, then, began):
-        with self._writing_to(self.directory) as directory:
-            self._write_to(directory, snapshot)
+        with self._open(self.directory) as directory:
+            self._save_in(directory, snapshot)
         self.seconds = time.monotonic() - began
         if then is not None:
             then()
 
-    def _write_to(self, directory, snapshot):
+    def _save_in(self, directory, snapshot):
         try:
             write_checkpoint(directory, snapshot)
             tidy(directory)
@@ -92,9 +99,8 @@ class Saver:
         except (OSError, mx.MXNetError) as error:
             if is_out_of_memory(error):  # an error of earlier steps, which MXNet reports to the first thread that waits
                 raise
-            reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[-1]
             raise RunError(
-                f"No checkpoint can be written to {self.directory} ({reason}), and the earlier ones are whole: "
-                f"{remedy(error)} and resume the run.",
+                f"No checkpoint can be written to {self.directory} ({reason_of(error)}), and the earlier ones are "
+                f"whole: {remedy(error)} and resume the run.",
                 "resume",
             ) from None

@@ -36,8 +36,8 @@ _measured = {}  # network, shape and devices: number
 def note_measured_threads(run):
     """Take note of what ``auto`` chose for a run that was opened, so that it is not measured again in this process;
     unless that was on a machine with more cores, or fewer."""
-    machine = (run.config.get("resumed") or [run.config])[-1].get("machine", {})
-    if run.settings.measured_threads is not None and machine.get("cores") == usable_cores():
+    machine = [run.config, *run.config.resumed][-1].machine
+    if run.settings.measured_threads is not None and machine.cores == usable_cores():
         with contextlib.suppress(DeviceError):  # of a run that was resumed where this machine has no device
             _measured.setdefault(_key(run), run.settings.measured_threads)
 

@@ -2,13 +2,14 @@
 
 import contextlib
 import dataclasses
+import functools
 import logging
 import shutil
 import sys
 
 from gluon_cnn.errors import ModelError, RunError, TrainingDiverged
-from gluon_cnn.files import open_own, sha256_of, write_atomically
-from gluon_cnn.models.own import source_of
+from gluon_cnn.files import open_own, reason_of, sha256_of, write_atomically
+from gluon_cnn.models import split_own
 from gluon_cnn.recipe import in_words
 from gluon_cnn.runtime import set_threads
 from gluon_cnn.runtime.devices import parse_context
@@ -85,28 +86,22 @@ def train_run(run, *, command, resume=False, quiet=False, job=None, held=None):
     job = job or Job(run.settings.kvstore)
     if not resume:
         job.from_first(run.refuse_taken)  # before anything is loaded, and once more when nobody else can begin there
-    run.settings.check()
-    check_recipe(run.recipe)
-    release = job.from_first(lambda: release_to_train_on(run.recipe, run.settings.data_dir))
-    recipe = run.recipe = dataclasses.replace(run.recipe, release=release)
+    recipe = _checked_recipe(run, job)
     devices = parse_context(run.settings.ctx)
     with advice_on_memory(recipe, devices), contextlib.ExitStack() as stack:
         data = load_data(recipe, run.settings.data_dir, devices[0], job)
         threads, why = choose_threads(run, devices, data, job, resume)
         setup = set_up(recipe, devices, data, hybrid=run.settings.hybrid, kvstore=job.store)
         run.dataset, run.book = data.info, book_recipe(recipe)
-        state = State.from_json(
-            job.from_first(
-                lambda: _take_directory(run, setup, devices, command, threads, resume, stack, held or stack).to_json()
-            )
-        )
+        job.from_first(lambda: (held or stack).enter_context(run.locked()))
+        write_config = functools.partial(run.write_config, command, threads)
+        begun = job.from_first(lambda: _begin(run, setup.net, devices, resume, write_config, stack).to_json())
         signals = stack.enter_context(NotedSignals())
         # Here, because MXNet starts new threads, with a number of its own, whenever the process forks.
         set_threads(threads, devices)
-        if why:
-            log.info(why)
+        state = State.from_json(begun)
         _prepare_trainer(run, setup.trainer, state, job)
-        _announce(run, devices, data, state)
+        _announce(run, devices, data, state, why)
         saver = stack.enter_context(Saver(run.checkpoints, job.beat, run.writing)) if job.first else None
         try:
             return Epochs(run, setup, devices, job, saver, signals, quiet).finish(state)
@@ -116,18 +111,29 @@ def train_run(run, *, command, resume=False, quiet=False, job=None, held=None):
             raise
 
 
-def _take_directory(run, setup, devices, command, threads, resume, stack, held):
-    """Lock the run's directory until ``held`` ends, log until ``stack`` does, load the run's parameters, and return its
-    State."""
-    held.enter_context(run.locked())
+def _checked_recipe(run, job):
+    """The run's recipe, with the release of the data that is there, once its settings have been checked."""
+    run.settings.check()
+    check_recipe(run.recipe)
+    release = job.from_first(lambda: release_to_train_on(run.recipe, run.settings.data_dir))
+    run.recipe = dataclasses.replace(run.recipe, release=release)
+    return run.recipe
+
+
+def _begin(run, net, devices, resume, write_config, stack):
+    """Begin a new run in its directory, or resume the one that it holds: log until ``stack`` ends, load the parameters,
+    and return the State."""
     if resume:
         run.refuse_other_data()
     else:
         run.refuse_taken()
     _keep_source(run)
-    run.write_config(command, threads)
+    if not resume:
+        write_config()  # first, because a directory with anything else in it holds no run
     stack.enter_context(_log_to(run))
-    state = load_last_checkpoint(run.checkpoints, setup.net, devices, fixed_values(run.recipe))
+    state = load_last_checkpoint(run.checkpoints, net, devices, fixed_values(run.recipe))
+    if resume:
+        write_config()  # last, because one that cannot be resumed has not been
     if state is None:  # as in a new run
         return State(fixed_values(run.recipe))
     log.info(f"resuming from {last_checkpoint(run.checkpoints)}")
@@ -156,7 +162,7 @@ def _keep_source(run):
     if not run.source_path:
         return
     if not run.source_path.exists():
-        file, _ = source_of(run.recipe.model)
+        file, _ = split_own(run.recipe.model)
         with run.writing(run.source_path) as path, write_atomically(path) as temporary:
             shutil.copyfile(file, temporary)
             if sha256_of(temporary) != run.recipe.source:  # changed since this process has read it
@@ -164,8 +170,11 @@ def _keep_source(run):
     run.needed[run.source_path.name] = run.source_path.read_bytes()
 
 
-def _announce(run, devices, data, state):
-    """Log what is trained: what everybody wants to know, then what differs from the network's own recipe."""
+def _announce(run, devices, data, state, why):
+    """Log why there are so many threads, if there is a reason, and what is trained: what everybody wants to know, then
+    what differs from the network's own recipe."""
+    if why:
+        log.info(why)
     recipe = run.recipe
     if state.epoch == recipe.epochs:
         more = "" if recipe.lr_schedule else "; resume with more epochs to train further"
@@ -198,7 +207,7 @@ class _LogFile(logging.StreamHandler):
             super().handleError(record)
         elif not self._failed:
             self._failed = True  # first, because this handler gets the warning too
-            log.warning(f"{self._path} cannot be written ({error.strerror}): the run continues without it")
+            log.warning(f"{self._path} cannot be written ({reason_of(error)}): the run continues without it")
 
     def close(self):
         with contextlib.suppress(OSError):  # it could not be written before either

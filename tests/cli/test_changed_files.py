@@ -5,7 +5,7 @@ import os
 import shutil
 
 import pytest
-from our_runs import history_of, write_run
+from our_runs import published_history, write_run
 from PIL import Image
 
 from gluon_cnn.errors import GluonCNNError
@@ -71,6 +71,11 @@ CONFIG = {
     "model above": put("recipe", "model", "../../lenet"),
     "source without a file": put("recipe", "source", "0" * 64),
     "file without a source": put("recipe", "model", "mynet.py:net"),
+    "file above without a source": lambda content: {
+        **content,
+        "recipe": {**content["recipe"], "model": "../mynet.py:net", "edition": None, "init": "own"},
+        "book": None,
+    },
     "epochs a text": put("recipe", "epochs", "2"),
     "epochs a fraction": put("recipe", "epochs", 2.5),
     "epochs too many": put("recipe", "epochs", 10**9),
@@ -161,7 +166,7 @@ def kept(lenet_run, tmp_path_factory):
     directory = tmp_path_factory.mktemp("kept")
     shutil.copytree(lenet_run, directory / "run")
     shutil.rmtree(directory / "run" / "checkpoint" / "epoch-001")
-    write_run(directory / "book", history_of())
+    write_run(directory / "book", published_history())
     Image.new("L", (28, 28)).save(directory / "picture.png")
     return directory
 

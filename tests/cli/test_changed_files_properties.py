@@ -8,7 +8,7 @@ import shutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from our_runs import history_of, write_run
+from our_runs import published_history, write_run
 from test_changed_files import put, without
 
 from gluon_cnn.cli import main
@@ -17,7 +17,7 @@ from gluon_cnn.cli import main
 @pytest.fixture(scope="module")
 def book(tmp_path_factory):
     """A run by the book's recipe; not to be changed."""
-    return write_run(tmp_path_factory.mktemp("kept") / "book", history_of()).directory
+    return write_run(tmp_path_factory.mktemp("kept") / "book", published_history()).directory
 
 
 json_values = st.recursive(

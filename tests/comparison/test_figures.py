@@ -1,4 +1,4 @@
-from our_runs import history_of
+from our_runs import published_history
 from PIL import Image
 
 from gluon_cnn.comparison.figures import comparison_svgs, save_clouds, save_curves
@@ -9,7 +9,7 @@ PUBLISHED = [run.history for run in published_runs("lenet", "zh-v1")]
 
 
 def test_curves_are_a_picture_with_something_on_it(tmp_path):
-    save_curves(history_of(), tmp_path / "curves.png", title="nin")
+    save_curves(published_history(), tmp_path / "curves.png", title="nin")
     with Image.open(tmp_path / "curves.png") as image:
         assert image.width > 800
         assert len(image.convert("RGB").getcolors(10**6)) > 100

@@ -2,7 +2,7 @@ import re
 import shutil
 
 import pytest
-from our_runs import history_of, write_run
+from our_runs import published_history, write_run
 
 from gluon_cnn.cli import main
 from gluon_cnn.comparison.report import write_report
@@ -19,7 +19,7 @@ def runs(tmp_path_factory):
     changes = [(model, {"release": "second", **changed}) for model, changed in changes]
     for model, changed in [*changes, ("nin", {"side": 96, "seed": 5, "final_relu": False, "init": "own"})]:
         seed, init = changed["seed"], changed["init"]
-        history = history_of(model, 3 * (init == "own") + seed, epochs=3 if seed == 2 else 5, dead_classes=seed)
+        history = published_history(model, 3 * (init == "own") + seed, epochs=3 if seed == 2 else 5, dead_classes=seed)
         command = f"gluon-cnn train {model} --seed {seed} --init {init}"
         write_run(directory / f"{model}-{init}" / str(seed), history, model, command=command, **changed)
     # As a process leaves it that has just begun.
@@ -63,7 +63,7 @@ def test_page_needs_nothing_from_elsewhere(runs):
 
 
 def test_a_runs_own_words_are_no_markup(tmp_path):
-    run = write_run(tmp_path / "run", history_of(), command="gluon-cnn train <script>alert(1)</script> | `a`\nb")
+    run = write_run(tmp_path / "run", published_history(), command="gluon-cnn train <script>alert(1)</script> | `a`\nb")
     write_report(tmp_path)
     html, markdown = ((tmp_path / f"report.{ending}").read_text(encoding="utf-8") for ending in ("html", "md"))
     assert "<script>" not in html
@@ -102,7 +102,7 @@ def test_runs_beside_bad_ones_are_shown(runs, tmp_path, capsys):
 
 
 def test_command_need_not_be_unicode(tmp_path):
-    write_run(tmp_path / "run", history_of(), command="gluon-cnn train lenet --out '\udcff'")
+    write_run(tmp_path / "run", published_history(), command="gluon-cnn train lenet --out '\udcff'")
     write_report(tmp_path)
     for name in ("report.html", "report.md"):
         assert "\\udcff" in (tmp_path / name).read_text(encoding="utf-8")

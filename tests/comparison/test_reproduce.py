@@ -8,7 +8,7 @@ import signal
 import time
 
 import pytest
-from our_runs import history_of, write_run
+from our_runs import published_history, write_run
 from runs import KILLED_AT, MAIN, run_process, start
 
 from gluon_cnn import get_recipe
@@ -110,9 +110,11 @@ def test_killed_between_writes_and_started_again(whole, tmp_path):
     assert outcome(tmp_path) == outcome(whole)
 
 
-def test_comparison_lost_to_a_kill_is_written(tmp_path):
+@pytest.mark.parametrize("changes", [{}, {"diverged": ""}], ids=["as written", "an empty divergence"])
+def test_comparison_lost_to_a_kill_is_written(changes, tmp_path):
     """Of a run whose training is finished, but whose process was killed before it had written the comparison."""
-    write_run(tmp_path / "run", history_of())
+    path = write_run(tmp_path / "run", published_history()).directory / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
     run, trained = Run(tmp_path / "run", get_recipe("lenet"), Settings()), []
 
     def train_run(run, **options):

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from our_runs import history_of, write_run
+from our_runs import published_history, write_run
 from runs import SMALL_RUN
 
 from gluon_cnn.cli import main
@@ -24,7 +24,7 @@ def published_run_as_ours(tmp_path):
 
     def write(number=0, seed=0, model="lenet", **changes):
         directory = tmp_path / "runs" / f"{model}-{changes.get('init', 'published')}-{seed}"
-        write_run(directory, history_of(model, number), model, seed=seed, **changes)
+        write_run(directory, published_history(model, number), model, seed=seed, **changes)
         return directory
 
     return write
@@ -113,7 +113,7 @@ def test_runs_beside_bad_ones_are_compared(published_run_as_ours, tmp_path, caps
 
 
 def test_run_of_another_recipe_is_not_compared(published_run_as_ours, tmp_path, capsys):
-    other = write_run(tmp_path / "other", history_of(epochs=2), epochs=2).directory
+    other = write_run(tmp_path / "other", published_history(epochs=2), epochs=2).directory
     assert main(["compare", str(other)]) == 0
     assert "not compared: 2 epochs instead of 5" in capsys.readouterr().out
     assert not (other / "comparison.json").exists()

@@ -23,7 +23,7 @@ from runs import (
     train,
 )
 
-from gluon_cnn.errors import RunError
+from gluon_cnn.errors import CheckpointError, RunError
 from gluon_cnn.training import saver as saver_module
 from gluon_cnn.training.checkpoints import last_checkpoint
 
@@ -174,6 +174,16 @@ def test_whole_checkpoint_of_another_run_is_not_used(tmp_path, two_runs, caplog)
         in caplog.text
     )
     assert result_of(out) == end
+
+
+def test_failed_resume_leaves_the_config(tmp_path, two_runs):
+    out = shutil.copytree(two_runs[0], tmp_path / "run")
+    for path in out.glob("checkpoint/*/net.params"):
+        path.write_bytes(b"")
+    before = (out / "config.json").read_bytes()
+    with pytest.raises(CheckpointError, match="is whole"):
+        resume(out)
+    assert (out / "config.json").read_bytes() == before
 
 
 #: Trains and prints the process's resident bytes after each epoch.
