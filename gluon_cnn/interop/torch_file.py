@@ -189,17 +189,17 @@ class _Arrays:
         position, length, order = self._places[storage.key]
         dtype = np.dtype(_TYPES[kind] if kind else _STORAGES[storage.kind]).newbyteorder(order)
         if len(strides) != len(shape) or not all(isinstance(n, int) and n >= 0 for n in (offset, *shape, *strides)):
-            raise ValueError("a tensor of it has no shape")
+            raise ValueError("one of its tensors has no shape")
         try:
             count = count_numbers(shape)
         except ValueError as error:
             raise _Unread(str(error)) from None
         span = 1 + sum((size - 1) * stride for size, stride in zip(shape, strides)) if count else 0
         if (offset + span) * dtype.itemsize > length:
-            raise _Unread(f"a tensor of it claims the shape {shape}, for which it is too short")
+            raise _Unread(f"one of its tensors claims the shape {shape}, for which it is too short")
         self._left -= count * dtype.itemsize
         if self._left < 0:
-            raise _Unread(f"a tensor of it claims the shape {shape}, which is more than it holds")
+            raise _Unread(f"one of its tensors claims the shape {shape}, which is more than it holds")
         path, is_bfloat16 = self._path, storage.kind == "BFloat16"
         position += offset * dtype.itemsize
 

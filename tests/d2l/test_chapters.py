@@ -1,5 +1,7 @@
 """The book's chapters: cells that call the helpers as each edition does, and the table of ``docs/chapters.md``."""
 
+import ast
+import inspect
 import re
 from pathlib import Path
 
@@ -41,6 +43,12 @@ def test_cells_of_a_chapter_run(name, edition, notebook, request):
         request.getfixturevalue("np_arrays")
     mx.random.seed(0)
     CELLS[name, edition](d2l)
+
+
+@pytest.mark.parametrize("cells", set(CELLS.values()), ids=lambda cells: cells.__name__)
+def test_cells_look_at_what_they_compute(cells):
+    source = ast.parse(inspect.getsource(cells))
+    assert any(isinstance(node, ast.Assert) for node in ast.walk(source))
 
 
 def table():
