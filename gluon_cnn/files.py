@@ -150,14 +150,16 @@ def open_own(path, mode, **options):
 
 
 def refuse_foreign(path):
-    """RunError if a name is a link, symbolic or hard, or not a regular file: what would be written is somebody else's."""
+    """RunError if a name is a link, symbolic or hard, or not a regular file: what is written would be another's."""
     with contextlib.suppress(FileNotFoundError):
         _refuse(path, Path(path).lstat())
 
 
 def _refuse(path, status):
     if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
-        raise RunError(f"{shown(path)} is a link or not a regular file: move it away, or choose another directory.", "out")
+        raise RunError(
+            f"{shown(path)} is a link or not a regular file: move it away, or choose another directory.", "out"
+        )
 
 
 def shown(path):

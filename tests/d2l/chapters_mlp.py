@@ -31,7 +31,7 @@ def curves_later(d2l):
     y.backward()
     d2l.plot(x, x.grad, "x", "grad of relu", figsize=(5, 2.5))
     d2l.plot(x, [y, x.grad], legend=["relu", "gradient"], figsize=(4.5, 2.5))
-    assert [line.get_ydata().max() for line in d2l.plt.gca().lines] == [y.max(), 1]
+    assert [line.get_ydata().max() for line in d2l.plt.gca().lines] == [float(y.max()), 1]
 
 
 @chapter("mlp-scratch", *FIRST)
