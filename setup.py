@@ -67,8 +67,7 @@ setup(
         "mxnet2": ["mxnet==2.0.0b1", *RUNTIME],  # the last of MXNet on PyPI, a beta; tried on Python 3.11
         "onnx": ONNX,
         "safetensors": SAFETENSORS,
-        # Before 2.6 PyTorch's own files can run code, so gluon_cnn reads none by Python 3.8's, which ends at 2.4.
-        "torch": [*SAFETENSORS, 'torch>=2.6; python_version >= "3.9"', 'torch>=2; python_version < "3.9"'],
+        "torch": [*SAFETENSORS, "torch>=2"],
         "dev": [
             "hypothesis>=6",
             "ipykernel",

@@ -76,7 +76,7 @@ def number(name, value):
     if not least <= found < most:
         end = f"{least:g} or more" if found < least else f"below {most:g}"
         raise SettingError(f"{name} is {brief(value)}; it must be {end}.", name)
-    return abs(found)  # for there is a -0.0
+    return abs(found)  # because -0.0 exists
 
 
 def choice(name, value, choices):
@@ -99,7 +99,7 @@ def plain(name, value):
         return float(value)
     if isinstance(value, (list, tuple)):
         return [plain(name, item) for item in value]
-    raise SettingError(f"{name} is {brief(value)}; it must be a number, a text, on or off, or a list of these.", name)
+    raise SettingError(f"{name} is {brief(value)}; it must be a number, text, on or off, or a list of these.", name)
 
 
 def brief(value):

@@ -77,7 +77,7 @@ def read_text(path, most=LARGEST_FILE):
     FileNotFoundError, NotADirectoryError
         If there is none.
     Malformed
-        If it is no regular file, too large, not UTF-8, or cannot be read.
+        If it is not a regular file, too large, not UTF-8, or cannot be read.
     """
     try:
         with open_regular(path) as file:

@@ -41,7 +41,7 @@ def write_atomically(path):
     Raises
     ------
     SettingError
-        If ``path`` is there and no regular file.
+        If ``path`` is there and is not a regular file.
     """
     path, before = _target(path)
     remove_leftovers(path.parent, path.name)
@@ -153,7 +153,7 @@ def open_own(path, mode, **options):
 
 
 def refuse_foreign(path):
-    """RunError if a name is a link, symbolic or hard, or no regular file: what would be written is somebody else's."""
+    """RunError if a name is a link, symbolic or hard, or not a regular file: what is written would be another's."""
     with contextlib.suppress(FileNotFoundError):
         _refuse(path, Path(path).lstat())
 
@@ -161,7 +161,7 @@ def refuse_foreign(path):
 def _refuse(path, status):
     if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
         raise RunError(
-            f"{known_as(path)} is a link or no regular file: move it away, or choose another directory.", "out"
+            f"{known_as(path)} is a link or not a regular file: move it away, or choose another directory.", "out"
         )
 
 

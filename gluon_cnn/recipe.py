@@ -82,7 +82,7 @@ def _setting(default=dataclasses.MISSING, *, help, words=None):
 
 def _text(name, value):
     if not isinstance(value, str):
-        raise SettingError(f"{name} is {brief(value)}; it must be a text.", name)
+        raise SettingError(f"{name} is {brief(value)}; it must be text.", name)
     return str(value)
 
 

@@ -77,7 +77,7 @@ def test_links_stay_and_their_target_is_replaced(links, exists):
     assert names(Path("there")) == ["file"]
 
 
-def test_error_names_a_held_directory_as_it_is_called_now(tmp_path):
+def test_error_names_a_held_directory_by_its_new_name(tmp_path):
     (tmp_path / "before").mkdir()
     os.mkfifo(tmp_path / "before" / "FIFO")
     descriptor = os.open(tmp_path / "before", os.O_RDONLY)
@@ -86,7 +86,7 @@ def test_error_names_a_held_directory_as_it_is_called_now(tmp_path):
     try:
         with pytest.raises(SettingError, match=f"^{tmp_path / 'now' / 'FIFO'} is not a regular file"):
             write(held)
-        with pytest.raises(RunError, match=f"^{tmp_path / 'now' / 'FIFO'} is a link or no regular file"):
+        with pytest.raises(RunError, match=f"^{tmp_path / 'now' / 'FIFO'} is a link or not a regular file"):
             open_own(held, "a")
     finally:
         os.close(descriptor)
@@ -220,7 +220,7 @@ def test_only_own_files_are_opened_in_place(tmp_path):
     (tmp_path / "twice").write_text("precious")
     os.link(tmp_path / "twice", tmp_path / "hard")
     for name in ("symbolic", "dangling", "FIFO", "hard"):
-        with pytest.raises(RunError, match=f"{name} is a link or no regular file: move it away"):
+        with pytest.raises(RunError, match=f"{name} is a link or not a regular file: move it away"):
             open_own(tmp_path / name, "a")
     assert not (tmp_path / "missing").exists()
     with open_own(tmp_path / "log", "a") as file:

@@ -23,7 +23,7 @@ def _data(args):
     from gluon_cnn.data import SAMPLE, find_fashion_mnist
     from gluon_cnn.data.places import incomplete_here, releases_here
 
-    find_fashion_mnist(args.data_dir, args.release)  # which gets what is wanted and nowhere
+    find_fashion_mnist(args.data_dir, args.release)  # downloads what is asked for and is nowhere
     for release, directory in releases_here(args.data_dir).items():
         if args.release in (None, release):
             print(f"Fashion-MNIST, {release} release, verified: {_numbers(directory)} in {directory}")

@@ -80,4 +80,6 @@ def _refuse_unfit(*samples):
     """A ComparisonError if a sample is empty, or holds anything but finite numbers."""
     for sample in samples:
         if not len(sample) or not all(isinstance(v, numbers.Real) and math.isfinite(v) for v in sample):
-            raise ComparisonError(f"A sample needs one finite number or more: {brief(list(sample))} has not.")
+            raise ComparisonError(
+                f"A sample must hold finite numbers, and at least one: {brief(list(sample))} does not."
+            )

@@ -70,8 +70,8 @@ def release_in_words(release):
         return f"the {release} release of Fashion-MNIST, as in the published runs"
     ours = f"the {release} release of Fashion-MNIST" if release else "a release of Fashion-MNIST that is not known"
     return (
-        f"{ours}; the published runs had the {PUBLISHED_RELEASE}, which splits the images otherwise, and that is worth "
-        "about a per cent of the loss"
+        f"{ours}; the published runs had the {PUBLISHED_RELEASE}, which splits the images differently, and that is "
+        "worth about a per cent of the loss"
     )
 
 

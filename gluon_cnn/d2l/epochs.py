@@ -162,4 +162,4 @@ def _gives_out_once(images):
 
 def _refuse_empty(name, sums, epoch):
     if not sums.images:
-        raise DataError(f"{name} gave no images in epoch {epoch}, being empty or used up: {_AGAIN}.", name)
+        raise DataError(f"{name} gave no images in epoch {epoch}, because it is empty or used up: {_AGAIN}.", name)

@@ -25,6 +25,11 @@ def synthetic_data(w, b, num_examples):
     (array, array)
         X of shape (num_examples, d), normal with a deviation of 1, and y of shape (num_examples, 1), which is w·X + b
         and noise with a deviation of 0.01.
+
+    Raises
+    ------
+    SettingError
+        If ``num_examples`` is out of range.
     """
     X = _normal(1, (whole_number("num_examples", num_examples), len(w)))
     y = linreg(X, w, b)
@@ -38,12 +43,38 @@ def _normal(deviation, shape):
 
 
 def linreg(X, w, b):
-    """Linear regression: X·w + b (book, section 3.2)."""
+    """Linear regression: X·w + b (book, section 3.2).
+
+    Parameters
+    ----------
+    X : array
+        N×d.
+    w : array
+        d×1, or d.
+    b : number or array
+        Added to each.
+
+    Returns
+    -------
+    array
+        N×1, or N, as ``w``.
+    """
     return (mx.np if isinstance(X, mx.np.ndarray) else mx.nd).dot(X, w) + b
 
 
 def squared_loss(y_hat, y):
-    """Half of the squared difference, for each example (book, section 3.2)."""
+    """Half of the squared difference, for each example (book, section 3.2).
+
+    Parameters
+    ----------
+    y_hat, y : array
+        As many numbers in any two shapes, such as N×1 and N.
+
+    Returns
+    -------
+    array
+        In the shape of ``y_hat``.
+    """
     return 0.5 * (y_hat - y.reshape(y_hat.shape)) ** 2
 
 
@@ -72,6 +103,16 @@ def load_array(data_arrays, batch_size, is_train=True):
     batch_size : int
     is_train : bool
         Whether each epoch has an order of its own.
+
+    Returns
+    -------
+    gluon.data.DataLoader
+        Of tuples of arrays, as many as ``data_arrays``; the last batch may be shorter.
+
+    Raises
+    ------
+    SettingError
+        If ``batch_size`` is out of range.
     """
     dataset = gluon.data.ArrayDataset(*data_arrays)
     return gluon.data.DataLoader(dataset, whole_number("batch_size", batch_size), shuffle=is_train)

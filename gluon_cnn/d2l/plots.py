@@ -45,6 +45,11 @@ def plot(
         In inches.
     axes : matplotlib Axes, optional
         The current one by default; what was drawn there is removed.
+
+    Raises
+    ------
+    SettingError
+        If there are not as many x as y.
     """
     if Y is None:
         curves = _curves(X)

@@ -53,6 +53,15 @@ def train_ch13(net, train_iter, test_iter, loss, trainer, num_epochs, devices=No
     -------
     History
         A list of EpochResult. The last one is printed.
+
+    Raises
+    ------
+    SettingError
+        If ``num_epochs`` is out of range.
+    DataError
+        If ``train_iter`` or ``test_iter`` has no images in an epoch, or gives them only once for several.
+    ModelError
+        If the scores do not fit the labels.
     """
     whole_number("num_epochs", num_epochs)
     devices = as_list(devices or try_all_gpus())

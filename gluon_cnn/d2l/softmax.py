@@ -44,6 +44,15 @@ def train_ch3(
     -------
     History
         A list of EpochResult.
+
+    Raises
+    ------
+    SettingError
+        If ``num_epochs`` or ``batch_size`` is out of range, or there is nothing to train with.
+    DataError
+        If ``train_iter`` or ``test_iter`` has no images in an epoch, or gives them only once for several.
+    ModelError
+        If the scores do not fit the labels.
     """
     whole_number("num_epochs", num_epochs, smallest=0)
     if batch_size is not None and not isinstance(batch_size, numbers.Number):
@@ -94,6 +103,13 @@ def predict_ch3(net, test_iter, n=6):
     Returns
     -------
     np.ndarray of matplotlib.axes.Axes
+
+    Raises
+    ------
+    SettingError
+        If ``n`` is not a whole number of 1 or more.
+    DataError
+        If there are no images, as in an iterator that has been used up.
     """
     X, y = next(iter(test_iter), (None, None))
     if X is None:

@@ -55,6 +55,15 @@ def train_ch5(net, train_iter, test_iter, batch_size, trainer, ctx, num_epochs, 
     -------
     History
         A list of EpochResult.
+
+    Raises
+    ------
+    SettingError
+        If ``num_epochs`` is out of range.
+    DataError
+        If ``train_iter`` or ``test_iter`` has no images in an epoch, or gives them only once for several.
+    ModelError
+        If the scores do not fit the labels.
     """
     whole_number("num_epochs", num_epochs, smallest=0)
     options = {"batch_size": whole_number("batch_size", batch_size), "loss": loss}
@@ -82,6 +91,15 @@ def train(train_iter, test_iter, net, loss, trainer, ctx, num_epochs):
     -------
     History
         A list of EpochResult.
+
+    Raises
+    ------
+    SettingError
+        If ``num_epochs`` is out of range.
+    DataError
+        If ``train_iter`` or ``test_iter`` has no images in an epoch, or gives them only once for several.
+    ModelError
+        If the scores do not fit the labels.
     """
     whole_number("num_epochs", num_epochs, smallest=0)
     print("training on", ctx)
@@ -109,6 +127,15 @@ def train_ch6(net, train_iter, test_iter, num_epochs, lr, device=None, *, ctx=No
     -------
     History
         A list of EpochResult. The last one is printed.
+
+    Raises
+    ------
+    SettingError
+        If ``num_epochs`` is out of range.
+    DataError
+        If ``train_iter`` or ``test_iter`` has no images in an epoch, or gives them only once for several.
+    ModelError
+        If the scores do not fit the labels.
     """
     whole_number("num_epochs", num_epochs)
     device = device or ctx or try_gpu()

@@ -1,4 +1,4 @@
-"""Data sets, from wherever they are to batches on a device. Only ``batches`` needs MXNet."""
+"""Data sets, from wherever they are to batches on a device. Only ``batches`` and ``gluon_class`` need MXNet."""
 
 from gluon_cnn.data.dataset import Dataset, DatasetInfo, DataSource, Part
 from gluon_cnn.data.fashion_mnist import (

@@ -24,8 +24,8 @@ __all__ = ["find_fashion_mnist", "incomplete_here", "release_found", "releases_h
 DEBIAN_PLACE = Path("/usr/share/datasets/fashion-mnist")
 
 _ADVICE = {
-    "first": "it can then be had only from a computer on which the book's code has run, whose "
-    "~/.mxnet/datasets/fashion-mnist holds it; name a copy of that directory, or ask for the second",
+    "first": "then only a computer on which the book's code has run still has it, in ~/.mxnet/datasets/fashion-mnist; "
+    "name a copy of that directory, or ask for the second",
     "second": "connect to the network, or name a directory with Fashion-MNIST's four files",
 }
 

@@ -31,7 +31,7 @@ def read_graph(path):
     Raises
     ------
     ValueError, OSError
-        If the file is damaged, or data of it lie outside its directory or in what is no regular file.
+        If the file is damaged, or some of its data are outside its directory or not in a regular file.
     """
     import onnx
 
@@ -96,4 +96,4 @@ def _refuse_outside(place, directory):
     """ValueError unless a file is a regular one in a directory or below, links followed."""
     real = place.resolve()
     if Path(directory).resolve() not in real.parents or not stat.S_ISREG(real.stat().st_mode):
-        raise ValueError(f"its data are in {place.name}, which is no regular file in its directory")
+        raise ValueError(f"its data are in {place.name}, which is not a regular file in its directory")

@@ -146,7 +146,7 @@ def _build(called, arguments):
         if called.name in ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_tensor_v3"):
             storage, offset, shape, strides = arguments[:4]
             if not all(type(n) is int and n >= 0 for n in (offset, *shape, *strides)) or len(shape) != len(strides):
-                raise Unread("a tensor of it has no shape")
+                raise Unread("one of its tensors has no shape")
             kind = _type(arguments[6]) if called.name == "_rebuild_tensor_v3" else ""
             return _Tensor(_a(_Storage, storage), offset, tuple(shape), tuple(strides), kind)
         if called.name in ("_rebuild_parameter", "_rebuild_parameter_with_state"):
@@ -203,10 +203,10 @@ class _Arrays:
             raise Unread(str(error)) from None
         span = 1 + sum((size - 1) * stride for size, stride in zip(shape, strides)) if count else 0
         if (offset + span) * dtype.itemsize > length:
-            raise Unread(f"a tensor of it claims the shape {shape}, for which it is too short")
+            raise Unread(f"one of its tensors claims the shape {shape}, for which it is too short")
         self._left -= count * dtype.itemsize
         if self._left < 0:
-            raise Unread(f"a tensor of it claims the shape {shape}, which is more than it holds")
+            raise Unread(f"one of its tensors claims the shape {shape}, which is more than it holds")
         position += offset * dtype.itemsize
         stored = array_at(self._path, position, dtype, (span,), storage.kind == "BFloat16")
         # A stride along which there is only one number can be any.

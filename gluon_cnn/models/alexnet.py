@@ -27,6 +27,11 @@ def alexnet(*, num_classes=10, padding=0, hybrid=False):
     -------
     nn.Sequential or nn.HybridSequential
         Takes N×C×H×W (1×224×224 in the book, then 46,764,746 parameters), gives N×num_classes logits.
+
+    Raises
+    ------
+    SettingError
+        If a number is out of range.
     """
     num_classes, padding = whole_number("num_classes", num_classes), whole_number("padding", padding)
     net = named_sequential("AlexNet", hybrid)

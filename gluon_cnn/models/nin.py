@@ -31,6 +31,11 @@ def nin_block(num_channels, kernel_size, strides, padding, *, num_mlp_layers=2, 
     -------
     nn.Sequential or nn.HybridSequential
         N×C×H×W to N×num_channels×H'×W', where H' = ⌊(H + 2·padding − kernel_size) / strides⌋ + 1.
+
+    Raises
+    ------
+    SettingError
+        If a number is out of range.
     """
     num_channels = whole_number("num_channels", num_channels)
     kernel_size, strides = whole_numbers("kernel_size", kernel_size), whole_numbers("strides", strides)
@@ -61,6 +66,11 @@ def nin(*, num_classes=10, num_mlp_layers=2, final_relu=True, hybrid=False):
     -------
     nn.Sequential or nn.HybridSequential
         Takes N×C×H×W (1×224×224 in the book), gives N×num_classes logits.
+
+    Raises
+    ------
+    SettingError
+        If a number is out of range.
     """
     num_classes = whole_number("num_classes", num_classes)
     options = {"num_mlp_layers": num_mlp_layers, "hybrid": hybrid}

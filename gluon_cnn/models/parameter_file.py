@@ -103,7 +103,7 @@ def _mxnet_array(path, file, size):
     if unknown:
         raise ValueError("it holds an array without a shape")
     if axes > MOST_AXES:
-        raise ValueError(f"an array of it claims {axes:,} axes")
+        raise ValueError(f"one of its arrays claims {axes:,} axes")
     shape = _take(file, f"<{axes}{'q' if begin in (_V1, _V2, _V3) else 'I'}")
     _, _, kind = _take(file, "<iii")  # behind the device that it was on
     if kind not in _TYPES:
@@ -115,7 +115,7 @@ def _at(path, file, size, shape, dtype, bfloat16):
     """The array whose numbers are next in a file, which is left behind them."""
     count, position = count_numbers(shape), file.tell()
     if position + count * dtype.itemsize > size:
-        raise ValueError(f"an array of it claims the shape {shape}, for which it is too short")
+        raise ValueError(f"one of its arrays claims the shape {shape}, for which it is too short")
     file.seek(position + count * dtype.itemsize)
     return array_at(path, position, dtype, shape, bfloat16)
 
@@ -140,7 +140,7 @@ def _npz_array(path, archive, entry):
         dtype, is_fortran, shape, begin = _npy_header(content)
     count = count_numbers(shape)
     if begin + count * dtype.itemsize != entry.file_size:
-        raise ValueError(f"an array of it claims the shape {shape}, which is not its size")
+        raise ValueError(f"one of its arrays claims the shape {shape}, which is not its size")
 
     def read():
         values = np.empty(count, dtype)

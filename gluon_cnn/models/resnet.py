@@ -55,6 +55,11 @@ def resnet18(num_classes, *, hybrid=False):
     -------
     nn.Sequential or nn.HybridSequential
         Takes N×C×H×W, gives N×num_classes logits.
+
+    Raises
+    ------
+    SettingError
+        If ``num_classes`` is out of range.
     """
     num_classes = whole_number("num_classes", num_classes)
     net = named_sequential("ResNet-18", hybrid)

@@ -36,7 +36,7 @@ def count_numbers(shape):
     """How many numbers an array of a claimed shape has; ValueError if no array can have that shape."""
     # An empty array can claim any other sides.
     if len(shape) > MOST_AXES or not all(0 <= size <= MOST for size in shape):
-        raise ValueError(f"an array of it claims the shape {brief(tuple(shape))}, which no array here can have")
+        raise ValueError(f"one of its arrays claims the shape {brief(tuple(shape))}, which no array here can have")
     return math.prod(shape)
 
 

@@ -32,6 +32,11 @@ def vgg_block(num_convs, num_channels, *, hybrid=False):
     -------
     nn.Sequential or nn.HybridSequential
         N×C×H×W to N×num_channels×⌊H/2⌋×⌊W/2⌋.
+
+    Raises
+    ------
+    SettingError
+        If a number is out of range.
     """
     num_convs, num_channels = whole_number("num_convs", num_convs), whole_number("num_channels", num_channels)
     block = sequential(hybrid)
@@ -57,6 +62,13 @@ def vgg(conv_arch, *, num_classes=10, hybrid=False):
     -------
     nn.Sequential or nn.HybridSequential
         Takes N×C×H×W (1×224×224 in the book), gives N×num_classes logits.
+
+    Raises
+    ------
+    SettingError
+        If a number is out of range.
+    ModelError
+        If ``conv_arch`` is not a sequence of pairs.
     """
     num_classes = whole_number("num_classes", num_classes)
     try:
@@ -97,7 +109,7 @@ def vgg11(*, ratio=4, num_classes=10, hybrid=False):
     Raises
     ------
     SettingError
-        If ``ratio`` is not from 1 to 64.
+        If ``ratio`` is not from 1 to 64, or the number of classes out of range.
     """
     ratio = whole_number("ratio", ratio)
     conv_arch = [(num_convs, num_channels // ratio) for num_convs, num_channels in _VGG11]

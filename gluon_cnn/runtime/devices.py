@@ -71,7 +71,7 @@ def as_text(ctx):
         return ctx
     contexts = as_list(ctx)
     if not contexts or not all(isinstance(context, mx.Context) for context in contexts):
-        raise DeviceError(f"ctx is {brief(ctx)}; it must be a text such as gpu:0, a context or a list of them.", "ctx")
+        raise DeviceError(f"ctx is {brief(ctx)}; it must be text such as gpu:0, a context or a list of them.", "ctx")
     kinds = {context.device_type for context in contexts}
     if len(kinds) > 1:
         raise DeviceError(f"ctx names devices of several kinds, {', '.join(sorted(kinds))}: name one kind.", "ctx")

@@ -4,8 +4,10 @@ config.json     every setting, what the book's recipe is, the versions, the mach
 history.csv     one row an epoch
 train.log       what was printed, with times
 curves.png      loss and accuracies by epoch
-checkpoint/     see gluon_cnn.training.checkpoint
+comparison.json where the run lies among the published ones, and comparison.png, the same as a picture
+checkpoint/     see gluon_cnn.training.checkpoints
 mynet.py        the file that defines a network of your own, as it was when the run began
+run.lock        the number of the process that trains, which has locked it, or of the last one that did
 """
 
 import contextlib

@@ -124,8 +124,8 @@ class HeldDirectory:
             # It takes two processes in one directory to do harm, and the first of them will see the other's number.
             self._locks = False
             log.warning(
-                f"the file system of {self.directory} has no locks ({os.strerror(number)}): start no other process in "
-                "it meanwhile"
+                f"the file system of {self.directory} has no locks ({os.strerror(number)}): do not start another "
+                "process in it"
             )
         self._file, self._identity = file, os.fstat(file.fileno())
         file.truncate(0)

@@ -20,6 +20,18 @@ def book(tmp_path_factory):
     return write_run(tmp_path_factory.mktemp("kept") / "book", published_history()).directory
 
 
+@pytest.fixture
+def fresh_copy(book, tmp_path, monkeypatch):
+    """A function that puts a new copy of the run in the place of the one before; figures are not drawn."""
+    monkeypatch.setattr("gluon_cnn.comparison.figures.save_comparison", lambda *arguments: None)
+
+    def copy():
+        shutil.rmtree(tmp_path / "book", ignore_errors=True)
+        return shutil.copytree(book, tmp_path / "book")
+
+    return copy
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["lenet", "own", "auto", 5]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -37,11 +49,8 @@ def places(content, path=()):
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
 @given(data=st.data())
-def test_any_settings_end_with_a_code(data, book, tmp_path, monkeypatch):
-    monkeypatch.setattr("gluon_cnn.comparison.figures.save_comparison", lambda *arguments: None)
-    directory = tmp_path / "book"
-    shutil.rmtree(directory, ignore_errors=True)
-    shutil.copytree(book, directory)
+def test_any_settings_end_with_a_code(data, fresh_copy):
+    directory = fresh_copy()
     content = json.loads((directory / "config.json").read_bytes())
     for _ in range(data.draw(st.integers(1, 2))):
         path = data.draw(st.sampled_from(list(places(content))))
@@ -52,11 +61,8 @@ def test_any_settings_end_with_a_code(data, book, tmp_path, monkeypatch):
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
 @given(name=st.sampled_from(["config.json", "history.csv"]), at=st.floats(0, 1), piece=st.binary(max_size=4))
-def test_any_bytes_end_with_a_code(name, at, piece, book, tmp_path, monkeypatch):
-    monkeypatch.setattr("gluon_cnn.comparison.figures.save_comparison", lambda *arguments: None)
-    directory = tmp_path / "book"
-    shutil.rmtree(directory, ignore_errors=True)
-    shutil.copytree(book, directory)
+def test_any_bytes_end_with_a_code(name, at, piece, fresh_copy):
+    directory = fresh_copy()
     content = (directory / name).read_bytes()
     place = int(at * len(content))
     (directory / name).write_bytes(content[:place] + piece + content[place + len(piece) :])

@@ -65,7 +65,8 @@ def test_comparison_says_what_the_release_is_worth(published_run_as_ours, capsys
     second = [published_run_as_ours(number, seed=number, release="second") for number in range(2)]
     assert main(["compare", str(second[0])]) == 0
     said = (
-        "data: the second release of Fashion-MNIST; the published runs had the first, which splits the images otherwise"
+        "data: the second release of Fashion-MNIST; the published runs had the first, which splits the images "
+        "differently"
     )
     assert said in capsys.readouterr().out
     first = [published_run_as_ours(number, seed=number, release="first") for number in range(2, 4)]

@@ -20,7 +20,8 @@ def linear_regression(d2l):
 def linear_regression_from_scratch(d2l):
     X, y = d2l.synthetic_data(np.array([2, -3.4]), 4.2, 100)
     d2l.set_figsize((3.5, 2.5))
-    d2l.plt.scatter(X[:, 1].asnumpy(), y.asnumpy(), 1)
+    shown = d2l.plt.scatter(X[:, 1].asnumpy(), y.asnumpy(), 1)
+    assert len(shown.get_offsets()) == 100
 
 
 @chapter("linear-regression-concise", *LATER)
@@ -124,14 +125,16 @@ def softmax_from_scratch_later(d2l):
 def softmax_of_gluon(d2l):
     train_iter, test_iter = d2l.load_data_fashion_mnist(256)
     net, loss, trainer = softmax()
-    d2l.train_ch3(net, train_iter, test_iter, loss, 2, 256, None, None, trainer)
+    history = d2l.train_ch3(net, train_iter, test_iter, loss, 2, 256, None, None, trainer)
+    assert history[1].train_loss < history[0].train_loss
 
 
 @chapter("softmax-regression-concise", *LATER)
 def softmax_of_gluon_later(d2l):
     train_iter, test_iter = d2l.load_data_fashion_mnist(256)
     net, loss, trainer = softmax()
-    d2l.train_ch3(net, train_iter, test_iter, loss, 2, trainer)
+    history = d2l.train_ch3(net, train_iter, test_iter, loss, 2, trainer)
+    assert history[1].train_loss < history[0].train_loss
 
 
 def softmax():

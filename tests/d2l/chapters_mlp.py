@@ -16,6 +16,7 @@ def curves(d2l):
         d2l.set_figsize(figsize=(5, 2.5))
         d2l.plt.plot(x.asnumpy(), values.asnumpy())
         d2l.plt.xlabel("x")
+    assert [line.get_ydata().max() for line in d2l.plt.gca().lines] == [y.max().asscalar(), 1]
 
 
 @chapter("mlp", *LATER)
@@ -30,6 +31,7 @@ def curves_later(d2l):
     y.backward()
     d2l.plot(x, x.grad, "x", "grad of relu", figsize=(5, 2.5))
     d2l.plot(x, [y, x.grad], legend=["relu", "gradient"], figsize=(4.5, 2.5))
+    assert [line.get_ydata().max() for line in d2l.plt.gca().lines] == [float(y.max()), 1]
 
 
 @chapter("mlp-scratch", *FIRST)
@@ -73,7 +75,8 @@ def mlp_from_scratch_later(d2l):
 def layers(d2l):
     train_iter, test_iter = d2l.load_data_fashion_mnist(256)
     net, loss, trainer = mlp()
-    d2l.train_ch3(net, train_iter, test_iter, loss, 2, 256, None, None, trainer)
+    history = d2l.train_ch3(net, train_iter, test_iter, loss, 2, 256, None, None, trainer)
+    assert history[1].train_loss < history[0].train_loss
 
 
 @chapter("mlp-concise", *LATER)
@@ -81,7 +84,8 @@ def layers(d2l):
 def layers_later(d2l):
     train_iter, test_iter = d2l.load_data_fashion_mnist(256)
     net, loss, trainer = mlp()
-    d2l.train_ch3(net, train_iter, test_iter, loss, 2, trainer)
+    history = d2l.train_ch3(net, train_iter, test_iter, loss, 2, trainer)
+    assert history[1].train_loss < history[0].train_loss
 
 
 def mlp():
@@ -98,6 +102,7 @@ def degrees(d2l):
     d2l.plt.xlabel("epochs")
     d2l.plt.semilogy(range(1, 4), losses)
     d2l.plt.legend(["train"])
+    assert d2l.plt.gca().get_yscale() == "log"
 
 
 @chapter("underfit-overfit", *SECOND)

@@ -1,5 +1,9 @@
 """Cells of the chapters on computational performance."""
 
+import contextlib
+import io
+import re
+
 import mxnet as mx
 from chapters import FIRST, LATER, SECOND, chapter
 from mxnet import autograd, gluon, init, nd, np, npx
@@ -31,21 +35,25 @@ def benchmarks(d2l):
 @chapter("async-computation", "en-0.7")
 @chapter("auto-parallelism", "en-0.7")
 def benchmarks_with_a_place(d2l):
-    with d2l.benchmark("mxnet.np: %.4f sec"):
-        y = np.random.uniform(size=(10, 10)).sum()
-    with d2l.benchmark():
-        y.wait_to_read()
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        with d2l.benchmark("mxnet.np: %.4f sec"):
+            y = np.random.uniform(size=(10, 10)).sum()
+        with d2l.benchmark():
+            y.wait_to_read()
+    assert re.fullmatch(r"mxnet\.np: [0-9.]+ sec\nDone in [0-9.]+ sec\n", printed.getvalue())
 
 
 @chapter("async-computation", *SECOND)
 @chapter("auto-parallelism", *SECOND)
 def benchmarks_later(d2l):
     devices = d2l.try_all_gpus()
-    with d2l.Benchmark("GPU1 time"):
-        y = np.random.uniform(size=(10, 10), ctx=devices[0]).sum()
-        npx.waitall()
-    with d2l.Benchmark():
-        d2l.to(y, d2l.try_gpu())
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        with d2l.Benchmark("GPU1 time"):
+            y = np.random.uniform(size=(10, 10), ctx=devices[0]).sum()
+            npx.waitall()
+        with d2l.Benchmark():
+            d2l.to(y, d2l.try_gpu())
+    assert re.fullmatch(r"GPU1 time: [0-9.]+ sec\nDone: [0-9.]+ sec\n", printed.getvalue())
 
 
 @chapter("multiple-gpus", *FIRST)

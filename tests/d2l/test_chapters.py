@@ -1,6 +1,9 @@
 """The book's chapters: cells that call the helpers as each edition does, and the table of ``docs/chapters.md``."""
 
+import ast
+import inspect
 import re
+import textwrap
 from pathlib import Path
 
 import chapters_cnn
@@ -41,6 +44,12 @@ def test_cells_of_a_chapter_run(name, edition, notebook, request):
         request.getfixturevalue("np_arrays")
     mx.random.seed(0)
     CELLS[name, edition](d2l)
+
+
+def test_cells_look_at_what_they_compute():
+    sources = {cells: ast.parse(textwrap.dedent(inspect.getsource(cells))) for cells in CELLS.values()}
+    asserts = {cells: any(isinstance(node, ast.Assert) for node in ast.walk(sources[cells])) for cells in sources}
+    assert [key for key, cells in CELLS.items() if not asserts[cells]] == []
 
 
 def table():

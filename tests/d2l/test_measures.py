@@ -60,7 +60,7 @@ def test_accuracy_of_labels_in_columns(array, shape):
     assert accuracy(array(np.array([0, 2])), labels) == accuracy(array(np.array([[0], [2]])), labels) == 2.0
 
 
-def test_accuracy_of_pixels_and_of_what_does_not_fit():
+def test_accuracy_of_pixels():
     assert accuracy(mx.nd.zeros((2, 3, 4, 4)), mx.nd.zeros((2, 4, 4))) == 32.0
     with pytest.raises(GluonCNNError, match="2×3 does not fit labels of 3"):
         accuracy(mx.nd.zeros((2, 3)), mx.nd.zeros(3))

@@ -85,7 +85,7 @@ def test_curves_stay_under_a_training(cells, cell):
     assert not re.search("^epoch", text(cells[cell]), re.MULTILINE)
 
 
-def test_curves_have_a_point_each_fifth_of_an_epoch(cells):
+def test_curves_have_five_points_an_epoch(cells):
     """One at its end where the data do not say how many batches they have, as a generator."""
     points, ends, same = text(cells[10]).splitlines()[-3:]
     assert points == "[0.2, 0.4, 0.6, 0.8, 1, 1.2, 1.4, 1.6, 1.8, 2, 1]"

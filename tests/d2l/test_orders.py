@@ -70,7 +70,7 @@ def test_train_ch5_without_a_trainer_is_train_ch6(function, positional, named, c
     assert "examples/sec on cpu(0)" in capsys.readouterr().out
 
 
-def test_train_ch5_wants_what_one_of_its_orders_has():
+def test_train_ch5_without_enough_arguments_is_refused():
     with pytest.raises(TypeError, match="missing"):
         train_ch5(network(), batches(), batches(), 4, trainer_of(network()))
     with pytest.raises(TypeError, match="missing"):

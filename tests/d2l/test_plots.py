@@ -44,7 +44,7 @@ def test_plot_several_curves(array):
     assert drawn() == [([0, 1], [4, 5]), ([0, 1], [6, 7])]
 
 
-def test_plot_of_rows_ranges_and_more_curves_than_formats():
+def test_plot_of_rows_and_many_curves():
     d2l.plot(range(3), mx.nd.array([[1, 2, 3], [4, 5, 6]]), yscale="log", xlim=[0, 2], fmts=None)
     assert drawn() == [([0, 1, 2], [1, 2, 3]), ([0, 1, 2], [4, 5, 6])]
     assert d2l.plt.gca().get_yscale() == "log"

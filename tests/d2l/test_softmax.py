@@ -61,7 +61,7 @@ def test_train_ch3_computes_what_the_book_does(batch_size, capsys):
     assert [line.split(",")[0] for line in capsys.readouterr().out.splitlines()] == ["epoch 1", "epoch 2", "epoch 3"]
 
 
-def test_train_epoch_ch3_takes_a_trainer_or_a_function():
+def test_train_epoch_ch3_takes_trainer_or_function():
     scratch, net = Scratch(), layer()
     trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.01})
     for _ in range(2):

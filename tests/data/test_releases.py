@@ -200,7 +200,7 @@ def test_first_is_asked_of_a_named_repository(places, home, monkeypatch):
 def test_dead_bucket_says_where_else_it_is(places, home, fails):
     error = fails("data", "--release", "first")
     assert asked(places) == ["bucket"]
-    assert "it can then be had only from a computer on which the book's code has run" in error
+    assert "only a computer on which the book's code has run still has it, in ~/.mxnet/datasets/fashion-mnist" in error
     assert not list(home.glob("*.gz"))
 
 

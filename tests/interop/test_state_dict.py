@@ -259,7 +259,6 @@ def test_file_without_weights_is_refused_in_a_sentence(tmp_path, name):
     with pytest.raises(InteropError) as caught:
         from_torch(gluon_cnn.lenet(), path)
     sentence = str(caught.value)
-    print(sentence)
     assert str(path) in sentence or name == "checkpoint.pt"
     assert "\n" not in sentence
     assert len(sentence) < 300 + len(str(path))

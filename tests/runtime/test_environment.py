@@ -54,7 +54,7 @@ def no_variables(monkeypatch):
 
 
 @pytest.mark.parametrize(("name", "value"), WRONG)
-def test_wrong_value_is_named_with_what_it_may_be(name, value, no_variables, monkeypatch):
+def test_wrong_value_is_named_with_its_kind(name, value, no_variables, monkeypatch):
     monkeypatch.setenv(name, value)
     with pytest.raises(InstallationError) as caught:
         check_variables()
@@ -65,7 +65,7 @@ def test_wrong_value_is_named_with_what_it_may_be(name, value, no_variables, mon
 @pytest.mark.parametrize(("name", "value"), RIGHT)
 def test_right_value_is_not_refused(name, value, no_variables, monkeypatch):
     monkeypatch.setenv(name, value)
-    check_variables()
+    assert wrong_variables() == []
 
 
 def test_long_value_is_cut(no_variables, monkeypatch):

@@ -121,7 +121,7 @@ def test_lock_or_log_elsewhere_is_not_written(lenet_run, tmp_path, name, kind):
     else:
         os.mkfifo(run / name)
     before = (run / "config.json").read_bytes()
-    reason = f"{name} is a link or no regular file: move it away, or choose another directory"
+    reason = f"{name} is a link or not a regular file: move it away, or choose another directory"
     with pytest.raises(RunError, match=reason):
         resume(run, epochs=3)
     assert outside.read_text() == "1\n" if kind in LINKS else not outside.exists()

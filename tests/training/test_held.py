@@ -88,7 +88,7 @@ def test_moved_run_is_saved_where_it_is(tmp_path, monkeypatch, whole, place, num
     assert result_of(tmp_path / "moved") == result_of(whole)
 
 
-def test_moved_run_without_a_path_to_what_is_open(tmp_path, monkeypatch, whole):
+def test_moved_run_where_proc_is_missing(tmp_path, monkeypatch, whole):
     """As on other systems than Linux."""
     out, before = tmp_path / "run", {}
 
@@ -151,7 +151,7 @@ def test_lost_files_are_written_again(tmp_path, monkeypatch, whole, names):
     assert result_of(out) == result_of(whole)
 
 
-def test_run_that_another_process_took_is_left_to_it(tmp_path, monkeypatch):
+def test_run_taken_by_another_process_is_left(tmp_path, monkeypatch):
     out, other, before = tmp_path / "run", [], {}
 
     def take():
@@ -198,8 +198,8 @@ def test_file_system_without_locks(tmp_path, monkeypatch, caplog, number):
     monkeypatch.setattr(portalocker, "lock", failing_lock(number))
     train(tmp_path / "run", **SMALL)
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
-        f"the file system of {tmp_path / 'run'} has no locks ({os.strerror(number)}): start no other process in it "
-        "meanwhile"
+        f"the file system of {tmp_path / 'run'} has no locks ({os.strerror(number)}): do not start another process "
+        "in it"
     ]
     run = RunDirectory.open(tmp_path / "run")
     with run.locked():

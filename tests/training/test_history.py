@@ -38,7 +38,7 @@ def test_dead_classes_may_be_unknown(tmp_path):
 def test_file_may_begin_with_a_byte_order_mark(tmp_path):
     path = tmp_path / "history.csv"
     write_history(path, HISTORY)
-    path.write_text(path.read_text().replace("\n", "\r\n"), encoding="utf-8-sig", newline="")
+    path.write_bytes(path.read_text().replace("\n", "\r\n").encode("utf-8-sig"))
     assert read_history(path) == HISTORY
 
 
