@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 
 from gluon_cnn.comparison.report import write_report
-from gluon_cnn.comparison.results import has_results, remove_results, write_results
+from gluon_cnn.comparison.results import has_results, write_results
 from gluon_cnn.errors import TrainingDiverged
 from gluon_cnn.training.directory import RunDirectory
 from gluon_cnn.training.recipes import default_name
@@ -85,7 +85,6 @@ def train_missing(runs, *, command, quiet=False):
         if run.begun and _is_over(RunDirectory.open(run.directory)):
             continue
         log.info(f"run {number} of {len(runs)}, {run.directory}: {_time_left(runs[number - 1 :], runs)}")
-        remove_results(run)  # of fewer epochs, which would look finished
         with contextlib.ExitStack() as held:  # the directory, also while the results are written
             try:
                 train_run(run, command=command(run), resume=run.begun, quiet=quiet, held=held)

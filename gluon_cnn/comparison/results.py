@@ -5,7 +5,8 @@ from pathlib import Path
 
 from gluon_cnn.comparison import figures
 from gluon_cnn.comparison.compare import compare_run, compare_runs, published_sample
-from gluon_cnn.errors import ComparisonError, GluonCNNError
+from gluon_cnn.decoding import convert, read_json
+from gluon_cnn.errors import ComparisonError, GluonCNNError, Malformed
 from gluon_cnn.files import write_atomically
 from gluon_cnn.recipe import INITS
 from gluon_cnn.training.directory import RunDirectory
@@ -15,7 +16,6 @@ __all__ = [
     "histories_of",
     "kinds",
     "read_runs",
-    "remove_results",
     "samples_of",
     "write_comparison",
     "write_curves",
@@ -44,9 +44,9 @@ def write_results(run):
     dict or None
         See :func:`gluon_cnn.comparison.compare.compare_run`; None if the run is not compared.
     """
-    remove_results(run)
     write_curves(run)
     if run.reasons_not_compared:
+        _remove_comparison(run)  # of fewer epochs
         return None
     comparison = _compared(run)
     write_comparison(run, comparison)
@@ -54,17 +54,24 @@ def write_results(run):
 
 
 def has_results(run):
-    """Whether a run has all epochs and what :func:`write_results` makes of them."""
+    """Whether a run has all epochs and what :func:`write_results` makes of them, which is newer than its history."""
     if run.epochs_done < run.recipe.epochs:
         return False
-    return all(path.exists() for path in _results(run) if not (run.reasons_not_compared and COMPARISON in path.name))
+    paths = [run.curves_path, *(() if run.reasons_not_compared else _comparison_paths(run))]
+    history = run.history_path.stat().st_mtime_ns
+    return all(path.exists() and path.stat().st_mtime_ns >= history for path in paths)
 
 
-def remove_results(run):
-    """Remove what :func:`write_results` makes, before the run has more epochs than these show."""
-    for path in _results(run):
-        with run.writing(path) as there:
-            there.unlink(missing_ok=True)
+def _remove_comparison(run):
+    """Remove a comparison that was written before, and nothing that somebody else put in its place."""
+    try:
+        ours = "verdict" in convert(read_json(_comparison_paths(run)[0]), dict)
+    except (OSError, Malformed):
+        return
+    for path in _comparison_paths(run) if ours else ():
+        if path.is_file() and not path.is_symlink():
+            with run.writing(path) as there:
+                there.unlink()
 
 
 def read_runs(directories, *, skip_empty=False):
@@ -158,8 +165,8 @@ def _order(run):
     return recipe.name, recipe.edition or "", INITS.index(recipe.init), recipe.release or "", recipe.seed
 
 
-def _results(run):
-    return [run.curves_path, run.directory / f"{COMPARISON}.json", run.directory / f"{COMPARISON}.png"]
+def _comparison_paths(run):
+    return [run.directory / f"{COMPARISON}.{ending}" for ending in ("json", "png")]
 
 
 def _write(path, comparison, runs, title):

@@ -63,17 +63,8 @@ def train_ch3(
         if trainer is None and (params is None or lr is None):
             raise SettingError("train_ch3 has nothing to train with: give it a trainer, or params and lr.", "trainer")
         updater = (lambda size: sgd(params, lr, size)) if trainer is None else trainer
-    results = epochs(
-        num_epochs,
-        net,
-        train_iter,
-        test_iter,
-        _trainer(updater),
-        devices_of(net),
-        batch_size=batch_size,
-        loss=loss,
-        draw=draw,
-    )
+    options = {"batch_size": batch_size, "loss": loss, "draw": draw}
+    results = epochs(num_epochs, net, train_iter, test_iter, _trainer(updater), devices_of(net), **options)
     return History(results) if draw and in_notebook() else printed(results)
 
 

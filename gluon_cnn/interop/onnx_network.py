@@ -12,6 +12,7 @@ from gluon_cnn.errors import InteropError, Malformed
 from gluon_cnn.interop.inputs import Inputs
 from gluon_cnn.interop.metadata import read_metadata
 from gluon_cnn.interop.onnx_process import OnnxProcess
+from gluon_cnn.runtime import prepare_to_fork
 from gluon_cnn.training.manifest import State
 
 __all__ = ["PRODUCER", "OnnxNetwork", "is_onnx", "refuse_undecodable"]
@@ -81,6 +82,7 @@ class OnnxNetwork:
             wrong = f"{self.path} is not a regular file" if self.path.exists() else f"There is no file {self.path}"
             raise InteropError(f"{wrong}: name an ONNX file, or a run's directory.")
         refuse_undecodable(self.path)
+        prepare_to_fork()
         self._process = OnnxProcess(self.path)
         model = self._process.model
         self.metadata = model["metadata"] if model["producer"] == PRODUCER else {}

@@ -8,7 +8,7 @@ from gluon_cnn.runtime.cores import usable_cores
 from gluon_cnn.runtime.environment import ALWAYS_READ, check_variables
 from gluon_cnn.runtime.importing import import_mxnet, prepare
 from gluon_cnn.runtime.installation import INSTALL_HINT, install_hint
-from gluon_cnn.runtime.openmp import run_on_engine_thread, set_threads, threads, threads_chosen_by_user
+from gluon_cnn.runtime.openmp import prepare_to_fork, run_on_engine_thread, set_threads, threads, threads_chosen_by_user
 
 __all__ = [
     "ALWAYS_READ",
@@ -17,6 +17,7 @@ __all__ = [
     "import_mxnet",
     "install_hint",
     "prepare",
+    "prepare_to_fork",
     "run_on_engine_thread",
     "set_threads",
     "threads",

@@ -13,6 +13,7 @@ from gluon_cnn.runtime.environment import thread_number
 
 __all__ = [
     "overruled_variables",
+    "prepare_to_fork",
     "restart_engine_threads",
     "run_on_engine_thread",
     "set_threads",
@@ -144,15 +145,9 @@ def restart_engine_threads():
     they would give the old number's bits at its speed, or, with a larger one, write past their memory and end the
     process: LeNet's did. MXNet starts new threads whenever the process forks, which takes about 10 ms.
     """
-    import mxnet
-
     if not hasattr(os, "fork"):
         return
-    # Forking waits for the engine's threads while it holds Python's lock. So none of them may still want that lock, as
-    # one does that frees a NumPy array's memory, which begins after the last operation and ends before the next begins.
-    mxnet.nd.waitall()
-    mxnet.nd.zeros(1, mxnet.cpu()).wait_to_read()
-    mxnet.nd.waitall()
+    prepare_to_fork()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of children that would run on
         child = os.fork()
@@ -160,6 +155,19 @@ def restart_engine_threads():
         os._exit(0)
     with contextlib.suppress(ChildProcessError):  # the program ignores SIGCHLD
         os.waitpid(child, 0)
+
+
+def prepare_to_fork():
+    """Let MXNet's engine end its work, because forking waits for its threads while it holds Python's lock.
+
+    So none of them may still want that lock, as one does that frees a NumPy array's memory, which begins after the last
+    operation and ends before the next begins. Until Python 3.9 ``subprocess`` forks.
+    """
+    import mxnet
+
+    mxnet.nd.waitall()
+    mxnet.nd.zeros(1, mxnet.cpu()).wait_to_read()
+    mxnet.nd.waitall()
 
 
 def run_on_engine_thread(function, cpu=0):

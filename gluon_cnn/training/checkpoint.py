@@ -4,8 +4,10 @@ It holds the parameters, the trainer's states and a manifest, see :mod:`gluon_cn
 The trainer's states are MXNet's pickle, so they are read only where the manifest's hashes hold.
 """
 
+import contextlib
 import math
-import shutil
+import os
+import stat
 import tempfile
 import warnings
 from pathlib import Path
@@ -13,12 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from gluon_cnn.errors import CheckpointError, ModelError, TrainingDiverged
-from gluon_cnn.files import flush_to_disk
+from gluon_cnn.files import flush_to_disk, remove_leftovers
 from gluon_cnn.models.parameters import load_parameters, write_parameters
 from gluon_cnn.runtime.array_mode import array_mode
-from gluon_cnn.training.manifest import PARAMETERS, STATES, verified_state, write_manifest
+from gluon_cnn.training.manifest import MANIFEST, PARAMETERS, STATES, verified_state, write_manifest
 
-__all__ = ["load_network", "load_states", "write_checkpoint"]
+__all__ = ["load_network", "load_states", "remove_checkpoint", "write_checkpoint"]
 
 
 def write_checkpoint(directory, snapshot):
@@ -45,7 +47,7 @@ def write_checkpoint(directory, snapshot):
     if final.is_dir():  # stopped again before the next step: it already holds this state
         return final
     temporary = directory / f".{final.name}.tmp"
-    shutil.rmtree(temporary, ignore_errors=True)
+    remove_checkpoint(temporary)
     temporary.mkdir(parents=True)
     try:
         write_parameters(temporary / PARAMETERS, snapshot.parameters)
@@ -58,8 +60,23 @@ def write_checkpoint(directory, snapshot):
         temporary.rename(final)
         flush_to_disk(directory)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        remove_checkpoint(temporary)
     return final
+
+
+def remove_checkpoint(directory):
+    """Remove a checkpoint, or what a killed process left of one. Files of others in it stay, and the directory then.
+
+    What is not a directory is left as it is.
+    """
+    if directory.is_symlink() or not directory.is_dir():
+        return
+    remove_leftovers(directory)
+    for name in (PARAMETERS, STATES, MANIFEST):
+        if stat.S_ISREG((directory / name).lstat().st_mode if os.path.lexists(directory / name) else 0):
+            (directory / name).unlink()
+    with contextlib.suppress(OSError):
+        directory.rmdir()
 
 
 def load_states(trainer, states):

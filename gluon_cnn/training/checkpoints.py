@@ -4,13 +4,14 @@ checkpoint/epoch-003                three epochs are complete
 checkpoint/epoch-003-step-00120     and 120 steps of the fourth
 """
 
+import itertools
 import logging
-import shutil
+import os
 from pathlib import Path
 
 from gluon_cnn.checks import brief
 from gluon_cnn.errors import CheckpointError
-from gluon_cnn.training.checkpoint import load_network
+from gluon_cnn.training.checkpoint import load_network, remove_checkpoint
 from gluon_cnn.training.manifest import STATES, OtherVersion, State, position_of, read_state, verified_state
 
 __all__ = [
@@ -60,8 +61,7 @@ def load_last_checkpoint(directory, net, devices, recipe=None):
             continue
         state = load_network(checkpoint, net, devices)
         for other, error in damaged:
-            aside = other.with_name(f"{other.name}.damaged")
-            shutil.rmtree(aside, ignore_errors=True)
+            aside = _free(other.with_name(f"{other.name}.damaged"))
             other.rename(aside)
             log.warning(f"{error.problem}; it is {aside.name} now, and {checkpoint.name} is used")
         return state
@@ -97,6 +97,13 @@ def best_checkpoint(directory):
     return max(filter(Path.is_dir, accuracies), default=None, key=accuracies.get)
 
 
+def _free(path):
+    """A path to rename a damaged checkpoint to, after one that was damaged before is removed."""
+    remove_checkpoint(path)
+    names = itertools.chain([path], (path.with_name(f"{path.name}-{number}") for number in itertools.count(2)))
+    return next(name for name in names if not os.path.lexists(name))
+
+
 def _checkpoints(directory):
     return [path for path in directory.glob("epoch-*") if path.is_dir() and _position(path)]
 
@@ -115,7 +122,7 @@ def tidy(directory):
         return
     for path in directory.glob(".epoch-*.tmp"):
         if position_of(path.stem[1:]) and path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
+            remove_checkpoint(path)
     checkpoints = sorted(_checkpoints(directory), key=_position)
     epochs = [path for path in checkpoints if _position(path)[1] == 0]
     after = [path for path in checkpoints if not epochs or _position(path) > _position(epochs[-1])]
@@ -123,7 +130,7 @@ def tidy(directory):
         # Renamed first, so that a stop in the middle leaves nothing that looks like a checkpoint.
         doomed = directory / f".{path.name}.tmp"
         path.rename(doomed)
-        shutil.rmtree(doomed)
+        remove_checkpoint(doomed)
 
 
 def refuse_other_recipe(checkpoint, state, recipe):

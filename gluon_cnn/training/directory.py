@@ -183,9 +183,10 @@ class RunDirectory:
 
     def _write_config(self, config):
         text = json.dumps(config, indent=1) + "\n"
-        self._content, self.needed[CONFIG] = config, text.encode()
+        self._content = config
         with self.writing(self.directory / CONFIG) as path, write_atomically(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
+        self.needed[CONFIG] = text.encode()
 
     @contextlib.contextmanager
     def locked(self):

@@ -11,7 +11,7 @@ from runs import SMALL_RUN
 from gluon_cnn.cli import main
 from gluon_cnn.comparison.compare import compare_run
 from gluon_cnn.comparison.published import published_runs
-from gluon_cnn.comparison.results import has_results, remove_results, write_results
+from gluon_cnn.comparison.results import has_results, write_results
 from gluon_cnn.training.directory import RunDirectory
 
 DOCUMENTED = Path(__file__).parents[2] / "docs" / "runs"
@@ -181,8 +181,7 @@ def test_results_of_fewer_epochs_are_not_final(published_run_as_ours):
     run.write_history(history[:3])
     write_results(run)
     assert not has_results(run)
-    run.write_history(history)
-    remove_results(run)  # as train_missing does before it trains
+    run.write_history(history)  # newer than what shows three epochs
     assert not has_results(run)
     write_results(run)
     assert has_results(run)
@@ -191,6 +190,17 @@ def test_results_of_fewer_epochs_are_not_final(published_run_as_ours):
     run.recipe = dataclasses.replace(run.recipe, epochs=6)
     assert write_results(run) is None
     assert not list(run.directory.glob("comparison*"))
+
+
+def test_somebody_elses_comparison_stays(published_run_as_ours):
+    run = RunDirectory.open(published_run_as_ours())
+    run.book = dataclasses.replace(run.book, differences={"epochs": [6, 5]})
+    for text in ("my notes", '{"mine": 1}'):
+        (run.directory / "comparison.json").write_text(text)
+        (run.directory / "comparison.png").write_text("my picture")
+        assert write_results(run) is None
+        assert (run.directory / "comparison.json").read_text() == text
+        assert (run.directory / "comparison.png").read_text() == "my picture"
 
 
 def test_directory_above_runs_names_one_of_them(published_run_as_ours, fails):

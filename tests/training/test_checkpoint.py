@@ -1,6 +1,7 @@
 """Checkpoints: whole or not there, refused when a byte is not as it was written, and which of them are kept."""
 
 import json
+import os
 import shutil
 
 import mxnet as mx
@@ -270,3 +271,29 @@ def test_if_none_is_whole_nothing_is_touched(trained, tmp_path):
 def test_without_a_checkpoint_there_is_no_state(trained, tmp_path):
     assert load_last_checkpoint(tmp_path, trained[0], CPU) is None
     assert (last_checkpoint(tmp_path), best_checkpoint(tmp_path), read_states(tmp_path)) == (None, None, b"")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.write_text("mine"), lambda path: path.symlink_to("..")])
+def test_what_is_no_checkpoint_stays(trained, tmp_path, make):
+    """Also where it has the name of one that is being written, removed, or put aside."""
+    for epoch in range(1, 5):
+        save(tmp_path, trained, state_after(epoch, test_accs=[0.5] * epoch))
+    names = [".epoch-009.tmp", "epoch-004.damaged"]
+    for name in names:
+        make(tmp_path / name)
+    before = {name: (tmp_path / name).lstat() for name in names}
+    tidy(tmp_path)
+    (tmp_path / "epoch-004" / "net.params").write_bytes(b"damaged")
+    state = load_last_checkpoint(tmp_path, trained[0], CPU)
+    assert state.epoch == 3
+    assert (tmp_path / "epoch-004.damaged-2").is_dir()
+    assert {name: (tmp_path / name).lstat() for name in names} == before
+
+
+def test_files_of_others_in_a_checkpoint_stay(trained, tmp_path):
+    for epoch in range(1, 5):
+        save(tmp_path, trained, state_after(epoch, test_accs=[0.5, 0.6, 0.7, 0.8][:epoch]))
+        (tmp_path / f"epoch-{epoch:03d}" / "notes").write_text("mine")
+    tidy(tmp_path)
+    assert len(list(tmp_path.glob("*/notes"))) == 4
+    assert sorted(path.name for path in tmp_path.glob("epoch-*")) == ["epoch-003", "epoch-004"]
