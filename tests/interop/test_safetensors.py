@@ -9,10 +9,12 @@ import gluon_cnn  # before mxnet, which it makes ready
 import mxnet as mx
 import numpy as np
 import pytest
+from mxnet.gluon import nn
 
 from gluon_cnn.errors import InteropError, ModelError
 from gluon_cnn.interop.export import export_run
 from gluon_cnn.interop.safetensors import load_safetensors, save_safetensors
+from gluon_cnn.interop.torch import from_torch
 from gluon_cnn.training.run import load_run
 
 safetensors = pytest.importorskip("safetensors")
@@ -180,3 +182,18 @@ def test_missing_package_is_named_with_its_command(net, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
     with pytest.raises(InteropError, match=r'pip install "\.\[safetensors\]" in a clone'):
         save_safetensors(net, tmp_path / "net.safetensors")
+
+
+@pytest.mark.parametrize(
+    "names", [["down", "up"], ["decoder.0", "encoder.0"], ["head", "stages.0", "stages.1", "stem"]]
+)
+def test_sorted_dict_of_layers_without_bias_is_refused(names):
+    net = nn.HybridSequential()
+    for _ in names:
+        net.add(nn.Dense(4, in_units=4, use_bias=False))
+    net.initialize()
+    arrays = {f"{name}.weight": np.full((4, 4), number, np.float32) for number, name in enumerate(names)}
+    with pytest.raises(InteropError, match="order"):
+        from_torch(net, arrays)
+    from_torch(net, arrays, order=names[::-1])
+    assert net[0].weight.data().asnumpy()[0, 0] == len(names) - 1

@@ -295,18 +295,3 @@ def test_missing_pytorch_is_named_with_its_command(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "safetensors", None)
     with pytest.raises(InteropError, match=r"safetensors cannot be imported .*\.\[safetensors\]"):
         from_torch(net, tmp_path / "lenet.safetensors")
-
-
-@pytest.mark.parametrize(
-    "names", [["down", "up"], ["decoder.0", "encoder.0"], ["head", "stages.0", "stages.1", "stem"]]
-)
-def test_sorted_dict_of_layers_without_bias_is_refused(names):
-    net = nn.HybridSequential()
-    for _ in names:
-        net.add(nn.Dense(4, in_units=4, use_bias=False))
-    net.initialize()
-    arrays = {f"{name}.weight": np.full((4, 4), number, np.float32) for number, name in enumerate(names)}
-    with pytest.raises(InteropError, match="order"):
-        from_torch(net, arrays)
-    from_torch(net, arrays, order=names[::-1])
-    assert net[0].weight.data().asnumpy()[0, 0] == len(names) - 1
