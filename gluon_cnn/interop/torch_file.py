@@ -138,7 +138,10 @@ def _build(called, arguments):
     if called.module == "torch._utils":
         if called.name in ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_tensor_v3"):
             storage, offset, shape, strides = arguments[:4]
-            kind = _type(arguments[6]) if called.name == "_rebuild_tensor_v3" else ""
+            is_typed = called.name == "_rebuild_tensor_v3"
+            kind = _type(arguments[6]) if is_typed else ""
+            if any(about and any(about.values()) for about in arguments[7 if is_typed else 6 :]):  # {"neg": True}
+                raise _Unread("a tensor of it needs resolve_neg() or resolve_conj()")
             return _Tensor(_a(_Storage, storage), offset, tuple(shape), tuple(strides), kind)
         if called.name in ("_rebuild_parameter", "_rebuild_parameter_with_state"):
             return _a(_Tensor, arguments[0])

@@ -16,6 +16,7 @@ from torch_networks import lenet, torch
 
 from gluon_cnn.errors import InteropError
 from gluon_cnn.interop.pickled import unpickle
+from gluon_cnn.interop.state_dict import read_state_dict
 from gluon_cnn.interop.torch import from_torch, to_torch
 from gluon_cnn.interop.torch_file import read_torch_file
 
@@ -117,6 +118,7 @@ def test_batch_normalisation_comes_back_from_every_file(tmp_path):
     X = mx.nd.random.uniform(shape=(2, 1, 8, 8))
     expected, state = net(X).asnumpy(), to_torch(net)
     assert "1.num_batches_tracked" in state
+    state["1.mask"] = torch.ones(2, 2, dtype=torch.bool)  # a buffer that no layer here has
     torch.save(state, tmp_path / "new.PT")
     torch.save(state, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
     safetensors.save_file(state, tmp_path / "net.SAFETENSORS")
@@ -131,6 +133,17 @@ def test_types_that_numpy_or_mxnet_lack_are_named(tmp_path, kind, is_new):
     torch.save(state, tmp_path / "net.pt", _use_new_zipfile_serialization=is_new)
     with pytest.raises(InteropError, match=r"holds numbers in '(float8_e|ComplexFloat).* which is not read"):
         from_torch(gluon_cnn.lenet(), tmp_path / "net.pt")
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".pth"])
+def test_tensor_without_its_minus_is_no_other(tmp_path, suffix):
+    negated = torch.imag(torch.tensor([1 + 2j, 3 + 4j]).conj())  # PyTorch notes the minus beside the numbers
+    assert negated.is_neg()
+    assert read_state_dict({"0.weight": negated}).arrays["0.weight"].tolist() == [-2, -4]
+    path = tmp_path / f"net{suffix}"
+    torch.save({"0.weight": negated}, path, _use_new_zipfile_serialization=suffix == ".pt")
+    with pytest.raises(InteropError, match=r"a tensor of it needs resolve_neg\(\)"):
+        read_torch_file(path)
 
 
 @pytest.mark.parametrize("kind", ["fifo", "directory", "/dev/zero"])
