@@ -31,7 +31,7 @@ _WHOLE = {
     8: "h",
     9: "l",
     13: "L",
-}  # Exif's number of a type of whole number, and Python's letter
+}  # Exif's types of whole numbers, as in struct
 
 
 def read_picture(path, *, invert=False):

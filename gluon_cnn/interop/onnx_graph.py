@@ -61,8 +61,12 @@ def size_of(path):
 
 def size_in_all(path, model):
     """Bytes of a file, and of what its tensors claim of other files, as far as it is there."""
-    others = _external(model, path.parent)
-    return min(size_of(path) + sum(min(claimed, size_of(place)) for place, claimed in others.items()), _MOST)
+    claims, sizes = defaultdict(int), {}
+    for place, claimed in _external(model, path.parent).items():
+        file = place.stat().st_ino  # one file can have many names
+        claims[file] += claimed
+        sizes[file] = size_of(place)
+    return min(size_of(path) + sum(min(claims[file], size) for file, size in sizes.items()), _MOST)
 
 
 def last_operators(graph):

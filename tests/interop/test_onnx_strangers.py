@@ -204,6 +204,11 @@ def test_size_is_what_tensors_claim_and_files_hold(tmp_path):
         (tmp_path / "w").write_bytes(content)
         os.truncate(tmp_path / "w", 40 << 30)
         assert size_in_all(path, read_graph(path)) == path.stat().st_size + size
+    (tmp_path / "w").write_bytes(WEIGHT.tobytes())
+    os.link(tmp_path / "w", tmp_path / "v")
+    found, again = external("w"), external("v")
+    found.graph.initializer.extend(again.graph.initializer)
+    assert size_in_all(path, found) == path.stat().st_size + WEIGHT.nbytes
     os.truncate(path, 40 << 30)
     assert size_of(path) < 1 << 20
 
