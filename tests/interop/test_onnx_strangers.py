@@ -92,6 +92,15 @@ def test_predict_prints_the_files_own_probabilities(tmp_path, capsys):
     assert f"{softmax(LOGITS[0]).max():.4f}" in capsys.readouterr().out.splitlines()[1]
 
 
+def test_output_without_a_shape_is_taken(tmp_path):
+    found = after(node("Identity", ["z"], ["y"]))
+    found.graph.output[0].type.tensor_type.ClearField("shape")
+    assert np.allclose(OnnxNetwork(saved(found, tmp_path / "net.onnx")).logits(IMAGES), LOGITS, atol=1e-4)
+    found.graph.node[-1].op_type = "None"
+    with pytest.raises(InteropError, match=r"onnx.checker: No Op registered for None"):
+        OnnxNetwork(saved(found, tmp_path / "net.onnx"))
+
+
 @pytest.mark.parametrize(
     ("found", "message"),
     [
