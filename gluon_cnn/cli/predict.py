@@ -24,11 +24,32 @@ def add(commands):
 
 
 def _predict(args):
+    # All of them before the network, because one can take as much memory as a network while it is decoded.
+    pictures = _readable(args)
+    if pictures:
+        _answer(args, pictures)
+    return 0 if len(pictures) == len(args.images) else 1
+
+
+def _readable(args):
+    """The paths that are pictures, each with its image. The others are named on standard error."""
+    from gluon_cnn.data.picture import read_picture
+    from gluon_cnn.errors import ImageError
+
+    pictures = []
+    for path in args.images:
+        try:
+            pictures.append((path, read_picture(path, invert=args.invert)))
+        except ImageError as error:  # the other pictures do not suffer from it
+            print_error(error)
+    return pictures
+
+
+def _answer(args, pictures):
+    """Print each picture's classes."""
     from scipy.special import softmax
 
     from gluon_cnn.data.batches import to_batch
-    from gluon_cnn.data.picture import read_picture
-    from gluon_cnn.errors import ImageError
     from gluon_cnn.interop.inputs import Inputs
     from gluon_cnn.interop.onnx_network import is_onnx
     from gluon_cnn.runtime.devices import parse_context
@@ -44,16 +65,8 @@ def _predict(args):
         def probabilities_of(X):
             return softmax(net(X).asnumpy(), axis=1)
 
-    code = 0
-    for path in args.images:
-        try:
-            picture = read_picture(path, invert=args.invert)
-        except ImageError as error:  # the other pictures do not suffer from it
-            print_error(error)
-            code = 1
-            continue
+    for path, picture in pictures:
         probabilities = probabilities_of(to_batch(picture[None], inputs.resize, device))[0]
         print(path)
         for index in probabilities.argsort()[::-1]:
             print(f"  {inputs.dataset.names_of([index])[0]:<12}{probabilities[index]:7.4f}")
-    return code

@@ -1,12 +1,14 @@
 """The functions with which the book's chapters on convolutional networks train and evaluate."""
 
 import functools
+import inspect
 
 import mxnet as mx
 from mxnet import gluon
 
 from gluon_cnn.checks import number, whole_number
 from gluon_cnn.d2l.epochs import devices_of, epochs, printed, summarized
+from gluon_cnn.errors import SettingError
 from gluon_cnn.runtime.devices import as_list, try_gpu
 from gluon_cnn.training.loop import count_correct
 
@@ -17,12 +19,20 @@ def _in_every_order(train_ch5):
     """``train_ch5`` with the arguments of three editions, told apart by what is given."""
 
     @functools.wraps(train_ch5)
-    def in_every_order(net, train_iter, test_iter, *others, **named):
-        if others and callable(others[0]):
-            named["loss"], *others = others
-        if not any(hasattr(value, "step") for value in (*others, *named.values())):
-            return train_ch6(net, train_iter, test_iter, *others, **named)
-        return train_ch5(net, train_iter, test_iter, *others, **named)
+    def in_every_order(*given, **named):
+        if len(given) > 3 and callable(given[3]):
+            named["loss"] = given[3]
+            given = given[:3] + given[4:]
+        has_trainer = any(hasattr(value, "step") for value in (*given[3:], *named.values()))
+        function = train_ch5 if has_trainer else train_ch6
+        try:
+            inspect.signature(function).bind(*given, **named)
+        except TypeError as error:
+            raise SettingError(
+                f"train_ch5 cannot tell its arguments apart ({error}): give it net, train_iter, test_iter, batch_size, "
+                "trainer, ctx, num_epochs, or without a trainer net, train_iter, test_iter, num_epochs, lr, ctx."
+            ) from None
+        return function(*given, **named)
 
     return in_every_order
 

@@ -38,7 +38,9 @@ class DatasetInfo:
 
     def names_of(self, labels):
         """The names of classes that are given by their numbers; ``class 10`` for one beyond those of the data set."""
-        return [self.classes[int(n)] if n < len(self.classes) else f"class {int(n)}" for n in labels]
+        # MXNet's arrays hold arrays of one number.
+        numbers = [int(np.ravel(n.asnumpy() if hasattr(n, "asnumpy") else n)[0]) for n in labels]
+        return [self.classes[n] if n < len(self.classes) else f"class {n}" for n in numbers]
 
 
 class Part(NamedTuple):

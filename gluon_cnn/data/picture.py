@@ -24,6 +24,14 @@ _STRIP = 2**20  # pixels converted at a time
 # Exif's number of an orientation: what turns such a picture upright. By number, as older Pillow has no names for them.
 _UPRIGHT = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
 _ORIENTATION = 0x0112
+_WHOLE = {
+    3: "H",
+    4: "L",
+    6: "b",
+    8: "h",
+    9: "l",
+    13: "L",
+}  # Exif's types of whole numbers, as in struct
 
 
 def read_picture(path, *, invert=False):
@@ -143,9 +151,9 @@ def _orientation(image, picture):
             (at,) = struct.unpack_from(f"{order}L", exif, 4)
             (count,) = struct.unpack_from(f"{order}H", exif, at)
             for entry in range(at + 2, at + 2 + 12 * count, 12):
-                tag, kind, _, value = struct.unpack_from(f"{order}HHLH", exif, entry)
-                if (tag, kind) == (_ORIENTATION, 3):
-                    return value
+                tag, kind = struct.unpack_from(f"{order}HH", exif, entry)
+                if tag == _ORIENTATION and kind in _WHOLE:
+                    return struct.unpack_from(f"{order}{_WHOLE[kind]}", exif, entry + 8)[0]
     for text in texts:
         text = text if isinstance(text, str) else text.decode("latin-1")
         match = re.search(r'tiff:Orientation(?:="|>)([1-8])', text)

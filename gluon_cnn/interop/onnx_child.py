@@ -77,12 +77,13 @@ def _serve(connection):
 
 def _open(connection, wanted):
     """The session of a file, of which the other process is told."""
-    path, size = Path(wanted["path"]), Path(wanted["path"]).stat().st_size
+    from gluon_cnn.interop.onnx_graph import last_operators, read_graph, size_in_all, size_of
+
+    path = Path(wanted["path"])
+    size = size_of(path)
     signal.alarm(_seconds(wanted, size))
     import onnxruntime
     import psutil
-
-    from gluon_cnn.interop.onnx_graph import last_operators, read_graph, size_in_all
 
     _send(connection, {"ready": True})
     used = getattr(psutil.Process().memory_info(), "data", None)  # None where the system does not count it

@@ -1,9 +1,14 @@
 """What an ONNX file says of itself, looked at before anything computes it. Nothing here needs MXNet."""
 
+import math
 import stat
+from collections import defaultdict
 from pathlib import Path
 
-__all__ = ["last_operators", "read_graph", "size_in_all"]
+__all__ = ["last_operators", "read_graph", "size_in_all", "size_of"]
+
+_MOST = 1 << 30  # bytes of a file that may count, however large it is
+_BLOCK = 512  # bytes, in which every system counts what a file takes on the disk
 
 # What changes a tensor's shape or type, but not what its numbers mean.
 _PASSING = (
@@ -36,43 +41,114 @@ def read_graph(path):
     import onnx
 
     model = onnx.load(str(path), load_external_data=False)
-    for place in _external(model, path.parent):
+    others = _external(model, path.parent)
+    for place in others:
         _refuse_outside(place, path.parent)
     newest = onnx.defs.onnx_opset_version()
     opsets = [opset.version for opset in model.opset_import if opset.domain in _DOMAINS]
     if model.ir_version <= onnx.IR_VERSION and all(version <= newest for version in opsets):
         try:
-            onnx.checker.check_model(str(path))
+            onnx.checker.check_model(model if _add_shapes(model.graph.output) and not others else str(path))
         except onnx.checker.ValidationError as error:
             raise ValueError(f"onnx.checker: {error}") from None
     return model
 
 
+def _add_shapes(outputs):
+    """Give outputs a shape that lack one, which only the checker wants; whether any did."""
+    kinds = [output.type.tensor_type for output in outputs if output.type.HasField("tensor_type")]
+    lacking = [kind for kind in kinds if not kind.HasField("shape")]
+    for kind in lacking:
+        kind.shape.SetInParent()
+    return bool(lacking)
+
+
+def size_of(path):
+    """Bytes that a file has on the disk, where one of terabytes can be empty: the most that counts as its size."""
+    found = path.stat()
+    return min(found.st_size, found.st_blocks * _BLOCK, _MOST)
+
+
 def size_in_all(path, model):
-    """Bytes of a file, and of the other files that its data are in."""
-    return sum(place.stat().st_size for place in {path, *_external(model, path.parent)})
+    """Bytes of a file, and of what its tensors claim of other files, as far as it is there."""
+    claims, sizes = defaultdict(int), {}
+    for place, claimed in _external(model, path.parent).items():
+        file = place.stat().st_ino  # one file can have many names
+        claims[file] += claimed
+        sizes[file] = size_of(place)
+    return min(size_of(path) + sum(min(claims[file], size) for file, size in sizes.items()), _MOST)
 
 
 def last_operators(graph):
-    """The operator that computes each output, such as ``Softmax``, whatever only shapes or casts its result then."""
+    """The operator that computes each output, such as ``Softmax``, before those that follow it.
+
+    Returns
+    -------
+    dict of str to list of str
+        By an output's name: its operator, and then those, from the last one back to it, that only shape, cast, clip or
+        scale its result.
+    """
     made_by = {name: node for node in graph.node for name in node.output}
+    scalars = _scalars(graph)
     found = {}
     for output in graph.output:
-        name, node = output.name, None
+        name, node, after = output.name, None, []
         for _ in range(len(graph.node)):  # no more, because a damaged graph may have a circle
             node = made_by.get(name)
-            if node is None or node.op_type not in _PASSING or not node.input:
+            passed = _passed(node, scalars) if node else None
+            if passed is None:
                 break
-            name = node.input[0]
-        found[output.name] = node.op_type if node else ""
+            name = passed
+            after.append(node.op_type)
+        found[output.name] = [node.op_type if node else "", *after]
     return found
 
 
+def _passed(node, scalars):
+    """The name of what a node passes on, with its numbers' order and signs; None if it computes others."""
+    inputs = list(node.input)
+    if node.op_type in _PASSING and inputs:
+        return inputs[0]
+    if len(inputs) == 2 and (node.op_type == "Mul" or (node.op_type == "Div" and inputs[1] in scalars)):
+        scaled = [name for name in inputs if name not in scalars]
+        return scaled[0] if len(scaled) == 1 else None
+    return None
+
+
+def _scalars(graph):
+    """The names of the constants that are one number."""
+    names = {tensor.name for tensor in graph.initializer if math.prod(tensor.dims) == 1}
+    for node in graph.node:
+        if node.op_type == "Constant" and any(
+            attribute.name in ("value_float", "value_int")
+            or (attribute.name == "value" and math.prod(attribute.t.dims) == 1)
+            for attribute in node.attribute
+        ):
+            names.update(node.output)
+    return names
+
+
 def _external(model, directory):
-    """The files, beside its own, that a model's data are in."""
+    """The files, beside its own, that a model's data are in, and how many bytes of each its tensors claim."""
     tensors = [*_tensors_of(model.graph), *(t for function in model.functions for t in _tensors_in(function.node))]
-    entries = [entry for tensor in tensors if tensor.data_location == tensor.EXTERNAL for entry in tensor.external_data]
-    return {directory / entry.value for entry in entries if entry.key == "location"}
+    claimed = defaultdict(int)
+    for tensor in tensors:
+        if tensor.data_location == tensor.EXTERNAL:
+            for entry in tensor.external_data:
+                if entry.key == "location":
+                    claimed[directory / entry.value] += _claimed(tensor)
+    return claimed
+
+
+def _claimed(tensor):
+    """Bytes that a tensor's shape asks for."""
+    import onnx
+
+    try:
+        kind = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
+    except KeyError:
+        raise ValueError(f"a tensor has the unknown type {tensor.data_type}") from None
+    return kind.itemsize * max(0, math.prod(tensor.dims))
 
 
 def _tensors_of(graph):

@@ -21,6 +21,7 @@ PRODUCER = "gluon-cnn"
 _MOST_IMAGES, _MOST_PIXELS = 128, 1 << 19  # of a batch, for a file that takes any number
 _LARGEST_BATCH = 25 << 20  # bytes: 128 images of 224×224 in float32
 _FLOATS = ("tensor(float)", "tensor(float16)", "tensor(double)")
+_PROBABILITIES = ("Softmax", "Sigmoid", "HardSigmoid")  # what gives them
 _ROUNDING = 1e-3  # how far from 1 the sum of probabilities may be, in float16
 
 
@@ -96,7 +97,7 @@ class OnnxNetwork:
         self.inputs, self._size = Inputs(dataset, self._side(taken, dataset)), _fixed(taken[2][0])
         self._refuse_large_batches(dataset)
         self._output = self._choose_output(model["outputs"], dataset)
-        self._last = model["last"].get(self._output)
+        self._last, *self._after = model["last"].get(self._output, [""])
         if self._names not in (None, dataset.classes):
             raise self._other(dataset, "it has other classes")
 
@@ -163,11 +164,17 @@ class OnnxNetwork:
         """Probabilities of the classes, a NumPy array N×classes, of a batch of ``inputs``.
 
         Those that the file gives, if it ends with a softmax or a sigmoid, or if the numbers of each image are at least
-        0 and add up to 1. Otherwise the softmax of what it gives.
+        0 and add up to 1; divided by their sum if it scales its softmax, as to per cent. Otherwise the softmax of what
+        it gives.
         """
         found = self._run(self._batch(X))
-        given = self._last in ("Softmax", "Sigmoid") or _are_probabilities(found)
-        return found if given else softmax(found, axis=1)
+        is_scaled = bool({"Mul", "Div"} & set(self._after))
+        if _are_probabilities(found) or (self._last in _PROBABILITIES and not is_scaled):
+            return found
+        sums = found.sum(axis=1, keepdims=True)
+        if self._last == "Softmax" and (found >= 0).all() and (sums > 0).all():
+            return found / sums
+        return softmax(found, axis=1)
 
     def logits(self, images):
         """What the file gives, a NumPy array N×classes, for images uint8 N×H×W as the data set stores them."""
@@ -197,7 +204,8 @@ class OnnxNetwork:
         if not np.isfinite(numbers).all():
             raise self._other(dataset, "it gives numbers that are not finite")
         shares = {"Softmax": lambda: numbers, "LogSoftmax": lambda: np.exp(numbers)}.get(self._last)
-        if shares and not _are_probabilities(shares()):
+        is_changed = bool({"Clip", "Mul", "Div"} & set(self._after))
+        if shares and not is_changed and not _are_probabilities(shares()):
             raise self._other(dataset, "its softmax is not over the classes")
 
     def test_images(self, root=None, release=None):

@@ -14,6 +14,7 @@ import psutil
 
 from gluon_cnn.errors import InteropError
 from gluon_cnn.interop.extras import missing_extra
+from gluon_cnn.interop.onnx_graph import size_of
 from gluon_cnn.runtime import threads
 
 __all__ = ["OnnxProcess"]
@@ -54,7 +55,7 @@ class OnnxProcess:
             self._send({"path": str(path), **wanted})
             self._receive()
             base = self._resident()
-            self._most = base + MEMORY + FACTOR * path.stat().st_size
+            self._most = base + MEMORY + FACTOR * size_of(path)
             self._most = base + MEMORY + FACTOR * self._receive()["size"]
             self.model = self._receive()
         except BaseException:

@@ -14,6 +14,8 @@ LARGEST_PICKLE = 2**21
 _MOST_STEPS = 250_000  # about 35 for each tensor
 
 _CONSTANTS = {b"N": None, b"\x88": True, b"\x89": False, b")": ()}
+_BOOLEANS = {"00": False, "01": True}  # numbers have no leading zero
+_LONGEST_DECIMAL = 100  # characters
 _NUMBERS = {b"J": "<i", b"K": "<B", b"M": "<H", b"G": ">d"}
 _TEXTS = {b"X": "<L", b"\x8c": "<B", b"\x8d": "<Q", b"T": "<L", b"U": "<B"}  # the last two are Python 2's
 _TUPLES = {b"\x85": 1, b"\x86": 2, b"\x87": 3}
@@ -60,6 +62,15 @@ def unpickle(content, position, build, find):
     raise Unread("it takes more steps than a state dict needs")
 
 
+def _decimal(line):
+    """The number, or the boolean, in a line."""
+    if line in _BOOLEANS:
+        return _BOOLEANS[line]
+    if len(line) > _LONGEST_DECIMAL:  # which Python would take long to read
+        raise ValueError("it has a number that is too long")
+    return int(line.rstrip("L"))
+
+
 class _Machine:
     def __init__(self, content, position, build, find):
         self.content, self.position, self.build, self.find = content, position, build, find
@@ -84,6 +95,8 @@ class _Machine:
             push(self.take(self.number(_TEXTS[step])).decode())
         elif step == b"\x8a":
             push(int.from_bytes(self.take(self.number("<B")), "little", signed=True))
+        elif step in (b"I", b"L"):  # in decimal, as pickle's protocol 1 writes booleans and large numbers
+            push(_decimal(self.line()))
         elif step in _PUTS:
             self.memo[self.number(_PUTS[step])] = self.stack[-1]
         elif step == b"\x94":

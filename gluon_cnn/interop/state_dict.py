@@ -14,7 +14,7 @@ from gluon_cnn.models.stored import StoredArray
 
 __all__ = ["StateDict", "numbers_decide", "read_state_dict"]
 
-#: The parameters of a layer in PyTorch. Arrays of whole numbers under other names are counters and the like.
+#: The parameters of a layer in PyTorch. Whole numbers and booleans under other names are counters and masks.
 PARAMETERS = ("weight", "bias", "running_mean", "running_var")
 
 _FLOATS = ("torch.float16", "torch.float32", "torch.float64")  # NumPy has these too
@@ -68,8 +68,8 @@ def read_state_dict(source, order=None):
     Returns
     -------
     StateDict
-        Tensors on the CPU are not copied. Whole numbers that are not a parameter, such as the number of batches that
-        PyTorch's batch normalisation has seen, are left out.
+        Tensors on the CPU are not copied. Whole numbers and booleans that are not a parameter, such as the number of
+        batches that PyTorch's batch normalisation has seen, are left out.
 
     Raises
     ------
@@ -105,12 +105,14 @@ def _array(name, tensor):
     try:
         if hasattr(tensor, "detach"):  # PyTorch's, recognised without importing PyTorch
             tensor = tensor.detach().cpu()
+            for resolve in ("resolve_conj", "resolve_neg"):  # which PyTorch 1.9 and earlier lack
+                tensor = getattr(tensor, resolve, lambda same=tensor: same)()
             is_other_float = tensor.is_floating_point() and str(tensor.dtype) not in _FLOATS
             tensor = (tensor.float() if is_other_float else tensor).numpy()
         if isinstance(tensor, (np.ndarray, StoredArray)):
             if tensor.dtype.kind == "f":
                 return tensor
-            if tensor.dtype.kind in "iu" and name.rpartition(".")[2] not in PARAMETERS:
+            if tensor.dtype.kind in "iub" and name.rpartition(".")[2] not in PARAMETERS:
                 return None
             what = f"{'an array' if isinstance(tensor, StoredArray) else what} of {tensor.dtype}"
     except (NotImplementedError, RuntimeError, TypeError, ValueError):

@@ -147,7 +147,10 @@ def _build(called, arguments):
             storage, offset, shape, strides = arguments[:4]
             if not all(type(n) is int and n >= 0 for n in (offset, *shape, *strides)) or len(shape) != len(strides):
                 raise Unread("one of its tensors has no shape")
-            kind = _type(arguments[6]) if called.name == "_rebuild_tensor_v3" else ""
+            is_typed = called.name == "_rebuild_tensor_v3"
+            kind = _type(arguments[6]) if is_typed else ""
+            if any(about and any(about.values()) for about in arguments[7 if is_typed else 6 :]):  # {"neg": True}
+                raise Unread("one of its tensors needs resolve_neg() or resolve_conj()")
             return _Tensor(_a(_Storage, storage), offset, tuple(shape), tuple(strides), kind)
         if called.name in ("_rebuild_parameter", "_rebuild_parameter_with_state"):
             return _a(_Tensor, arguments[0])

@@ -85,6 +85,21 @@ def test_predict_answers_for_the_other_pictures(lenet_run, shoe, tmp_path, capsy
     assert second.startswith(f"gluon-cnn: {tmp_path}/none.png cannot be read as a picture (No such file")
 
 
+def test_predict_reads_pictures_before_the_network(shoe, tmp_path, capsys):
+    for name in ("no run", "no.onnx"):
+        (tmp_path / "a.png").write_text("no picture")
+        argv = ["predict", str(tmp_path / name), str(tmp_path / "a.png"), str(tmp_path / "b.png")]
+        assert main(argv) == 1
+        first, second = capsys.readouterr().err.splitlines()
+        assert "a.png cannot be read" in first
+        assert "b.png cannot be read" in second
+        Image.fromarray(shoe).save(tmp_path / "a.png")
+        assert main(argv) == 1
+        first, second = capsys.readouterr().err.splitlines()
+        assert "b.png cannot be read" in first
+        assert name in second
+
+
 def test_predict_inverts_a_dark_picture(lenet_run, shoe, tmp_path, capsys):
     outputs = []
     for pixels, flags in ((shoe, []), (255 - shoe, ["--invert"])):

@@ -8,6 +8,7 @@ from mxnet import gluon
 from mxnet.gluon import nn
 
 from gluon_cnn import GluonCNNError, evaluate_accuracy_gpu, sgd, show_images, train_ch3, train_ch5, train_ch6
+from gluon_cnn.errors import SettingError
 
 CPU = mx.cpu()
 SOFTMAX = gluon.loss.SoftmaxCrossEntropyLoss()
@@ -71,10 +72,13 @@ def test_train_ch5_without_a_trainer_is_train_ch6(function, positional, named, c
 
 
 def test_train_ch5_without_enough_arguments_is_refused():
-    with pytest.raises(TypeError, match="missing"):
-        train_ch5(network(), batches(), batches(), 4, trainer_of(network()))
-    with pytest.raises(TypeError, match="missing"):
-        train_ch5(network(), batches(), batches(), 4)
+    data = batches(), batches()
+    for arguments in ((4, trainer_of(network())), (4,), (4, None, CPU, 1), (twice,), (twice, 4, "sgd", CPU, 1)):
+        with pytest.raises(SettingError, match=r"train_ch5 cannot tell its arguments apart .*: give it net") as caught:
+            train_ch5(network(), *data, *arguments)
+        assert "train_ch6" not in str(caught.value)
+    with pytest.raises(SettingError, match="missing a required argument: 'net'"):
+        train_ch5()
 
 
 def test_train_ch3_takes_both_editions_arguments():

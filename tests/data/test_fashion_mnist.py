@@ -6,6 +6,7 @@ import os
 import shutil
 import struct
 
+import mxnet as mx
 import numpy as np
 import pytest
 
@@ -97,7 +98,8 @@ def test_sample_by_a_relative_path(monkeypatch):
 
 
 def test_names_of_the_classes():
-    assert get_fashion_mnist_labels(np.array([0, 9, 6])) == ["t-shirt", "ankle boot", "shirt"]
+    for array in (list, np.array, mx.nd.array, mx.np.array, lambda numbers: [mx.nd.array([n]) for n in numbers]):
+        assert get_fashion_mnist_labels(array([0, 9, 6])) == ["t-shirt", "ankle boot", "shirt"]
 
 
 def flip_a_bit(directory):

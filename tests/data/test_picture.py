@@ -174,8 +174,10 @@ def test_transparent_level_or_colour_is_background(tmp_path, depth, colour, key,
 
 def exif(orientation, kind=3):
     """Exif data with an orientation behind an entry that Pillow can read and not write."""
-    entries = struct.pack("<HHLLHHLHH", 0x010F, 99, 2**31, 2**31, 0x0112, kind, 1, orientation, 0)
-    return b"Exif\0\0II*\0" + struct.pack("<LH", 8, 2) + entries
+    mark, order = (b"MM\0*", ">") if kind in (4, 9, 13) else (b"II*\0", "<")
+    value = struct.pack(f"{order}L" if kind in (4, 9, 13) else f"{order}Hxx", orientation)
+    entries = struct.pack(f"{order}HHLLHHL", 0x010F, 99, 2**31, 2**31, 0x0112, kind, 1) + value
+    return b"Exif\0\0" + mark + struct.pack(f"{order}LH", 8, 2) + entries
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -187,6 +189,11 @@ def test_orientation_counts_whatever_else_exif_holds(shoe, save, name, orientati
     expected = Image.fromarray(shoe)
     expected = expected if orientation == 1 else expected.transpose(turns[orientation])
     assert np.abs(read_picture(turned).astype(int) - np.asarray(expected)).max() < 8
+
+
+@pytest.mark.parametrize("kind", [3, 4, 6, 8, 9, 13])
+def test_orientation_may_be_any_whole_number(shoe, save, kind):
+    assert (read_picture(save(Image.fromarray(shoe), exif=exif(3, kind))) == shoe[::-1, ::-1]).all()
 
 
 @pytest.mark.parametrize("where", ["Raw profile type exif", "XML:com.adobe.xmp"])

@@ -10,6 +10,7 @@ TensorProto, helper, numpy_helper = onnx.TensorProto, onnx.helper, onnx.numpy_he
 node = helper.make_node
 WEIGHT = np.random.default_rng(0).normal(size=(784, 10)).astype(np.float32) / 20
 DENSE = [node("Flatten", ["x"], ["flat"]), node("MatMul", ["flat", "w"], ["z"])]
+WITH_LARGEST = [node("ReduceMax", ["large"], ["s"], keepdims=0), node("Add", ["z", "s"], ["y"])]
 LARGEST = node("ReduceMax", ["x"], ["one"], keepdims=1)  # 1×1×1×1, which nobody knows before it is computed
 
 
@@ -35,8 +36,7 @@ def after(*nodes, kind=TensorProto.FLOAT, shape=("n", 10), **constants):
 
 def beside(*nodes, **constants):
     """A dense layer to whose answers the largest number of ``large`` is added, which nodes make."""
-    added = [node("ReduceMax", ["large"], ["s"], keepdims=0), node("Add", ["z", "s"], ["y"])]
-    return model([*DENSE, *nodes, *added], constants)
+    return model([*DENSE, *nodes, *WITH_LARGEST], constants)
 
 
 def endless():
@@ -49,9 +49,9 @@ def endless():
     return beside(LARGEST, loop, times=np.int64(2**62), always=np.bool_(True))
 
 
-def external(location):
-    """A dense layer whose weights are in another file."""
-    found = after(node("Identity", ["z"], ["y"]))
+def external(location, *nodes, **constants):
+    """A dense layer whose weights are in another file, and nodes that make ``y`` of its ``z``."""
+    found = after(*(nodes or [node("Identity", ["z"], ["y"])]), **constants)
     weight = found.graph.initializer[0]
     weight.ClearField("raw_data")
     weight.data_location = TensorProto.EXTERNAL

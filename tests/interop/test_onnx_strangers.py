@@ -15,6 +15,7 @@ from onnx_files import (
     DENSE,
     LARGEST,
     WEIGHT,
+    WITH_LARGEST,
     after,
     beside,
     endless,
@@ -35,6 +36,7 @@ from gluon_cnn.data import SAMPLE, read_fashion_mnist
 from gluon_cnn.data.batches import to_batch
 from gluon_cnn.errors import InteropError
 from gluon_cnn.interop import onnx_process
+from gluon_cnn.interop.onnx_graph import read_graph, size_in_all, size_of
 from gluon_cnn.interop.onnx_network import OnnxNetwork
 
 IMAGES = read_fashion_mnist(SAMPLE).test.images[:3]
@@ -44,6 +46,8 @@ GOOD = after(node("Identity", ["z"], ["y"]))
 LABEL = node("ArgMax", ["z"], ["label"], axis=1, keepdims=0)
 MEAN, LARGE = node("ReduceMean", ["x"], ["flat"], axes=[2, 3], keepdims=0), ("n", 1, 20_000, 20_000)
 BOTH = [tensor("label", onnx.TensorProto.INT64, ("n",)), tensor("y", 1, ("n", 10))]
+SHARES, PER_CENT = node("Softmax", ["z"], ["p"]), np.float32(100)
+HUNDRED = node("Constant", [], ["hundredth"], value_float=0.01)
 EXPONENTIALS = [node("Exp", ["z"], ["e"]), node("ReduceSum", ["e", "classes"], ["s"]), node("Div", ["e", "s"], ["y"])]
 
 
@@ -58,6 +62,14 @@ def ints(*values):
         (probabilities_of("Softmax"), softmax),
         (probabilities_of("LogSoftmax"), softmax),
         (probabilities_of("Sigmoid"), lambda logits, axis: expit(logits)),
+        (probabilities_of("HardSigmoid"), lambda logits, axis: np.clip(logits * np.float32(0.2) + 0.5, 0, 1)),
+        (after(SHARES, node("Mul", ["c", "p"], ["y"]), c=PER_CENT), softmax),
+        (after(SHARES, HUNDRED, node("Div", ["p", "hundredth"], ["y"])), softmax),
+        (after(node("Mul", ["z", "c"], ["y"]), c=np.float32(2)), lambda logits, axis: softmax(2 * logits, axis)),
+        (
+            after(SHARES, node("Clip", ["p", "a", "b"], ["y"]), a=np.float32(0.1), b=np.float32(1)),
+            lambda logits, axis: softmax(logits, axis).clip(0.1, 1),
+        ),
         (after(node("Softmax", ["z"], ["p"]), node("Reshape", ["p", "to"], ["y"]), to=ints(-1, 10)), softmax),
         (after(node("Softmax", ["z"], ["p"]), node("Cast", ["p"], ["y"], to=DOUBLE), kind=DOUBLE), softmax),
         (after(node("Cast", ["z"], ["h"], to=FLOAT16), node("Softmax", ["h"], ["y"]), kind=FLOAT16), softmax),
@@ -65,11 +77,11 @@ def ints(*values):
         (after(*EXPONENTIALS, classes=ints(1)), softmax),
         (model([*DENSE, LABEL, node("Softmax", ["z"], ["y"])], outputs=BOTH), softmax),
     ],
-    ids=["logits", "softmax", "log", "sigmoid", "reshaped", "double", "half", "half-logits", "written-out", "label"],
 )
 def test_softmax_is_taken_only_of_logits(found, expected, tmp_path):
     network = OnnxNetwork(saved(found, tmp_path / "net.onnx"))
-    assert np.allclose(network.probabilities(to_batch(IMAGES)), expected(LOGITS, axis=1), atol=2e-3)
+    for images, logits in ((IMAGES, LOGITS), (IMAGES[:1], LOGITS[:1])):
+        assert np.allclose(network.probabilities(to_batch(images)), expected(logits, axis=1), atol=2e-3)
     assert (network.logits(IMAGES).argmax(axis=1) == LOGITS.argmax(axis=1)).all()
 
 
@@ -78,6 +90,15 @@ def test_predict_prints_the_files_own_probabilities(tmp_path, capsys):
     Image.fromarray(IMAGES[0]).save(picture)
     command("predict", path, picture)
     assert f"{softmax(LOGITS[0]).max():.4f}" in capsys.readouterr().out.splitlines()[1]
+
+
+def test_output_without_a_shape_is_taken(tmp_path):
+    found = after(node("Identity", ["z"], ["y"]))
+    found.graph.output[0].type.tensor_type.ClearField("shape")
+    assert np.allclose(OnnxNetwork(saved(found, tmp_path / "net.onnx")).logits(IMAGES), LOGITS, atol=1e-4)
+    found.graph.node[-1].op_type = "None"
+    with pytest.raises(InteropError, match=r"onnx.checker: No Op registered for None"):
+        OnnxNetwork(saved(found, tmp_path / "net.onnx"))
 
 
 @pytest.mark.parametrize(
@@ -175,6 +196,38 @@ def test_data_elsewhere_are_not_read(location, tmp_path):
 def test_data_beside_the_file_are_read(tmp_path):
     (tmp_path / "w").write_bytes(WEIGHT.tobytes())
     assert np.allclose(OnnxNetwork(saved(external("w"), tmp_path / "net.onnx")).logits(IMAGES), LOGITS, atol=1e-4)
+
+
+def test_empty_file_of_gigabytes_allows_no_more_memory(tmp_path):
+    (tmp_path / "w").write_bytes(WEIGHT.tobytes())
+    os.truncate(tmp_path / "w", 40 << 30)
+    large = node("Tile", ["one", "to"], ["large"])
+    path = saved(external("w", LARGEST, large, *WITH_LARGEST, to=ints(1, 1, 8000, 8000)), tmp_path / "net.onnx")
+    with pytest.raises(InteropError, match="it needs more memory than"):
+        OnnxNetwork(path).logits(IMAGES)
+
+
+def test_size_is_what_tensors_claim_and_files_hold(tmp_path):
+    path = saved(external("w"), tmp_path / "net.onnx")
+    for content, size in ((WEIGHT.tobytes() + bytes(10**6), WEIGHT.nbytes), (b"", 0)):
+        (tmp_path / "w").write_bytes(content)
+        os.truncate(tmp_path / "w", 40 << 30)
+        assert size_in_all(path, read_graph(path)) == path.stat().st_size + size
+    (tmp_path / "w").write_bytes(WEIGHT.tobytes())
+    os.link(tmp_path / "w", tmp_path / "v")
+    found, again = external("w"), external("v")
+    found.graph.initializer.extend(again.graph.initializer)
+    assert size_in_all(path, found) == path.stat().st_size + WEIGHT.nbytes
+    os.truncate(path, 40 << 30)
+    assert size_of(path) < 1 << 20
+
+
+def test_data_of_unknown_type_are_refused(tmp_path):
+    (tmp_path / "w").write_bytes(WEIGHT.tobytes())
+    found = external("w")
+    found.graph.initializer[0].data_type = 99
+    with pytest.raises(InteropError, match=r"net.onnx is not a file .* \(a tensor has the unknown type 99\)"):
+        OnnxNetwork(saved(found, tmp_path / "net.onnx"))
 
 
 @pytest.mark.parametrize("target", ["/dev/zero", None], ids=["device", "fifo"])

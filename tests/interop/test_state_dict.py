@@ -275,6 +275,8 @@ def test_files_of_pytorch_are_read_without_it(tmp_path, monkeypatch):
     torch.save(state, tmp_path / "new.PT")
     torch.save(state, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
     torch.save(state, tmp_path / "new5.bin", pickle_protocol=5)
+    torch.save(state, tmp_path / "new1.bin", pickle_protocol=1)
+    torch.save(state, tmp_path / "old1.bin", pickle_protocol=1, _use_new_zipfile_serialization=False)
     for path in sorted(tmp_path.iterdir()):
         with monkeypatch.context() as context:
             context.setitem(sys.modules, "torch", None)

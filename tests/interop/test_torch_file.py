@@ -16,6 +16,7 @@ from torch_networks import lenet, torch
 
 from gluon_cnn.errors import InteropError
 from gluon_cnn.interop.pickled import unpickle
+from gluon_cnn.interop.state_dict import read_state_dict
 from gluon_cnn.interop.torch import from_torch, to_torch
 from gluon_cnn.interop.torch_file import read_torch_file
 
@@ -71,6 +72,7 @@ CLAIMS = {
     "nested size": (tensor((nested(10**5)[2:-1],), (1,)), "has no shape"),
     "many axes": (tensor((1,) * 99, (1,) * 99), "no array here can have"),
     "memo": (memo_of_gigabytes(), "has no convolution left"),
+    "long number": (b"\x80\x02L" + b"9" * 10**6 + b"L\n.", "damaged"),
     "long text": (b"\x80\x02\x8d" + struct.pack("<Q", 2**62) + b".", "it ends early"),
     "nested": (nested(10**5), "not a state dict"),
     "nested name": (b"\x80\x02}" + nested(10**5)[2:-1] + b"Ns.", "a name that is no text"),
@@ -122,6 +124,7 @@ def test_batch_normalisation_comes_back_from_every_file(tmp_path):
     X = mx.nd.random.uniform(shape=(2, 1, 8, 8))
     expected, state = net(X).asnumpy(), to_torch(net)
     assert "1.num_batches_tracked" in state
+    state["1.mask"] = torch.ones(2, 2, dtype=torch.bool)  # a buffer that no layer here has
     torch.save(state, tmp_path / "new.PT")
     torch.save(state, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
     safetensors.save_file(state, tmp_path / "net.SAFETENSORS")
@@ -136,6 +139,17 @@ def test_types_that_numpy_or_mxnet_lack_are_named(tmp_path, kind, is_new):
     torch.save(state, tmp_path / "net.pt", _use_new_zipfile_serialization=is_new)
     with pytest.raises(InteropError, match=r"holds numbers in '(float8_e|ComplexFloat).* which is not read"):
         from_torch(gluon_cnn.lenet(), tmp_path / "net.pt")
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".pth"])
+def test_tensor_without_its_minus_is_no_other(tmp_path, suffix):
+    negated = torch.imag(torch.tensor([1 + 2j, 3 + 4j]).conj())  # PyTorch notes the minus beside the numbers
+    assert negated.is_neg()
+    assert read_state_dict({"0.weight": negated}).arrays["0.weight"].tolist() == [-2, -4]
+    path = tmp_path / f"net{suffix}"
+    torch.save({"0.weight": negated}, path, _use_new_zipfile_serialization=suffix == ".pt")
+    with pytest.raises(InteropError, match=r"one of its tensors needs resolve_neg\(\)"):
+        read_torch_file(path)
 
 
 @pytest.mark.parametrize("kind", ["fifo", "directory", "/dev/zero"])
@@ -155,9 +169,9 @@ def test_strides_that_do_not_count_are_anything(tmp_path, shape, strides):
 
 @pytest.mark.parametrize("version", [0, 1, 2, 3, 4, 5])
 def test_values_come_as_python_reads_them(version):
-    value = {"a": [1, -2, 300, 70_000, 1.5, None, True, "x", ("y", (), (1, 2, 3, 4)), {"b": {}}], 7: "z"}
+    value = {"a": [1, -2, 300, 70_000, 1.5, None, True, "x", 2**70, ("y", (), (1, 2, 3, 4)), {"b": {}}], 7: "z"}
     content = pickle.dumps(value, version)
-    if version < 2:  # torch.save writes no text
+    if version < 1:  # whose files PyTorch itself cannot read again
         with pytest.raises(ValueError, match="a step"):
             unpickle(content, 0, None, None)
     else:
