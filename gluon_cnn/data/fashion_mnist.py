@@ -7,7 +7,7 @@ import numpy as np
 
 from gluon_cnn.data.dataset import Dataset, DatasetInfo, Part
 from gluon_cnn.data.places import find_fashion_mnist
-from gluon_cnn.data.releases import CLASSES, FILES, SIDE
+from gluon_cnn.data.releases import CLASSES, FILES, RELEASES, SIDE
 from gluon_cnn.data.verified import SAMPLE, expanded, read_files
 from gluon_cnn.errors import DataError
 
@@ -17,6 +17,7 @@ __all__ = [
     "read_fashion_mnist",
     "read_part",
     "read_sample",
+    "release_hashing_to",
 ]
 
 #: What the data set is, without its images.
@@ -54,7 +55,7 @@ def read_fashion_mnist(root=None, release=None):
     info = dataclasses.replace(
         FASHION_MNIST,
         name="the sample of Fashion-MNIST" if directory == SAMPLE else FASHION_MNIST.name,
-        sha256=hashlib.sha256("".join(files[name].sha256 for name in sorted(FILES)).encode()).hexdigest(),
+        sha256=_hash_of_all({name: file.sha256 for name, file in files.items()}),
     )
     return Dataset(info, _part(directory, "train", files), _part(directory, "t10k", files))
 
@@ -68,6 +69,16 @@ def read_sample(root=None, release=None):
             "data",
         )
     return read_fashion_mnist(SAMPLE, release)
+
+
+def release_hashing_to(sha256):
+    """The release whose files hash to a DatasetInfo's ``sha256``; None if it is not known."""
+    known = {name: release.sha256 for name, release in RELEASES.items() if len(release.sha256) == len(FILES)}
+    return next((name for name, hashes in known.items() if _hash_of_all(hashes) == sha256), None)
+
+
+def _hash_of_all(hashes):
+    return hashlib.sha256("".join(hashes[name] for name in sorted(FILES)).encode()).hexdigest()
 
 
 def read_part(directory, part):

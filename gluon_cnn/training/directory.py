@@ -17,6 +17,7 @@ import json
 import os
 from pathlib import Path
 
+from gluon_cnn.data.fashion_mnist import release_hashing_to
 from gluon_cnn.errors import Malformed, RunError
 from gluon_cnn.files import (
     leftovers,
@@ -76,6 +77,8 @@ class RunDirectory:
             recipe = config.recipe
             if recipe.source:  # the file is the run's own copy
                 recipe = dataclasses.replace(recipe, model=str(directory / recipe.name))
+            if recipe.release is None:  # begun before a recipe named it
+                recipe = dataclasses.replace(recipe, release=release_hashing_to(config.dataset.sha256))
             run = cls(directory, recipe, config.settings, book=config.book)
             run.dataset, run.config, run._content = config.dataset, config, content
             return run

@@ -73,6 +73,16 @@ def test_resume_keeps_the_release_it_began_with(both, tmp_path, fails):
     assert len(load_run(out).history) == 2
 
 
+def test_run_that_names_no_release_keeps_its_own(both, tmp_path):
+    command("train", "lenet", *FEW, "--release", "second", "--out", tmp_path / "run", "--quiet")
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    del config["recipe"]["release"]
+    (tmp_path / "run" / "config.json").write_text(json.dumps(config))
+    run = load_run(tmp_path / "run")
+    assert run.recipe.release == "second"
+    assert len(run.resume(epochs=2, quiet=True)) == 2
+
+
 def test_resume_on_changed_data_is_refused(both, tmp_path):
     command("train", "lenet", *FEW, "--out", tmp_path / "run", "--quiet")
     config = json.loads((tmp_path / "run" / "config.json").read_text())
