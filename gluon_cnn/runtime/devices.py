@@ -70,7 +70,8 @@ def as_text(ctx):
     if isinstance(ctx, str):
         return ctx
     contexts = as_list(ctx)
-    if not contexts or not all(isinstance(context, mx.Context) for context in contexts):
+    kind = type(mx.cpu())  # mx.Context is no class in MXNet 2
+    if not contexts or not all(isinstance(context, kind) for context in contexts):
         raise DeviceError(f"ctx is {brief(ctx)}; it must be text such as gpu:0, a context or a list of them.", "ctx")
     kinds = {context.device_type for context in contexts}
     if len(kinds) > 1:
