@@ -121,7 +121,7 @@ def _equal(value, known):
         return False
     try:
         return bool(value == known)
-    except Exception:
+    except Exception:  # whatever somebody's object raises: what cannot be compared is not known, and choice says so
         return False
 
 

@@ -138,18 +138,23 @@ def _start_of(process):
 
 def open_own(path, mode, **options):
     """Open a file that only this program writes, in place; it is made if it is not there. RunError if it is foreign."""
+    refuse_foreign(path)  # before it is opened, which alone can have an effect on a device
+    return open(path, mode, opener=_opener(path, os.O_NOFOLLOW, _refuse), **options)
+
+
+def _opener(path, more, check):
+    """An opener for ``open``, with more flags, which also checks what it has opened: by ``check(path, status)``."""
 
     def opener(name, flags):
-        descriptor = os.open(name, flags | os.O_NOFOLLOW, 0o666)
+        descriptor = os.open(name, flags | more, 0o666)
         try:
-            _refuse(path, os.fstat(descriptor))
-        except RunError:
+            check(path, os.fstat(descriptor))
+        except (OSError, RunError):
             os.close(descriptor)
             raise
         return descriptor
 
-    refuse_foreign(path)  # before it is opened, which alone can have an effect on a device
-    return open(path, mode, opener=opener, **options)
+    return opener
 
 
 def refuse_foreign(path):
@@ -180,18 +185,9 @@ def open_regular(path, mode="rb", **options):
 
     A FIFO in a file's place would be waited for, and ``/dev/zero`` never ends.
     """
-
-    def opener(name, flags):
-        _require_regular(path, Path(name).stat())  # before it is opened, which alone can have an effect on a device
-        descriptor = os.open(name, flags | os.O_NONBLOCK)  # does not wait for a FIFO that is there by now
-        try:
-            _require_regular(path, os.fstat(descriptor))
-        except OSError:
-            os.close(descriptor)
-            raise
-        return descriptor
-
-    return open(path, mode, opener=opener, **options)
+    _require_regular(path, Path(path).stat())  # before it is opened, which alone can have an effect on a device
+    # Not to wait for a FIFO that is there by now.
+    return open(path, mode, opener=_opener(path, os.O_NONBLOCK, _require_regular), **options)
 
 
 def _require_regular(path, status):

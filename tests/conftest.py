@@ -5,7 +5,7 @@ import gluon_cnn  # before mxnet, which it makes ready; see runtime/README.md
 # isort: split
 import mxnet as mx
 import pytest
-from releases import as_published, first, home, second  # noqa: F401 (fixtures)
+from releases import as_published, first, home, second  # noqa: F401 (fixtures, found by name)
 from runs import SMALL_RUN, command
 
 from gluon_cnn import runtime

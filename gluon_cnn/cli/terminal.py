@@ -24,7 +24,7 @@ def open_streams():
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            stream = open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115
+            stream = open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115 (it stays open, as the stream)
             os.set_inheritable(stream.fileno(), True)
             setattr(sys, name, stream)
 

@@ -102,28 +102,33 @@ def _array(name, tensor):
     if name.endswith("num_batches_tracked"):
         return None
     what = _a_type(tensor)
+    if hasattr(tensor, "detach"):  # PyTorch's, recognised without importing PyTorch
+        tensor = _as_numpy(name, tensor)
+    if isinstance(tensor, (np.ndarray, StoredArray)):
+        if tensor.dtype.kind == "f":
+            return tensor
+        if tensor.dtype.kind in "iub" and name.rpartition(".")[2] not in PARAMETERS:
+            return None
+        what = f"{'an array' if isinstance(tensor, StoredArray) else what} of {tensor.dtype}"
+    raise InteropError(
+        f"{name} in the state dict is {what}, not a tensor of floating-point numbers: give a dict of names to tensors."
+    )
+
+
+def _as_numpy(name, tensor):
+    """A tensor of PyTorch as a NumPy array, without a copy if it is on the CPU; InteropError if it has no values."""
     try:
-        if hasattr(tensor, "detach"):  # PyTorch's, recognised without importing PyTorch
-            tensor = tensor.detach().cpu()
-            for resolve in ("resolve_conj", "resolve_neg"):  # which PyTorch 1.9 and earlier lack
-                tensor = getattr(tensor, resolve, lambda same=tensor: same)()
-            is_other_float = tensor.is_floating_point() and str(tensor.dtype) not in _FLOATS
-            tensor = (tensor.float() if is_other_float else tensor).numpy()
-        if isinstance(tensor, (np.ndarray, StoredArray)):
-            if tensor.dtype.kind == "f":
-                return tensor
-            if tensor.dtype.kind in "iub" and name.rpartition(".")[2] not in PARAMETERS:
-                return None
-            what = f"{'an array' if isinstance(tensor, StoredArray) else what} of {tensor.dtype}"
+        tensor = tensor.detach().cpu()
+        for resolve in ("resolve_conj", "resolve_neg"):  # which PyTorch 1.9 and earlier lack
+            tensor = getattr(tensor, resolve, lambda same=tensor: same)()
+        is_other_float = tensor.is_floating_point() and str(tensor.dtype) not in _FLOATS
+        return (tensor.float() if is_other_float else tensor).numpy()
     except (NotImplementedError, RuntimeError, TypeError, ValueError):
         # What PyTorch raises for lazy parameters, the meta device, and sparse and quantized tensors.
         raise InteropError(
             f"{name} in the state dict has no values that can be read: run a batch through the PyTorch network before "
             "you take its state dict, and convert sparse and quantized tensors to dense floating-point ones."
         ) from None
-    raise InteropError(
-        f"{name} in the state dict is {what}, not a tensor of floating-point numbers: give a dict of names to tensors."
-    )
 
 
 def _given_order(layers, order):

@@ -178,7 +178,7 @@ class _Epoch:
         setup, devices = self.epochs.setup, self.epochs.devices
         with for_inference(setup.net, self.recipe, devices, images, setup.training_net) as net:
             with self._shown("testing", images, self.tested):
-                test_epoch(net, self.data.test, devices, self.tested, after_step=self._after_test_step)
+                test_epoch(net, self.data.test, devices, self.tested, after_step=self._after_test_step, split=None)
             self._read(self.tested)
 
     @contextlib.contextmanager

@@ -62,7 +62,7 @@ def train_epoch(
             return
 
 
-def test_epoch(net, batches, devices, sums, *, after_step, split=None):  # noqa: PT028 (a function, not a test)
+def test_epoch(net, batches, devices, sums, *, after_step, split):
     """Count the correct answers batch by batch; all else as in :func:`train_epoch`."""
     for X, y in batches:
         parts, _ = _parts(X, y, devices, split)

@@ -5,9 +5,6 @@ import signal
 import subprocess
 import time
 
-import gluon_cnn  # noqa: F401, before mxnet, which it makes ready
-
-# isort: split
 import numpy as np
 import psutil
 import pytest

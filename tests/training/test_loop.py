@@ -69,7 +69,7 @@ def test_own_loss_is_used(sample, training):
 
 def test_test_pass_ends_where_it_is_asked(sample, training):
     sums = Sums()
-    loop.test_epoch(training[0], sample(64)[1], [mx.cpu()], sums, after_step=lambda: sums.steps == 2)
+    loop.test_epoch(training[0], sample(64)[1], [mx.cpu()], sums, after_step=lambda: sums.steps == 2, split=None)
     assert (sums.read().images, sums.steps) == (128, 2)
     assert loop.count_correct(training[0], sample(64)[1], [mx.cpu()]).images == 500
 
