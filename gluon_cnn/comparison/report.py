@@ -109,7 +109,7 @@ def _network(directory, comparisons):
         "samples": [
             {
                 **comparison,
-                "data": release_in_words(comparison["release"]),
+                "data": release_in_words(comparison),
                 "speed": throughput_in_words(comparison),
             }
             for comparison in write_sample_comparisons(runs, directory)
