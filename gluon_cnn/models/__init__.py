@@ -9,8 +9,17 @@ from gluon_cnn.errors import ModelError
 __all__ = ["canonical_name", "find_network", "get_model", "list_models", "split_own"]
 
 #: The module of each of the book's networks; it has the network's record as ``NETWORK``.
-_MODULES = {"alexnet": "alexnet", "lenet": "lenet", "nin": "nin", "vgg11": "vgg"}
-_OTHER_NAMES = {"vgg": "vgg11"}  # the book's only VGG
+_MODULES = {
+    "alexnet": "alexnet",
+    "densenet": "densenet",
+    "googlenet": "googlenet",
+    "lenet": "lenet",
+    "lenet_bn": "batch_norm",
+    "nin": "nin",
+    "resnet18": "resnet",
+    "vgg11": "vgg",
+}
+_OTHER_NAMES = {"resnet": "resnet18", "vgg": "vgg11"}  # the book's only ones
 
 
 def list_models():

@@ -7,9 +7,10 @@ from gluon_cnn.models.network import Network
 from gluon_cnn.models.sequential import named_sequential
 from gluon_cnn.recipe import EDITIONS
 
-__all__ = ["NETWORK", "lenet"]
+__all__ = ["NETWORK", "POOLINGS", "lenet"]
 
-_POOLINGS = {"max": nn.MaxPool2D, "avg": nn.AvgPool2D}
+#: How an edition pools.
+POOLINGS = {"max": nn.MaxPool2D, "avg": nn.AvgPool2D}
 
 
 def lenet(*, num_classes=10, edition="zh-v1", hybrid=False):
@@ -36,7 +37,7 @@ def lenet(*, num_classes=10, edition="zh-v1", hybrid=False):
         For another edition, or a number of classes out of range.
     """
     num_classes, edition = whole_number("num_classes", num_classes), choice("edition", edition, EDITIONS)
-    padding, pool = EDITIONS[edition].lenet_padding, _POOLINGS[EDITIONS[edition].lenet_pooling]
+    padding, pool = EDITIONS[edition].lenet_padding, POOLINGS[EDITIONS[edition].lenet_pooling]
     net = named_sequential("LeNet", hybrid)
     net.add(
         nn.Conv2D(channels=6, kernel_size=5, padding=padding, activation="sigmoid"),

@@ -3,9 +3,10 @@
 from mxnet.gluon import nn
 
 from gluon_cnn.checks import whole_number, whole_numbers
+from gluon_cnn.models.network import Network
 from gluon_cnn.models.sequential import named_sequential, sequential
 
-__all__ = ["Residual", "resnet18"]
+__all__ = ["NETWORK", "Residual", "first_layers", "resnet", "resnet18", "resnet_block"]
 
 
 class Residual(nn.HybridBlock):
@@ -40,10 +41,79 @@ class Residual(nn.HybridBlock):
         return self.relu(Y + (self.conv3(X) if self.conv3 else X))
 
 
-def resnet18(num_classes, *, hybrid=False):
-    """ResNet-18 for small images: a first convolution of 3×3 at stride 1, and no max-pooling.
+def resnet_block(num_channels, num_residuals, first_block=False, *, hybrid=False):
+    """Residual blocks in a row, of which the first halves the size.
 
-    The book has it in its chapter on several GPUs.
+    Parameters
+    ----------
+    num_channels : int
+        Output channels of each.
+    num_residuals : int
+        Number of them.
+    first_block : bool, default False
+        Keep the size, because the layers before have made it small.
+    hybrid : bool, default False
+        Build on ``nn.HybridSequential``, as a ``HybridSequential`` asks of its children.
+
+    Returns
+    -------
+    nn.Sequential or nn.HybridSequential
+        N×C×H×W to N×num_channels×⌈H/2⌉×⌈W/2⌉; in a first block C must be ``num_channels``.
+
+    Raises
+    ------
+    SettingError
+        If a number is out of range.
+    """
+    block = sequential(hybrid)
+    for number in range(whole_number("num_residuals", num_residuals)):
+        if number == 0 and not first_block:
+            block.add(Residual(num_channels, use_1x1conv=True, strides=2))
+        else:
+            block.add(Residual(num_channels))
+    return block
+
+
+def first_layers():
+    """The layers before the blocks, of ResNet and of DenseNet: N×C×H×W to N×64×⌈H/4⌉×⌈W/4⌉."""
+    return (
+        nn.Conv2D(64, kernel_size=7, strides=2, padding=3),
+        nn.BatchNorm(),
+        nn.Activation("relu"),
+        nn.MaxPool2D(pool_size=3, strides=2, padding=1),
+    )
+
+
+def resnet(*, num_classes=10, hybrid=False):
+    """ResNet-18, as the book trains it.
+
+    Parameters
+    ----------
+    num_classes : int, default 10
+        Number of logits.
+    hybrid : bool, default False
+        Build on ``nn.HybridSequential`` instead of ``nn.Sequential``.
+
+    Returns
+    -------
+    nn.Sequential or nn.HybridSequential
+        Takes N×C×H×W (1×96×96 in the book), gives N×num_classes logits.
+
+    Raises
+    ------
+    SettingError
+        If ``num_classes`` is out of range.
+    """
+    num_classes = whole_number("num_classes", num_classes)
+    net = named_sequential("ResNet-18", hybrid)
+    net.add(*first_layers(), *_blocks(hybrid), nn.GlobalAvgPool2D(), nn.Dense(num_classes))
+    return net
+
+
+def resnet18(num_classes, *, hybrid=False):
+    """The ResNet-18 of the book's chapter on several GPUs, for small images.
+
+    Unlike :func:`resnet` it begins with a convolution of 3×3 at stride 1, and has no max pooling.
 
     Parameters
     ----------
@@ -64,10 +134,14 @@ def resnet18(num_classes, *, hybrid=False):
     num_classes = whole_number("num_classes", num_classes)
     net = named_sequential("ResNet-18", hybrid)
     net.add(nn.Conv2D(64, kernel_size=3, strides=1, padding=1), nn.BatchNorm(), nn.Activation("relu"))
-    for number, num_channels in enumerate((64, 128, 256, 512)):
-        block = sequential(hybrid)
-        halves = number > 0
-        block.add(Residual(num_channels, use_1x1conv=halves, strides=2 if halves else 1), Residual(num_channels))
-        net.add(block)
-    net.add(nn.GlobalAvgPool2D(), nn.Dense(num_classes))
+    net.add(*_blocks(hybrid), nn.GlobalAvgPool2D(), nn.Dense(num_classes))
     return net
+
+
+def _blocks(hybrid):
+    """The four blocks of ResNet-18."""
+    for number, num_channels in enumerate((64, 128, 256, 512)):
+        yield resnet_block(num_channels, 2, first_block=number == 0, hybrid=hybrid)
+
+
+NETWORK = Network("ResNet-18", resnet, batch_size=256, lr=0.05, side=96, published_as="resnet")

@@ -59,7 +59,7 @@ def get_recipe(model, edition=None, **changes):
     """
     name = canonical_name(model)
     network = find_network(name)
-    if edition is None and network.published_as:
+    if edition is None and ":" not in name:
         edition = "zh-v1"
     values = {"epochs": 5, "batch_size": network.batch_size, "lr": network.lr, "side": network.side}
     if edition is not None:
