@@ -10,7 +10,8 @@ from statistics import median
 from typing import NamedTuple
 
 from matplotlib.figure import Figure
-from results import NETWORKS, PUBLISHED, Network, print_row
+from results import NETWORKS, Network, print_row
+from results_figures import PUBLISHED
 
 from gluon_cnn.comparison.published import published_runs
 from gluon_cnn.comparison.statistics import five_numbers
@@ -85,12 +86,14 @@ def print_ends(samples):
 def print_collapse(samples):
     """Print how many runs of each sample collapsed, and into which groups their test accuracies fall."""
     counted = ["at 0.10 after epoch 1", "later at 0.10, and came back", "collapsed", "loss not finite"]
-    counted += ["loss of a guess", "had learnt before"]
+    counted += ["loss of a guess", "had learnt before", "not collapsed, but 0.1 or more below its best"]
     print_row(["network", "edition", *counted, "test accuracies at the end, in groups (runs)"])
-    print_row(["---"] * 9)
+    print_row(["---"] * 10)
     for sample in samples:
         collapsed = [run for run in sample.runs if has_collapsed(run)]
-        back = [run for run in sample.runs if run not in collapsed and any(map(_is_at_a_tenth, run.history[1:-1]))]
+        others = [run for run in sample.runs if not has_collapsed(run)]
+        back = [run for run in others if any(map(_is_at_a_tenth, run.history[1:-1]))]
+        fell = [run for run in others if _best(run) - run.history[-1].test_acc >= 0.1]
         learnt = [had_learnt(run) for run in collapsed]
         unknown = f" ({learnt.count(None)} not known)" if None in learnt else ""
         infinite = sum(run.history[-1].train_loss is None for run in collapsed)
@@ -100,9 +103,14 @@ def print_collapse(samples):
             f"{len(collapsed)} of {len(sample.runs)}",
             *(str(count or "") for count in (infinite, len(collapsed) - infinite)),
             f"{learnt.count(True)}{unknown}" if collapsed else "",
+            str(len(fell) or ""),
             ", ".join(map(_group_in_words, groups(sample.last("test_acc")))),
         ]
         print_row([sample.network.title, sample.edition, *cells])
+
+
+def _best(run):
+    return max(result.test_acc for result in run.history if result.test_acc is not None)
 
 
 def _is_at_a_tenth(result):

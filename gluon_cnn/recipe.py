@@ -69,7 +69,9 @@ class Edition:
 
 #: The editions by name: the first Chinese one, the English one, and the recipe of the notes that train by Adam.
 EDITIONS = {
-    "zh-v1": Edition(5, lenet_padding=0, lenet_pooling="max", halved_channels=False, nominal_step=True, publishes_seconds=True),
+    "zh-v1": Edition(
+        5, lenet_padding=0, lenet_pooling="max", halved_channels=False, nominal_step=True, publishes_seconds=True
+    ),
     "en": Edition(10, lenet_padding=2, lenet_pooling="avg", numpy_arrays=True),
     "adam": Edition(
         5, lenet_padding=2, lenet_pooling="avg", published=False, optimizer="adam", batch_size=128, lr=0.001
