@@ -88,8 +88,8 @@ def test_values_that_a_setting_cannot_have(changes):
 
 
 def test_unknown_model_edition_and_setting():
-    with pytest.raises(GluonCNNError, match="no network 'resnet'"):
-        get_recipe("resnet")
+    with pytest.raises(GluonCNNError, match="no network 'vit'"):
+        get_recipe("vit")
     with pytest.raises(GluonCNNError, match="edition is 'fr'"):
         get_recipe("nin", "fr")
     with pytest.raises(GluonCNNError, match="no run of edition adam was published"):
