@@ -113,4 +113,4 @@ def googlenet(*, num_classes=10, edition="zh-v1", hybrid=False):
     return net
 
 
-NETWORK = Network("GoogLeNet", googlenet, side=96, published_as="googlenet")
+NETWORK = Network("GoogLeNet", googlenet, side=96, quick_side=48, published_as="googlenet")
