@@ -4,6 +4,7 @@ python examples/published_samples.py --figure published.png
 """
 
 import argparse
+import itertools
 import math
 from pathlib import Path
 from statistics import median
@@ -38,12 +39,15 @@ class Sample(NamedTuple):
 
 
 def all_samples():
-    """Every sample, network by network."""
-    return [
-        Sample(network, edition, published_runs(network.published_as, edition))
-        for network in NETWORKS
-        for edition in EDITIONS
-    ]
+    """Every sample, network by network; the runs of a changed network are one of their own."""
+    samples = []
+    for network in NETWORKS:
+        for edition in EDITIONS:
+            runs = published_runs(network.published_as, edition)
+            changed = [run for run in runs if run.of_another_network]
+            samples.append(Sample(network, edition, [run for run in runs if run not in changed]))
+            samples += [Sample(network, f"{edition}, changed", changed)] if changed else []
+    return samples
 
 
 def has_collapsed(run):
@@ -77,7 +81,7 @@ def print_ends(samples):
     print_row(["---"] * 7)
     for sample in samples:
         cells = []
-        for name, decimals in (("train_loss", 4 if sample.edition == "zh-v1" else 3), ("test_acc", 3)):
+        for name, decimals in (("train_loss", 4 if sample.edition.startswith("zh-v1") else 3), ("test_acc", 3)):
             n = {key: f"{value:.{decimals}f}" for key, value in five_numbers(sample.last(name)).items()}
             cells += [f"{n['median']} ({n['minimum']}–{n['maximum']})", f"{n['lower_quartile']}–{n['upper_quartile']}"]
         print_row([sample.network.title, sample.edition, str(len(sample.runs)), *cells])
@@ -141,10 +145,12 @@ def draw(samples, path):
     """Draw every run's test accuracy by epoch to a PNG, a row for each network and a column for each edition."""
     figure = Figure(figsize=(6, 10.5), layout="constrained")
     panels = figure.subplots(len(NETWORKS), len(EDITIONS), sharey=True)
-    total = sum(len(sample.runs) for sample in samples)
-    collapsed = [sample.network.title for sample in samples for run in sample.runs if has_collapsed(run)]
-    for axes, sample in zip(panels.flat, samples):
-        for run in sample.runs:
+    runs = [run for sample in samples for run in sample.runs]
+    collapsed = [run for run in runs if has_collapsed(run)]
+    whose = [network.title for network in NETWORKS if network.published_as in {run.model for run in collapsed}]
+    for axes, (network, edition) in zip(panels.flat, itertools.product(NETWORKS, EDITIONS)):
+        of_panel = [run for run in runs if (run.model, run.edition) == (network.published_as, edition)]
+        for run in of_panel:
             points = [(r.epoch, r.test_acc) for r in run.history if r.test_acc is not None]
             dies = has_collapsed(run)
             style = (
@@ -153,14 +159,15 @@ def draw(samples, path):
             # A run of which only the end is known is a point.
             axes.plot(*zip(*points), marker="o" if len(points) == 1 else "", ms=3.5, **style)
         axes.set_ylim(0, 1)
-        axes.set_xticks([1, 3, 5] if sample.edition == "zh-v1" else [1, 4, 7, 10])
+        axes.set_xticks([1, 3, 5] if edition == "zh-v1" else [1, 4, 7, 10])
         axes.grid(alpha=0.25)
-        axes.set_title(f"{sample.network.title}, {sample.edition}: {len(sample.runs)} runs", fontsize=9.5)
+        axes.set_title(f"{network.title}, {edition}: {len(of_panel)} runs", fontsize=9.5)
     for axes in panels[-1]:
         axes.set_xlabel("epoch")
     figure.supylabel("test accuracy (fraction right)")
-    whose = " or ".join(dict.fromkeys(collapsed))
-    figure.suptitle(f"{len(collapsed)} of the {total} published runs collapse (red), each of them {whose}")
+    figure.suptitle(
+        f"{len(collapsed)} of the {len(runs)} published runs collapse (red),\neach of them {' or '.join(whose)}"
+    )
     with write_atomically(path) as temporary:
         figure.savefig(temporary, dpi=130, format="png", facecolor="white")
 

@@ -22,6 +22,7 @@ from gluon_cnn.comparison.published import published_runs
 from gluon_cnn.comparison.results import read_runs
 from gluon_cnn.comparison.verdict import inside_the_others, inside_throughout
 from gluon_cnn.comparison.words import gap_in_words
+from gluon_cnn.errors import RunError
 from gluon_cnn.recipe import PUBLISHED_EDITIONS
 from gluon_cnn.training.directory import RunDirectory
 
@@ -58,8 +59,9 @@ class Row(NamedTuple):
 
     @property
     def published(self):
-        """The published runs."""
-        return published_runs(self.network.published_as, self.edition)
+        """The published runs of exactly its network."""
+        runs = published_runs(self.network.published_as, self.edition)
+        return [run for run in runs if not run.of_another_network]
 
     @property
     def name(self):
@@ -102,6 +104,8 @@ class Row(NamedTuple):
 
 def find_rows(directory):
     """The rows of all networks and editions, for the runs by the book's recipes below a directory."""
+    if not directory.is_dir():
+        raise RunError(f"{directory} is not a directory: name one that holds runs.")
     paths = sorted(path.parent for path in directory.rglob("config.json"))
     compared, errors = read_runs(paths, skip_empty=True)
     if errors:
@@ -146,26 +150,29 @@ def spread(values, decimals):
 
 def print_results(rows, figures):
     """Print the table of docs/results.md, whose figures lie in a directory beside it."""
-    head = ["network, edition", "ours among the published", "runs of ours", "train loss: ours", "published"]
-    head += ["test accuracy: ours", "published", "verdict", "command", "hours"]
+    head = [
+        "network, edition",
+        "ours among the published",
+        "verdict, and size where not all are inside",
+        "runs of ours",
+    ]
+    head += ["train loss: **ours**, published", "test accuracy: **ours**, published", "command", "hours"]
+    # Unbroken, because neither figures nor sentences keep a column from becoming narrow.
+    head[1:6] = [words.replace(" ", "&nbsp;") for words in head[1:6]]
     print_row(head)
     print_row(["---"] * len(head))
     for row in rows:
         title = f"{row.network.title} {row.edition}"
         start = ["own weights"] if row.init == "own" else []
         alt = f"{title}: last train loss and test accuracy of the published runs{', and of ours' if row.runs else ''}"
-        measures = [
-            spread(values, decimals)
-            for name, decimals in (("train_loss", 4), ("test_acc", 3))
-            for values in (row.ours(name), row.theirs(name))
-        ]
         print_row(
             [
                 "<br>".join([f"**{title}**", *start, *(["on a GPU"] if row.gpu else [])]),
                 f'<img src="{figures.name}/{row.name}.png" width="240" alt="{alt}">',
-                _runs_in_words(row),
-                *measures,
                 _verdict(row),
+                _runs_in_words(row),
+                _both(row, "train_loss", 4),
+                _both(row, "test_acc", 3),
                 f"`{row.command}`",
                 "" if not row.runs else "[gpu.md](gpu.md)" if row.gpu else f"{_hours(row):.2f}",
             ]
@@ -177,10 +184,16 @@ def print_row(cells):
     print(f"| {' | '.join(cells)} |")
 
 
+def _both(row, name, decimals):
+    """The last values of one measure, ours above the published ones."""
+    ours = [f"**{spread(row.ours(name), decimals)}**"] if row.runs else []
+    return "<br>".join([*ours, spread(row.theirs(name), decimals)])
+
+
 def _runs_in_words(row):
     """Seeds, release, and how far the runs are."""
     if not row.runs:
-        return "not run"
+        return ""
     planned = row.runs[0].recipe.epochs
     begun = [run for run in row.runs if run not in row.finished]
     seeds = f"seed{'s' if len(row.seeds) > 1 else ''} {ranges(row.seeds)}"
@@ -193,7 +206,7 @@ def _runs_in_words(row):
 def _verdict(row):
     """The verdict of a comparison, and whether a gap is of the size of the releases'."""
     if not row.runs:
-        return ""
+        return "not run"
     comparison = compare_runs(row.runs)
     ended = [f"seed {run.recipe.seed}: {run.config.diverged}" for run in row.runs if run.config.diverged]
     gap = gap_in_words(comparison)
@@ -236,12 +249,12 @@ def _short_verdict(row, published):
     if len(places) > 1:
         inside = sum(map(inside_throughout, places))
         others = f"{inside_the_others(published)} of {len(published)}"
-        return f"{inside} of {len(places)} inside at every epoch (published: {others})"
+        return f"{inside} of {len(places)} inside (published: {others})"
     (epochs,) = places
     out = sum(not inside_throughout([epoch]) for epoch in epochs)
     planned = row.runs[0].recipe.epochs
     so_far = f"epoch {len(epochs)} of {planned}: " if len(epochs) < planned else ""
-    return so_far + (f"outside at {out} of {len(epochs)} epochs" if out else "inside at every epoch")
+    return so_far + (f"outside at {out} of {len(epochs)} epochs" if out else "inside")
 
 
 def main():

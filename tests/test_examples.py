@@ -11,6 +11,7 @@ from our_runs import published_history, write_run
 from runs import run_process
 
 from gluon_cnn.data import SAMPLE, read_fashion_mnist
+from gluon_cnn.models import find_network, list_models
 from gluon_cnn.training.directory import RunDirectory
 
 ROOT = Path(__file__).parent.parent
@@ -140,7 +141,7 @@ def test_results_have_a_row_for_each_network(example, tmp_path, capsys):
     example("results", tmp_path, "--figures", tmp_path / "figures").main()
     rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
     found = {}
-    for title, _, runs, *_, verdict, command, _ in rows:
+    for title, _, verdict, runs, *_, command, _ in rows:
         found.setdefault(title.replace("**", "").strip("| "), []).append((runs, verdict.split(" (")[0], command))
     assert [runs for runs, _, _ in found["LeNet zh-v1"]] == [
         "seed 0, first release, 5 epochs",
@@ -150,11 +151,22 @@ def test_results_have_a_row_for_each_network(example, tmp_path, capsys):
     assert found["LeNet zh-v1"][1][2] == "`gluon-cnn reproduce --models lenet --seeds 0-2,4 --release second`"
     assert found["NiN zh-v1"][0][0] == "seed 2, second release<br>seed 2: epoch 3 of 5"
     assert found["NiN zh-v1"][0][1] == "so far"
-    assert found["VGG-11/4 zh-v1"][0][0] == "not run"
+    assert found["VGG-11/4 zh-v1"][0][:2] == ("", "not run")
     assert found["VGG-11/4 zh-v1<br>on a GPU"][0][2].endswith("--models vgg11 --release second --ctx gpu`")
-    assert found["DenseNet en"] == [("not run", "", "`gluon-cnn reproduce --models densenet --edition en`")]
+    assert found["DenseNet en"] == [("", "not run", "`gluon-cnn reproduce --models densenet --edition en`")]
     assert len(found) == 15
     assert len(list((tmp_path / "figures").iterdir())) == 16
+
+
+def test_results_know_each_published_network(example):
+    published = {name: find_network(name).published_as for name in list_models() if find_network(name).published_as}
+    assert {network.model: network.published_as for network in example("results").NETWORKS} == published
+
+
+def test_results_of_no_directory(example, tmp_path):
+    with pytest.raises(SystemExit, match=r"^results.py: \S+nowhere is not a directory: name one that holds runs\.$"):
+        example("results", tmp_path / "nowhere", "--figures", tmp_path / "figures").main()
+    assert not list(tmp_path.iterdir())
 
 
 def test_split_anew_keeps_every_image(example):
