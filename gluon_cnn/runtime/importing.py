@@ -8,9 +8,8 @@ import threading
 import warnings
 
 from gluon_cnn.errors import InstallationError
-from gluon_cnn.runtime.cuda import explain_missing_library, prepare_for_cuda
 from gluon_cnn.runtime.environment import check_variables, variables_in_words, wrong_variables
-from gluon_cnn.runtime.installation import INSTALL_HINT
+from gluon_cnn.runtime.installation import INSTALL_HINT, mxnet_wheels, two_wheels
 from gluon_cnn.runtime.openmp import (
     restart_engine_threads,
     set_threads,
@@ -129,6 +128,9 @@ class _Finder:
 @contextlib.contextmanager
 def _repaired():
     """A block that imports MXNet: repairs before it, and every failure as an InstallationError."""
+    # Here, because what it imports takes a while, and `import gluon_cnn` does not need it.
+    from gluon_cnn.runtime.cuda import explain_missing_library, prepare_for_cuda
+
     try:
         check_variables()
         restore_numpy_aliases()
@@ -140,10 +142,17 @@ def _repaired():
     except InstallationError:
         raise
     except OSError as error:
-        raise _naming_variables(explain_missing_library(str(error)), ("MXNET_",)) from error
+        raise _naming_variables(_two_wheels() or explain_missing_library(str(error)), ("MXNET_",)) from error
     except (AttributeError, ImportError, RuntimeError, TypeError, ValueError) as error:  # such as of an unknown NumPy
         message = f"MXNet cannot be imported ({_reason(error)}): uninstall it, then {INSTALL_HINT}."
+        message = _two_wheels() or message
         raise _naming_variables(message, ("MXNET_", "DMLC_", "PS_")) from error
+
+
+def _two_wheels():
+    """What to say if several wheels of MXNet are installed, which is why none can be imported; None if one is."""
+    wrong = two_wheels(mxnet_wheels())
+    return wrong and "{}: {}.".format(*wrong)
 
 
 @contextlib.contextmanager
