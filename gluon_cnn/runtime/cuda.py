@@ -11,7 +11,15 @@ from gluon_cnn.runtime.build import installed_build
 from gluon_cnn.runtime.installation import INSTALL_HINT, install_hint, mxnet_wheels
 from gluon_cnn.runtime.nvidia import missing_driver
 
-__all__ = ["CUDA_LIBRARIES", "compiler_version", "cuda_libraries", "explain_missing_library", "prepare_for_cuda"]
+__all__ = [
+    "CUDA_LIBRARIES",
+    "FUSION",
+    "VARIABLES",
+    "compiler_version",
+    "cuda_libraries",
+    "explain_missing_library",
+    "prepare_for_cuda",
+]
 
 # Folder of the PyPI package below site-packages/nvidia, and the libraries that PyPI's GPU wheels need from it, each
 # after those it depends on itself.
@@ -31,8 +39,9 @@ CUDA_LIBRARIES = (
 _CUDA_11 = 11  # the major version that they are for; builds for another find their libraries themselves
 
 # With a GPU build, where the user has set nothing: no TF32, deterministic algorithms, and no warning of a cuDNN that
-# is newer than the one that the wheel was built with.
-_VARIABLES = {"NVIDIA_TF32_OVERRIDE": "0", "MXNET_ENFORCE_DETERMINISM": "1", "MXNET_CUDNN_LIB_CHECKING": "0"}
+# is newer than the one that the wheel was built with. And no fusion, where the driver refuses what its compiler writes.
+VARIABLES = {"NVIDIA_TF32_OVERRIDE": "0", "MXNET_ENFORCE_DETERMINISM": "1", "MXNET_CUDNN_LIB_CHECKING": "0"}
+FUSION = "MXNET_USE_FUSION"
 
 
 def prepare_for_cuda():
@@ -44,15 +53,15 @@ def prepare_for_cuda():
     build = installed_build()
     if build is None or not build.has_gpu_code:
         return
-    for name, value in _VARIABLES.items():
+    for name, value in VARIABLES.items():
         os.environ.setdefault(name, value)
     if build.cuda == _CUDA_11:
         for path in cuda_libraries().values():
             if path is not None:
                 ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
     compiler, newest = compiler_version(build), driver.cuda_version()
-    if compiler and newest and newest < compiler:  # the driver refuses what the compiler writes
-        os.environ.setdefault("MXNET_USE_FUSION", "0")
+    if compiler and newest and newest < compiler:
+        os.environ.setdefault(FUSION, "0")
 
 
 def cuda_libraries():

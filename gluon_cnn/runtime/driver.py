@@ -14,12 +14,12 @@ LIBRARY = "libcuda.so.1"
 _ADVICE = {
     2: "end another program that has its memory, which nvidia-smi lists, or use another GPU",
     46: "another program may have it for itself, which nvidia-smi lists: end it, or use another GPU",
-    100: "check that nvidia-smi lists one",
     802: "start NVIDIA's fabric manager, or wait until it has started",
     803: "restart the machine, whose driver was updated while it ran",
     804: "take CUDA's compat folder out of LD_LIBRARY_PATH",
 }
 _OTHERWISE = "check that nvidia-smi lists it as healthy, or restart the machine"
+_NO_DEVICE = 100  # an error
 _MAJOR, _MINOR = 75, 76  # attributes of a GPU: the compute capability's two numbers
 
 
@@ -39,10 +39,11 @@ def cuda_version():
 
 
 def start():
-    """Why the driver cannot be used, and what to do, as half a sentence; None if it can, or there is none."""
+    """Why the driver cannot be used, and what to do, as half a sentence; None if it can, or finds no GPU, or there is
+    none."""
     driver = _load()
     code = driver.cuInit(0) if driver else 0
-    return _in_words(driver, code) if code else None
+    return _in_words(driver, code) if code not in (0, _NO_DEVICE) else None
 
 
 def capability(index) -> Optional[Tuple[int, int]]:

@@ -80,7 +80,7 @@ def cuda_findings(build, imported):
     """
     findings = []
     if build is None or build.cuda in (None, 11):
-        findings.append(_cuda_11_libraries())
+        findings.append(_cuda_11_libraries(imported))
     elif imported:
         findings.append(Finding("CUDA", f"version {build.cuda}, whose libraries this build has found itself"))
     return [*findings, *_written_over(), *_fusion(build)]
@@ -98,8 +98,9 @@ def _fusion(build):
     return [Finding("fusion", f"on, but {value}", "problem", advice)]
 
 
-def _cuda_11_libraries():
-    """Whether each CUDA library of PyPI's GPU wheels is in one of PyPI's packages, or found by the system."""
+def _cuda_11_libraries(imported):
+    """Whether each CUDA library of PyPI's GPU wheels is in one of PyPI's packages, or found by the system. Where MXNet
+    could be imported, no library that is missing is needed."""
     paths = cuda_libraries()
     missing, elsewhere = [], []
     for library, path in paths.items():
@@ -109,10 +110,11 @@ def _cuda_11_libraries():
                 elsewhere.append(library)
             except OSError:
                 missing.append(library)
-    if missing:
+    if missing and not imported:
         return Finding("CUDA", f"{', '.join(missing)} missing", "problem", install_hint("cu112"))
     folders = {str(path.parents[2]) for path in paths.values() if path is not None}
-    value = f"{len(paths) - len(elsewhere)} of {len(paths)} libraries in {', '.join(sorted(folders)) or 'packages'}"
+    here = len(paths) - len(elsewhere) - len(missing)
+    value = f"{here} of {len(paths)} libraries in {', '.join(sorted(folders)) or 'packages'}"
     return Finding("CUDA", value + (f"; {', '.join(elsewhere)} where the system looks" if elsewhere else ""))
 
 

@@ -11,7 +11,7 @@ from gluon_cnn.runtime import cuda
 from gluon_cnn.runtime.build import Build
 
 NEW = Driver(version=12040)
-SET = (*cuda._VARIABLES, "MXNET_USE_FUSION")
+SET = (*cuda.VARIABLES, cuda.FUSION)
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_float32_and_determinism_with_any_gpu_build(installed, monkeypatch):
     monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "1")
     installed(("libcudart.so.13",))
     cuda.prepare_for_cuda()
-    assert values() == {**cuda._VARIABLES, "NVIDIA_TF32_OVERRIDE": "1"}
+    assert values() == {**cuda.VARIABLES, "NVIDIA_TF32_OVERRIDE": "1"}
 
 
 @pytest.mark.parametrize(

@@ -220,6 +220,8 @@ def test_hidden_gpus_are_named_by_their_variable(gpus, monkeypatch):
 
 
 def test_driver_that_does_not_start_says_why(gpus):
+    gpus(0, errors={"cuInit": 100})  # it has no GPU, which is known
+    assert gpu_problem() == "MXNet finds no NVIDIA GPU or no driver for it: check that nvidia-smi lists one"
     gpus(0, errors={"cuInit": 802})
     assert gpu_problem().startswith("NVIDIA's driver says: system not yet initialized: start NVIDIA's fabric manager")
 

@@ -67,13 +67,16 @@ def test_cuda_libraries_are_looked_for_everywhere(tmp_path, monkeypatch):
     assert (finding.state, finding.value) == ("ok", f"11 of 11 libraries in {site / 'nvidia'}")
     (site / "nvidia" / "cudnn" / "lib" / "libcudnn.so.8").unlink()
     monkeypatch.setattr(gpu_findings.ctypes, "CDLL", lambda library: None)
-    assert gpu_findings._cuda_11_libraries().value.endswith("; libcudnn.so.8 where the system looks")
+    (finding,) = cuda_findings(None, imported=False)
+    assert finding.value.endswith("; libcudnn.so.8 where the system looks")
 
     def missing(library):
         raise OSError(library)
 
     monkeypatch.setattr(gpu_findings.ctypes, "CDLL", missing)
-    finding = gpu_findings._cuda_11_libraries()
+    (finding,) = cuda_findings(None, imported=True)
+    assert (finding.state, finding.value) == ("ok", f"10 of 11 libraries in {site / 'nvidia'}")
+    (finding,) = cuda_findings(None, imported=False)
     assert (finding.state, finding.advice) == ("problem", install_hint("cu112"))
     assert finding.value == "libcudnn.so.8 missing"
 
