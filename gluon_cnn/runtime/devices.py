@@ -81,7 +81,7 @@ def parse_context(text):
             problem = gpu_problem(index)
             if problem:
                 raise DeviceError(f"gpu:{index} cannot be used, because {problem}.", "ctx")
-    return [mx.Context(kind, index) for index in indices]
+    return [getattr(mx, kind)(index) for index in indices]  # mx.Context warns in builds of 2026
 
 
 def as_list(ctx):
