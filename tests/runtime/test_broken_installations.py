@@ -103,6 +103,25 @@ def test_wheels_installed_over_each_other(packages):
     assert problems["MXNet"]["advice"] == f"pip uninstall -y mxnet mxnet-cu112, then {INSTALL_HINT}"
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "raise RuntimeError('Cannot find the MXNet library.\\nList: x')\n",
+        "raise OSError('libcudnn.so.8: cannot open shared object file: No such file or directory')\n",
+    ],
+)
+def test_import_names_wheels_over_each_other(packages, code):
+    put_wheel(packages, "mxnet")
+    put_wheel(packages, "mxnet-cu112")
+    put_mxnet(packages, code)
+    command = [sys.executable, "-S", "-c", "from gluon_cnn.runtime import import_mxnet; import_mxnet()"]
+    done = subprocess.run(
+        command, env={"PYTHONPATH": str(packages), "PATH": "/nowhere"}, capture_output=True, text=True, check=False
+    )
+    said = done.stderr.splitlines()[-1]
+    assert "mxnet and mxnet-cu112 are installed over each other, in the same folder: pip uninstall -y mxnet" in said
+
+
 def test_wheels_over_each_other_that_still_work(tmp_path, monkeypatch):
     put_wheel(tmp_path, "mxnet-cu112")
     monkeypatch.syspath_prepend(str(tmp_path))
