@@ -107,8 +107,14 @@ def installed_build():
         spec = find_spec("mxnet")
     except (ImportError, ValueError):  # ValueError for a module without a specification
         return None
-    folders = (spec.submodule_search_locations or ()) if spec else ()
-    candidates = [os.environ.get("MXNET_LIBRARY_PATH", ""), *(str(Path(folder, LIBRARY)) for folder in folders)]
+    packages = [Path(folder) for folder in (spec.submodule_search_locations or ())] if spec else []
+    first = [Path(folder.strip()) for folder in os.environ.get("LD_LIBRARY_PATH", "").split(":") if folder.strip()]
+    # Where mxnet.libinfo.find_lib_path looks, in its order; the last two are of a source tree.
+    folders = [
+        folder for package in packages for folder in (*first, package, package / "../../lib", package / "../../build")
+    ]
+    named = os.environ.get("MXNET_LIBRARY_PATH", "")
+    candidates = [*([named] if Path(named).is_absolute() else []), *(str(folder / LIBRARY) for folder in folders)]
     path = next(filter(os.path.isfile, candidates), None)
     return read_build(path) if path else None
 

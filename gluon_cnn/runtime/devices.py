@@ -162,6 +162,8 @@ def _try_in_a_process(index):
         )
     except subprocess.TimeoutExpired:
         return f"a trial took more than {_TRIAL_TIMEOUT} seconds"
+    except OSError as error:
+        return f"no process could be started to try it: {error.strerror}"
     if done.returncode == 0:
         return done.stdout.strip() or None
     said = next((line.strip() for line in reversed(done.stderr.splitlines()) if line.strip()), "without a word")

@@ -19,7 +19,7 @@ _ADVICE = {
     804: "take CUDA's compat folder out of LD_LIBRARY_PATH",
 }
 _OTHERWISE = "check that nvidia-smi lists it as healthy, or restart the machine"
-_NO_DEVICE = 100  # an error
+_NO_DEVICE, _NO_FUNCTION = 100, 500  # errors
 _MAJOR, _MINOR = 75, 76  # attributes of a GPU: the compute capability's two numbers
 
 
@@ -33,7 +33,7 @@ class Opened(NamedTuple):
 def cuda_version():
     """The newest CUDA that the driver runs, as (major, minor); None where there is no driver."""
     driver, version = _load(), ctypes.c_int()
-    if driver is None or driver.cuDriverGetVersion(ctypes.byref(version)):
+    if driver is None or _call(driver, "cuDriverGetVersion", ctypes.byref(version)):
         return None
     return version.value // 1000, version.value % 1000 // 10
 
@@ -42,17 +42,17 @@ def start():
     """Why the driver cannot be used, and what to do, as half a sentence; None if it can, or finds no GPU, or there is
     none."""
     driver = _load()
-    code = driver.cuInit(0) if driver else 0
+    code = _call(driver, "cuInit", 0) if driver else 0
     return _in_words(driver, code) if code not in (0, _NO_DEVICE) else None
 
 
 def capability(index) -> Optional[Tuple[int, int]]:
     """A GPU's compute capability as (major, minor); None where the driver does not say."""
     driver, device, numbers = _load(), ctypes.c_int(), (ctypes.c_int(), ctypes.c_int())
-    if driver is None or driver.cuInit(0) or driver.cuDeviceGet(ctypes.byref(device), index):
+    if driver is None or _find(driver, device, index):
         return None
     for number, attribute in zip(numbers, (_MAJOR, _MINOR)):
-        if driver.cuDeviceGetAttribute(ctypes.byref(number), attribute, device):
+        if _call(driver, "cuDeviceGetAttribute", ctypes.byref(number), attribute, device):
             return None
     return numbers[0].value, numbers[1].value
 
@@ -66,15 +66,14 @@ def open_gpu(index):
     driver, device, context = _load(), ctypes.c_int(), ctypes.c_void_p()
     if driver is None:
         return Opened()
-    code = driver.cuInit(0) or driver.cuDeviceGet(ctypes.byref(device), index)
-    code = code or driver.cuDevicePrimaryCtxRetain(ctypes.byref(context), device)
+    code = _find(driver, device, index) or _call(driver, "cuDevicePrimaryCtxRetain", ctypes.byref(context), device)
     if code:
-        return Opened(problem=_in_words(driver, code))
+        return Opened() if code == _NO_FUNCTION else Opened(problem=_in_words(driver, code))
     free, total = ctypes.c_size_t(), ctypes.c_size_t()
-    if driver.cuCtxPushCurrent_v2(context):
+    if _call(driver, "cuCtxPushCurrent_v2", context):
         return Opened()
-    code = driver.cuMemGetInfo_v2(ctypes.byref(free), ctypes.byref(total))
-    driver.cuCtxPopCurrent_v2(ctypes.byref(context))
+    code = _call(driver, "cuMemGetInfo_v2", ctypes.byref(free), ctypes.byref(total))
+    _call(driver, "cuCtxPopCurrent_v2", ctypes.byref(context))
     return Opened(None if code else free.value)
 
 
@@ -85,8 +84,21 @@ def _load():
         return None
 
 
+def _find(driver, device, index):
+    """Set a device's handle by its number; gives an error's number, or 0."""
+    return _call(driver, "cuInit", 0) or _call(driver, "cuDeviceGet", ctypes.byref(device), index)
+
+
+def _call(driver, function, *arguments):
+    """An error's number, or 0."""
+    try:
+        return getattr(driver, function)(*arguments)
+    except AttributeError:  # a driver that is too old, or no real one
+        return _NO_FUNCTION
+
+
 def _in_words(driver, code):
     text = ctypes.c_char_p()
-    driver.cuGetErrorString(code, ctypes.byref(text))
+    _call(driver, "cuGetErrorString", code, ctypes.byref(text))
     reason = text.value.decode("ascii", "replace") if text.value else f"error {code}"
     return f"NVIDIA's driver says: {reason}: {_ADVICE.get(code, _OTHERWISE)}"

@@ -15,6 +15,8 @@ from gluon_cnn.runtime.nvidia import NoAnswer, nvidia_smi
 
 __all__ = ["cuda_findings", "gpus", "gpus_of_mxnet"]
 
+_REMARKS = 5  # of nvidia-smi that are shown
+
 
 def gpus(gpu_build, kernels=None):
     """A finding for each GPU that the driver shows, or one that says why it shows none.
@@ -33,7 +35,8 @@ def gpus(gpu_build, kernels=None):
         return [Finding("GPUs", f"none: {reason}", state, advice)]
     findings = [_gpu(f"GPU {number}", gpu, gpu_build, kernels) for number, gpu in enumerate(shown)]
     advice = "see what the driver's documentation, or dmesg, says of this"
-    return [*findings, *(Finding("nvidia-smi", f"says: {remark[:200]}", "warning", advice) for remark in remarks)]
+    said = (Finding("nvidia-smi", f"says: {remark[:200]}", "warning", advice) for remark in remarks[:_REMARKS])
+    return [*findings, *said]
 
 
 def _gpu(name, gpu, gpu_build, kernels):

@@ -4,8 +4,10 @@ import contextlib
 import os
 import platform
 import re
+import selectors
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from typing import NamedTuple, Optional
 
@@ -14,6 +16,7 @@ __all__ = ["NVIDIA_SMI_TIMEOUT", "Gpu", "NoAnswer", "missing_driver", "nvidia_sm
 #: Seconds. It takes one or two, with many GPUs that nobody keeps awake up to a minute, and hangs forever where the
 #: driver does.
 NVIDIA_SMI_TIMEOUT = 90
+_LONGEST = 1 << 20  # bytes of an answer
 
 #: Folders with the driver's libraries that a program may not look in: of WSL 2, Colab and Google's Kubernetes.
 _LIBRARIES = ("/usr/lib/wsl/lib", "/usr/lib64-nvidia", "/usr/local/nvidia/lib64")
@@ -110,7 +113,7 @@ def nvidia_smi():
         output = _ask(program, fields)
     # The exit code says little: it is 14 where the firmware of one of several GPUs is damaged.
     gpus, remarks = [], []
-    for line in filter(None, map(str.strip, output.splitlines())):
+    for line in filter(None, map(str.strip, output.split("\n"))):
         values = dict(zip(fields, line.split(", ")))  # nvidia-smi quotes nothing
         is_row = line.count(", ") == len(fields) - 1 and re.fullmatch(r"\d+(\.\d+)+", values["driver_version"])
         (gpus if is_row else remarks).append(_gpu(values) if is_row else line)
@@ -166,16 +169,31 @@ def _ask(program, fields):
     command = [program, f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits"]
     try:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace"
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0
         )
     except OSError as error:
         raise NoAnswer(f"{program} cannot be run ({error.strerror})") from None
     try:
-        output, _ = process.communicate(timeout=NVIDIA_SMI_TIMEOUT)
-    except subprocess.TimeoutExpired:
-        process.kill()
+        output = _read(process.stdout).decode(errors="replace")
+    finally:
+        process.kill()  # if it still runs
         process.stdout.close()  # a child of the program may still hold it
         with contextlib.suppress(subprocess.TimeoutExpired):  # within a driver that hangs it cannot even be killed
             process.wait(1)
-        raise NoAnswer(f"nvidia-smi gave no answer in {NVIDIA_SMI_TIMEOUT} seconds", _SLOW) from None
-    return output.strip()
+    lines = ("".join(c if c.isprintable() else "?" for c in line) for line in output.splitlines())
+    return "\n".join(lines).strip()
+
+
+def _read(stream):
+    """What a program writes until it ends, or has written more than anybody reads; NoAnswer if it takes too long."""
+    output, end = b"", time.monotonic() + NVIDIA_SMI_TIMEOUT
+    with selectors.DefaultSelector() as selector:
+        selector.register(stream, selectors.EVENT_READ)
+        while len(output) < _LONGEST:
+            if not selector.select(end - time.monotonic()):
+                raise NoAnswer(f"nvidia-smi gave no answer in {NVIDIA_SMI_TIMEOUT} seconds", _SLOW)
+            part = stream.read(1 << 16)
+            if not part:
+                break
+            output += part
+    return output

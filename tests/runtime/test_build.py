@@ -53,6 +53,10 @@ def test_library_of_the_environment_comes_first(tmp_path, monkeypatch):
     path = library(tmp_path / "libmxnet.so", ("libcudart.so.13",), [(2, 120)])
     monkeypatch.setenv("MXNET_LIBRARY_PATH", str(path))
     assert (installed_build().path, installed_build().cuda) == (str(path), 13)
+    for name, value in (("MXNET_LIBRARY_PATH", ""), ("LD_LIBRARY_PATH", f"/nowhere:{tmp_path}")):
+        monkeypatch.setenv(name, value)
+    assert mx.libinfo.find_lib_path()[0] == installed_build().path == str(path)
+    monkeypatch.delenv("LD_LIBRARY_PATH")
     monkeypatch.setenv("MXNET_LIBRARY_PATH", str(tmp_path / "gone"))
     assert installed_build().path == mx.libinfo.find_lib_path()[0]
 

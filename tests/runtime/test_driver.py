@@ -45,3 +45,9 @@ def test_answer_that_is_missing_is_none(monkeypatch):
     put_driver(monkeypatch, Driver(errors={"cuDeviceGet": 101, "cuCtxPushCurrent_v2": 1}))
     assert driver.capability(0) is None
     assert driver.open_gpu(0).problem.startswith("NVIDIA's driver says: error 101")
+
+
+def test_driver_without_a_function_says_nothing(monkeypatch):
+    put_driver(monkeypatch, object())
+    assert (driver.cuda_version(), driver.capability(0), driver.open_gpu(0)) == (None, None, (None, None))
+    assert driver.start().startswith("NVIDIA's driver says: error 500")

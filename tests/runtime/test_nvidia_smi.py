@@ -141,6 +141,18 @@ def test_other_line_among_the_rows(nvidia_smi, line, code, before):
     assert remark.value == f"says: {line}"
 
 
+def test_many_other_lines_are_cut(nvidia_smi):
+    nvidia_smi(prints(*[f"WARNING: {number}" for number in range(100)], T4))
+    assert [finding.name for finding in gpus(True, CUDA_11_WHEELS)] == ["GPU 0"] + ["nvidia-smi"] * 5
+
+
+def test_nothing_moves_the_terminals_cursor(nvidia_smi):
+    nvidia_smi("printf 'WARNING: \\033[2J\\r\\n'; printf 'Tesla \\033]0;T4, 7.5, 15360, 312, 535.104.05, [N/A]\\r\\n'")
+    gpu, remark = gpus(True, CUDA_11_WHEELS)
+    assert gpu.value.startswith("Tesla ?]0;T4, 15360 MiB")
+    assert remark.value == "says: WARNING: ?[2J"
+
+
 @pytest.mark.parametrize("fault", ["GPU is lost", "GPU requires reset", "Unknown Error"])
 def test_gpu_with_a_fault(nvidia_smi, fault):
     nvidia_smi(prints(f"NVIDIA A40, [{fault}], [{fault}], [{fault}], 535.104.05, [{fault}]", A100))
@@ -196,6 +208,7 @@ def test_gpu_in_mig_mode(nvidia_smi, monkeypatch):
         ("exit 0", "nvidia-smi says: nothing", REPAIR),
         ("echo 'segmentation fault'", "nvidia-smi's answer cannot be read: segmentation fault", REPAIR),
         ("head -c 100000 /dev/zero", "nvidia-smi's answer cannot be read: ", REPAIR),
+        ("yes 'a program that never ends'", "nvidia-smi's answer cannot be read: a program that never ends", REPAIR),
         ("sleep 60", "nvidia-smi gave no answer in 0.5 seconds", "keep the GPUs awake (sudo nvidia-smi -pm 1)"),
     ],
 )
