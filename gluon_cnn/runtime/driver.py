@@ -58,7 +58,7 @@ def capability(index) -> Optional[Tuple[int, int]]:
 
 
 def open_gpu(index):
-    """Make the context on a GPU that CUDA's libraries will work in, as they would do themselves a moment later.
+    """Make the context on a GPU that CUDA's libraries work in, as they do themselves, and give it back.
 
     Where the GPU's memory is full, or another program has the GPU for itself, MXNet fails at this on a thread of its
     own, and ends the process.
@@ -69,12 +69,20 @@ def open_gpu(index):
     code = _find(driver, device, index) or _call(driver, "cuDevicePrimaryCtxRetain", ctypes.byref(context), device)
     if code:
         return Opened() if code == _NO_FUNCTION else Opened(problem=_in_words(driver, code))
+    try:
+        return Opened(_free_memory(driver, context))
+    finally:  # so that a process of its own can try a GPU that one process alone may have
+        _call(driver, "cuDevicePrimaryCtxRelease_v2", device)
+
+
+def _free_memory(driver, context):
+    """In bytes; None if the driver does not say."""
     free, total = ctypes.c_size_t(), ctypes.c_size_t()
     if _call(driver, "cuCtxPushCurrent_v2", context):
-        return Opened()
+        return None
     code = _call(driver, "cuMemGetInfo_v2", ctypes.byref(free), ctypes.byref(total))
     _call(driver, "cuCtxPopCurrent_v2", ctypes.byref(context))
-    return Opened(None if code else free.value)
+    return None if code else free.value
 
 
 def _load():

@@ -60,6 +60,11 @@ class Driver:
     def __init__(self, version=12040, capability=(8, 0), free=8 << 30, errors=None):
         self.version, self.capability, self.free, self.errors = version, capability, free, errors or {}
 
+        self.held = 0  # contexts
+
+    def hold(self, more):
+        self.held += more
+
     def __getattr__(self, name):
         if name not in _FUNCTIONS:
             raise AttributeError(name)
@@ -81,7 +86,8 @@ _FUNCTIONS = {
     "cuInit": lambda driver, flags: None,
     "cuDeviceGet": lambda driver, device, index: _set(device, index),
     "cuDeviceGetAttribute": lambda driver, number, attribute, device: _set(number, driver.capability[attribute - 75]),
-    "cuDevicePrimaryCtxRetain": lambda driver, context, device: _set(context, 1),
+    "cuDevicePrimaryCtxRetain": lambda driver, context, device: driver.hold(1) or _set(context, 1),
+    "cuDevicePrimaryCtxRelease_v2": lambda driver, device: driver.hold(-1),
     "cuCtxPushCurrent_v2": lambda driver, context: None,
     "cuCtxPopCurrent_v2": lambda driver, context: None,
     "cuMemGetInfo_v2": lambda driver, free, total: _set(free, driver.free),

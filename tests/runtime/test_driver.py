@@ -7,10 +7,12 @@ from gluon_cnn.runtime import driver
 
 
 def test_driver_tells_version_and_compute_capability(monkeypatch):
-    put_driver(monkeypatch, Driver(version=11040, capability=(7, 5), free=5 << 20))
+    stand_in = Driver(version=11040, capability=(7, 5), free=5 << 20)
+    put_driver(monkeypatch, stand_in)
     assert driver.cuda_version() == (11, 4)
     assert driver.capability(0) == (7, 5)
     assert driver.open_gpu(0) == (5 << 20, None)
+    assert stand_in.held == 0  # or no other process could try a GPU that is for one alone
     assert driver.start() is None
 
 
