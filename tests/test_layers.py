@@ -33,8 +33,8 @@ LONGEST_FILE, LONGEST_FUNCTION = 300, 60  # lines that are too many
 FLAG = re.compile(r"(?<![\w-])--[a-z][\w-]*")
 #: Arguments of other programs, by the module that runs or mentions them.
 OTHERS_FLAGS = {
-    "runtime/cuda.py": {"--list-elf", "--list-ptx"},
-    "runtime/nvidia.py": {"--query-gpu", "--format"},
+    "runtime/build.py": {"--list-elf", "--list-ptx"},
+    "runtime/nvidia.py": {"--query-gpu", "--format", "--gpus", "--device", "--nv", "--update"},
     "training/launch.py": {"--cluster", "--num-workers", "--num-servers", "--host-file"},
 }
 
