@@ -207,7 +207,12 @@ NETWORKS = {
 
 def side_of(name, large=96):
     """Pixels for a test: as few as do, for the networks of many layers."""
-    return 28 if "lenet" in name else 48 if name in OTHER_NAMES else large
+    return 28 if name.startswith("lenet") else 48 if name in OTHER_NAMES else large
+
+
+def normalises(name):
+    """Whether a network has batch normalisation, which enlarges float32's rounding, as do a block's last few pixels."""
+    return name.startswith(("lenet_bn", "resnet", "densenet"))
 
 
 #: Where a layer of ours has another name than in the book, because it has a Flatten, or the first layers, elsewhere.
