@@ -78,7 +78,9 @@ class Summary(NamedTuple):
         rule = "-" * len(lines[0])
         lines = [lines[0], rule, *lines[1:-1], rule, lines[-1]]
         if self.all_parameters != self.parameters:
-            lines.append(f"{self.all_parameters:,} parameters with those that are not trained, such as running statistics")
+            lines.append(
+                f"{self.all_parameters:,} parameters with those that are not trained, such as running statistics"
+            )
         return "\n".join(line.rstrip() for line in lines)
 
     __repr__ = __str__
