@@ -80,7 +80,7 @@ def for_inference(net, recipe, devices, images, trained=None):
     over the data, and gives its memory back at the end of the ``with`` block.
 
     LeNet in batches of 256 would take twice as long, with batch normalisation too: its sigmoids are slower within a
-    convolution or a dense layer than after it. GoogLeNet would gain 4 % (``benchmarks/predict_speed.py``).
+    convolution or a dense layer than after it. GoogLeNet would gain less than 5 % (``benchmarks/predict_speed.py``).
 
     Parameters
     ----------

@@ -61,8 +61,8 @@ def test_same_weights_give_same_logits_and_gradients(name):
 def optimizers(kind, lr):
     """One recipe for both: MXNet's options, a function that makes PyTorch's optimizer, one to call before step t.
 
-    MXNet keeps the learning rate and Adam's constants in float32, even where it computes in float64, so PyTorch gets the
-    same values. MXNet adds epsilon to the root of the second moment before it corrects the bias. PyTorch adds it
+    MXNet keeps the learning rate and Adam's constants in float32, even where it computes in float64, so PyTorch gets
+    the same values. MXNet adds epsilon to the root of the second moment before it corrects the bias. PyTorch adds it
     afterwards, where it has to be larger.
     """
     lr = float(np.float32(lr))
