@@ -1,5 +1,6 @@
 """Which devices there are, and what is wrong with one that cannot be used."""
 
+import contextlib
 import ctypes
 import logging
 import re
@@ -10,7 +11,16 @@ from gluon_cnn.checks import brief
 from gluon_cnn.errors import DeviceError
 from gluon_cnn.runtime.cuda import CPU_BUILD, NO_KERNELS, has_kernels
 
-__all__ = ["as_list", "as_text", "gpu_problem", "number_of_gpus", "parse_context", "try_all_gpus", "try_gpu"]
+__all__ = [
+    "as_list",
+    "as_text",
+    "describe",
+    "gpu_problem",
+    "number_of_gpus",
+    "parse_context",
+    "try_all_gpus",
+    "try_gpu",
+]
 
 log = logging.getLogger(__name__)
 
@@ -120,6 +130,22 @@ def _explain(index, error):
         return f"{found}, and {NO_KERNELS}"
     reason = error.strip().splitlines()[-1].strip()
     return f"an operation on it failed ({reason}): check that nvidia-smi lists it as healthy"
+
+
+def describe(device):
+    """What a driver says of a GPU: a dictionary with ``name`` and ``compute_capability``, each None if it does not say.
+
+    Of the CPU, ``{}``.
+    """
+    if device.device_type != "gpu":
+        return {}
+    capability, name = _compute_capability(device.device_id), None
+    with contextlib.suppress(OSError):
+        driver, handle, text = ctypes.CDLL("libcuda.so.1"), ctypes.c_int(), ctypes.create_string_buffer(100)
+        if driver.cuDeviceGet(ctypes.byref(handle), device.device_id) == 0:
+            if driver.cuDeviceGetName(text, len(text), handle) == 0:
+                name = text.value.decode(errors="replace")
+    return {"name": name, "compute_capability": capability and "{}.{}".format(*capability)}
 
 
 def _compute_capability(index):

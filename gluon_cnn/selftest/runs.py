@@ -1,0 +1,130 @@
+"""Runs of LeNet on the sample: one stopped and resumed, and one in another process, against one without a stop."""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from gluon_cnn.errors import RunStopped
+from gluon_cnn.models.parameters import read_parameters
+from gluon_cnn.runtime.devices import as_text
+from gluon_cnn.selftest.check import Seen, difference, tried
+from gluon_cnn.training.checkpoints import last_checkpoint
+from gluon_cnn.training.job import Job
+from gluon_cnn.training.manifest import PARAMETERS, STATES, read_state
+from gluon_cnn.training.recipes import get_recipe
+from gluon_cnn.training.run import Run, load_run
+from gluon_cnn.training.settings import Settings
+from gluon_cnn.training.train_run import train_run
+
+__all__ = ["check_runs", "train"]
+
+# Everything that a run can lose takes part: an optimiser with a state, an order and an augmentation that are drawn.
+_RECIPE = {
+    "data": "sample",
+    "train_size": 1280,
+    "epochs": 2,
+    "batch_size": 128,
+    "optimizer": "adam",
+    "lr": 0.001,
+    "augment": True,
+}
+_STOPPED_AFTER = 13  # steps, which is within the second epoch
+_SECONDS = 300  # after which the other process is given up
+_CODE = "import sys; sys.path[:] = sys.argv[3:]; from gluon_cnn.selftest.runs import train; train(*sys.argv[1:3])"
+
+
+class _StoppingJob(Job):
+    """A job whose only worker wishes to stop after some of its steps, as if it had been sent a signal."""
+
+    steps = 0
+
+    def vote(self, *wishes):
+        self.steps += 1
+        stopping, *others = super().vote(*wishes)
+        return stopping or self.steps == _STOPPED_AFTER, *others
+
+
+def train(directory, ctx, job=None):
+    """Train the run of LeNet in a directory, and return it."""
+    run = Run(directory, get_recipe("lenet", **_RECIPE), Settings(ctx=ctx))
+    train_run(run, command="", quiet=True, job=job)
+    return run
+
+
+def check_runs(device):
+    """Yield a Check of a run that is stopped and resumed, and of one in another process."""
+    with tempfile.TemporaryDirectory(prefix="gluon-cnn-selftest-") as directory:
+        place, ctx = Path(directory), as_text(device)
+        yield tried(
+            "runs",
+            "stopped and resumed",
+            "A run that is stopped here ends elsewhere than one that is not: do not stop runs on this device, and "
+            "report it.",
+            _resumed,
+            place,
+            ctx,
+        )
+        yield tried(
+            "runs",
+            "twice, in two processes",
+            "Two runs of one seed end in different bits, so no result can be had again exactly: set "
+            "MXNET_ENFORCE_DETERMINISM=1 unless it is set, and report it.",
+            _twice,
+            place,
+            ctx,
+        )
+
+
+def _whole(place, ctx):
+    """The run without a stop, trained once."""
+    if not last_checkpoint(place / "whole" / "checkpoint"):
+        train(place / "whole", ctx)
+    return place / "whole"
+
+
+def _resumed(place, ctx):
+    whole, job = _whole(place, ctx), _StoppingJob()
+    try:
+        train(place / "parts", ctx, job)
+    except RunStopped:
+        if job.steps != _STOPPED_AFTER:  # somebody else stopped it
+            raise
+    load_run(place / "parts").resume(quiet=True)
+    return _same(place / "parts", whole)
+
+
+def _twice(place, ctx):
+    whole = _whole(place, ctx)
+    command = [sys.executable, "-c", _CODE, str(place / "other"), ctx, *sys.path]
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=_SECONDS
+    )
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines() or ["without a word"]
+        return Seen(False, f"the other process ended with {done.returncode}: {said[-1][:200]}")
+    return _same(place / "other", whole)
+
+
+def _same(found, expected):
+    """Whether two runs ended in the same bits: parameters, the optimiser's states, and what was measured."""
+    a, b = (last_checkpoint(run / "checkpoint") for run in (found, expected))
+    histories = [
+        [(r.epoch, r.train_loss, r.train_acc, r.test_acc) for r in read_state(path).history] for path in (a, b)
+    ]
+    differing = [
+        what
+        for what, same in {
+            "parameters": (a / PARAMETERS).read_bytes() == (b / PARAMETERS).read_bytes(),
+            "the optimiser's states": (a / STATES).read_bytes() == (b / STATES).read_bytes(),
+            "losses and accuracies": histories[0] == histories[1],
+        }.items()
+        if not same
+    ]
+    if not differing:
+        return Seen(True, "equal to the bit", {"difference": 0.0})
+    values = [read_parameters(path / PARAMETERS) for path in (a, b)]
+    apart = max(difference(np.asarray(values[0][name]), np.asarray(values[1][name])) for name in values[1])
+    return Seen(False, f"{', '.join(differing)} differ, parameters by {apart:.1e}", {"difference": apart})
