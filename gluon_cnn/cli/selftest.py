@@ -21,8 +21,8 @@ def add(commands):
         _selftest,
         "Try whether a device computes what it should, on the images in this package. Every layer is held against "
         "NumPy, batches and networks against the CPU, dropout against its seed, a stopped run against one without a "
-        "stop; and five steps of each network show speed and memory. It takes less than two minutes on a GPU, and a few "
-        "on two processor cores. The exit code is 1 if anything fails.",
+        "stop; and five steps of each network show speed and memory. It takes less than two minutes on a GPU, and a "
+        "few on two processor cores. The exit code is 1 if anything fails.",
         "selftest --ctx gpu",
         "selftest --ctx gpu --json > selftest.json",
     )

@@ -142,9 +142,9 @@ def describe(device):
     capability, name = _compute_capability(device.device_id), None
     with contextlib.suppress(OSError):
         driver, handle, text = ctypes.CDLL("libcuda.so.1"), ctypes.c_int(), ctypes.create_string_buffer(100)
-        if driver.cuDeviceGet(ctypes.byref(handle), device.device_id) == 0:
-            if driver.cuDeviceGetName(text, len(text), handle) == 0:
-                name = text.value.decode(errors="replace")
+        failed = driver.cuDeviceGet(ctypes.byref(handle), device.device_id)
+        if not failed and driver.cuDeviceGetName(text, len(text), handle) == 0:
+            name = text.value.decode(errors="replace")
     return {"name": name, "compute_capability": capability and "{}.{}".format(*capability)}
 
 

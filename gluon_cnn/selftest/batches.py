@@ -18,8 +18,8 @@ _MOST_OTHERS = 0.15
 def check_batches(device):
     """Yield a Check of the batches at each of the book's sizes, and of augmented ones."""
     meaning = (
-        "The networks would see other numbers on this device than on the CPU, and the runs cannot be compared: train on "
-        "the CPU, and report it."
+        "The networks would see other images on this device than the book's did, and the runs cannot be compared: "
+        "train on the CPU, and report it."
     )
     yield tried("batches", "28 pixels", meaning, _small, device)
     for side in (96, 224):
@@ -30,7 +30,7 @@ def check_batches(device):
 def _small(device):
     found, expected = _batches(device), _batches(mx.cpu())
     part = read_fashion_mnist(SAMPLE).test
-    own = [np.true_divide(part.images[:, np.newaxis], 255, dtype=np.float32), part.labels]
+    own = [part.images[:, np.newaxis].astype(np.float32) / np.float32(255), part.labels]
     return _same([*found, *found[2:]], [*expected, *own])
 
 

@@ -1,7 +1,8 @@
 """One line of a self-test, and how far two arrays are apart."""
 
 import math
-from typing import Any, Dict, NamedTuple
+from types import MappingProxyType
+from typing import Any, Mapping, NamedTuple
 
 import numpy as np
 
@@ -21,7 +22,7 @@ class Check(NamedTuple):
     ok: bool
     seen: str
     meaning: str = ""
-    numbers: Dict[str, Any] = {}
+    numbers: Mapping[str, Any] = MappingProxyType({})
 
 
 class Seen(NamedTuple):
@@ -29,7 +30,7 @@ class Seen(NamedTuple):
 
     ok: bool
     words: str
-    numbers: Dict[str, Any] = {}
+    numbers: Mapping[str, Any] = MappingProxyType({})
 
 
 def tried(group, name, meaning, function, *arguments):
@@ -55,7 +56,7 @@ def tried(group, name, meaning, function, *arguments):
         kind = type(error).__name__
         named = last if isinstance(error, GluonCNNError) or last.startswith(kind) else f"{kind}: {last}"
         seen = Seen(False, f"it failed ({named[:300]})")
-    numbers = {key: value if _finite(value) else None for key, value in seen.numbers.items()}
+    numbers = {key: _finite(value) for key, value in seen.numbers.items()}
     return Check(group, name, bool(seen.ok), seen.words, "" if seen.ok else meaning, numbers)
 
 
@@ -68,4 +69,7 @@ def difference(found, expected):
 
 
 def _finite(value):
-    return not isinstance(value, float) or math.isfinite(value)
+    """A number, or a list of them, as JSON has it."""
+    if isinstance(value, list):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

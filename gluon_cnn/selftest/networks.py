@@ -92,7 +92,7 @@ def _compare(device, name):
 
 
 def _gradients(computing, net, X, y):
-    """The logits of a network that is trained, and the gradients of another one's parameters, which it computes with."""
+    """The logits of one network, and the gradients of another one's parameters, with which it computes."""
     with autograd.record():
         output = computing(X)
         loss = gluon.loss.SoftmaxCrossEntropyLoss()(output, y)

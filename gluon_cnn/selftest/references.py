@@ -10,7 +10,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 __all__ = [
     "average_pooling",
     "batch_norm",
-    "batch_norm_by_statistics",
+    "batch_norm_learned",
     "concatenation",
     "convolution",
     "cross_entropy",
@@ -125,7 +125,7 @@ def batch_norm(X, gamma, beta, mean, variance, *, momentum=0.9, epsilon=1e-5):
     return normal * _by_channel(gamma) + _by_channel(beta), gradients
 
 
-def batch_norm_by_statistics(X, gamma, beta, mean, variance, *, epsilon=1e-5):
+def batch_norm_learned(X, gamma, beta, mean, variance, *, epsilon=1e-5):
     """Batch normalisation in prediction, by what it has learned of all batches; there is no gradient."""
     scale = _by_channel(gamma / np.sqrt(variance + epsilon))
     return (X - _by_channel(mean)) * scale + _by_channel(beta), lambda G: ()

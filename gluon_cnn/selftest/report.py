@@ -4,6 +4,7 @@ import json
 import os
 import textwrap
 
+from gluon_cnn.runtime import threads
 from gluon_cnn.runtime.devices import describe
 from gluon_cnn.runtime.doctor import examine
 from gluon_cnn.training.process import this_process
@@ -20,7 +21,7 @@ _GROUPS = {
     "steps": "five steps of each network",
 }
 #: Variables of which a bug report has those that are set.
-_VARIABLES = ("CUBLAS_", "CUDA_", "CUDNN_", "DMLC_", "GOMP_", "KMP_", "LD_LIBRARY_PATH", "MKL", "MXNET_", "NVIDIA_", "OMP_")  # fmt: skip
+_VARIABLES = ("CUBLAS_", "CUDA_", "CUDNN_", "DMLC_", "GOMP_", "KMP_", "LD_LIBRARY_PATH", "MXNET_", "NVIDIA_", "OMP_")
 
 
 def line_of(check):
@@ -50,15 +51,15 @@ def as_table(checks, device, seconds):
     lines += [""] if speeds or failed else []
     for check in failed:
         lines += [f"FAILED  {check.group}: {check.name}: {check.seen}", *_wrapped(check.meaning)]
-    return "\n".join([*lines, verdict(checks, device, seconds)])
+    return "\n".join([*lines, f"verdict: {verdict(checks, device, seconds)}"])
 
 
 def verdict(checks, device, seconds):
-    """One line."""
+    """One sentence."""
     failed = [check for check in checks if not check.ok]
     if not failed:
-        return f"verdict: {device} passes all {len(checks)} checks, in {seconds:.0f} s"
-    return f"verdict: {device} fails {len(failed)} of {len(checks)} checks: do not rely on what it computes"
+        return f"{device} passes all {len(checks)} checks, in {seconds:.0f} s"
+    return f"{device} fails {len(failed)} of {len(checks)} checks: do not rely on what it computes"
 
 
 def as_json(checks, device, seconds):
@@ -69,7 +70,7 @@ def as_json(checks, device, seconds):
         "seconds": round(seconds, 1),
         "device": {"context": str(device), **describe(device)},
         "checks": [check._asdict() for check in checks],
-        **this_process("gluon-cnn selftest", None),
+        **this_process("gluon-cnn selftest", threads()),
         "environment": {name: value for name, value in sorted(os.environ.items()) if name.startswith(_VARIABLES)},
         "findings": [finding._asdict() for finding in examine()],
     }
