@@ -28,13 +28,12 @@ def run_checks(device):
         As each ends.
     """
     yield from check_layers(device, "float32", _meaning(device))
-    if device.device_type == "gpu":  # the CPU has no kernels for it
-        yield from check_layers(device, "float16", _meaning(device))
     yield from check_batches(device)
     yield from check_dropout(device)
     yield from check_runs(device)
     yield from check_networks(device)
-    if device.device_type == "gpu":
+    if device.device_type == "gpu":  # the CPU has no kernels for it; last, as what is least needed
+        yield from check_layers(device, "float16", _meaning(device))
         yield from check_mixed_precision(device)
 
 

@@ -1,5 +1,6 @@
 """Runs of LeNet on the sample: one stopped and resumed, and one in another process, against one without a stop."""
 
+import contextlib
 import subprocess
 import sys
 import tempfile
@@ -56,16 +57,14 @@ def train(directory, ctx, job=None):
 
 def check_runs(device):
     """Yield a Check of a run that is stopped and resumed, and of one in another process."""
-    with tempfile.TemporaryDirectory(prefix="gluon-cnn-selftest-") as directory:
-        place, ctx = Path(directory), as_text(device)
+    with contextlib.closing(_Runs(as_text(device))) as runs:
         yield tried(
             "runs",
             "stopped and resumed",
             "A run that is stopped here ends elsewhere than one that is not: do not stop runs on this device, and "
             "report it.",
             _resumed,
-            place,
-            ctx,
+            runs,
         )
         yield tried(
             "runs",
@@ -73,39 +72,54 @@ def check_runs(device):
             "Two runs of one seed end in different bits, so no result can be had again exactly: set "
             "MXNET_ENFORCE_DETERMINISM=1 unless it is set, and report it.",
             _twice,
-            place,
-            ctx,
+            runs,
         )
 
 
-def _whole(place, ctx):
-    """The run without a stop, trained once."""
-    if not last_checkpoint(place / "whole" / "checkpoint"):
-        train(place / "whole", ctx)
-    return place / "whole"
+class _Runs:
+    """The runs of one device, in a directory that is there until they are closed."""
+
+    def __init__(self, ctx):
+        self.ctx, self._directory = ctx, None
+
+    def place(self, name):
+        """The path of a run; an OSError if there is no room."""
+        if self._directory is None:
+            self._directory = tempfile.TemporaryDirectory(prefix="gluon-cnn-selftest-")
+        return Path(self._directory.name) / name
+
+    def whole(self):
+        """The run without a stop, trained once."""
+        if not last_checkpoint(self.place("whole") / "checkpoint"):
+            train(self.place("whole"), self.ctx)
+        return self.place("whole")
+
+    def close(self):
+        if self._directory is not None:
+            self._directory.cleanup()
 
 
-def _resumed(place, ctx):
-    whole, job = _whole(place, ctx), _StoppingJob()
+def _resumed(runs):
+    whole, parts, job = runs.whole(), runs.place("parts"), _StoppingJob()
     try:
-        train(place / "parts", ctx, job)
+        train(parts, runs.ctx, job)
     except RunStopped:
         if job.steps != _STOPPED_AFTER:  # somebody else stopped it
             raise
-    load_run(place / "parts").resume(quiet=True)
-    return _same(place / "parts", whole)
+    load_run(parts).resume(quiet=True)
+    return _same(parts, whole)
 
 
-def _twice(place, ctx):
-    whole = _whole(place, ctx)
-    command = [sys.executable, "-c", _CODE, str(place / "other"), ctx, *sys.path]
+def _twice(runs):
+    whole, other = runs.whole(), runs.place("other")
+    command = [sys.executable, "-c", _CODE, str(other), runs.ctx, *sys.path]
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=_SECONDS
     )
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines() or ["without a word"]
         return Seen(False, f"the other process ended with {done.returncode}: {said[-1][:200]}")
-    return _same(place / "other", whole)
+    return _same(other, whole)
 
 
 def _same(found, expected):

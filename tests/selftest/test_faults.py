@@ -227,6 +227,13 @@ def test_process_that_ends_is_a_failure(small_runs, monkeypatch):
     assert [check.seen for check in runs.check_runs(DEVICE)][1] == "the other process ended with 1: no such device"
 
 
+def test_no_place_for_the_runs_is_a_failure(monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    found = list(runs.check_runs(DEVICE))
+    assert failed(found) == ["stopped and resumed", "twice, in two processes"]
+    assert all("No such file or directory" in check.seen for check in found)
+
+
 def test_stop_by_somebody_else_ends_the_test(small_runs, monkeypatch):
     def stopped(*args, **options):
         raise RunStopped("stopped by SIGINT", 2)
