@@ -5,8 +5,8 @@
     python benchmarks/on_a_gpu.py OUT --rehearse
 
 The self-test, LeNet's fifteen runs, the speeds, and two runs of each network in both editions, as far as time
-suffices. OUT gets results.jsonl, a line for each command that has ended, what each printed, and the runs. Where the time
-ends a command, it is stopped as by Ctrl-C, and so saved; started again, the script continues there. --rehearse does all
+suffices. OUT gets results.jsonl, a line for each command that has ended, what each printed, and the runs. A command
+that the time ends is stopped as by Ctrl-C, and so saved; started again, the script continues there. --rehearse does all
 this on the CPU, with the sample and LeNet alone.
 """
 

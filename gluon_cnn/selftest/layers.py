@@ -123,11 +123,15 @@ def _parameters(case, random, dtype):
         return []
     layer.initialize()
     layer(_array(np.zeros(case.shape), mx.cpu(), "float32"))  # learns its shapes
-    drawn = (
-        random.uniform(0.5, 1.5, parameter.shape) if "var" in name else 0.1 * random.randn(*parameter.shape)
-        for name, parameter in layer.collect_params().items()
-    )
-    return [_rounded(values, dtype) for values in drawn]
+    shapes = [(name, parameter.shape) for name, parameter in layer.collect_params().items()]
+    return [_rounded(_drawn(random, name, shape), dtype) for name, shape in shapes]
+
+
+def _drawn(random, name, shape):
+    """Numbers for a parameter with which the outputs are about 1, so that a constant that a kernel adds shows."""
+    if "var" in name:
+        return random.uniform(0.5, 1.5, shape)
+    return random.randn(*shape) / (np.prod(shape[1:]) ** 0.5 if len(shape) > 1 else 10)
 
 
 def _rounded(values, dtype):

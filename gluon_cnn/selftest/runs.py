@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gluon_cnn.errors import RunStopped
+from gluon_cnn.errors import RunError, RunStopped
 from gluon_cnn.models.parameters import read_parameters
 from gluon_cnn.runtime.devices import as_text
 from gluon_cnn.selftest.check import Seen, difference, tried
@@ -80,7 +80,7 @@ class _Runs:
     """The runs of one device, in a directory that is there until they are closed."""
 
     def __init__(self, ctx):
-        self.ctx, self._directory = ctx, None
+        self.ctx, self._directory, self._whole, self._trained = ctx, None, None, False
 
     def place(self, name):
         """The path of a run; an OSError if there is no room."""
@@ -90,9 +90,13 @@ class _Runs:
 
     def whole(self):
         """The run without a stop, trained once."""
-        if not last_checkpoint(self.place("whole") / "checkpoint"):
-            train(self.place("whole"), self.ctx)
-        return self.place("whole")
+        if self._whole is None:
+            self._whole = self.place("whole")
+            train(self._whole, self.ctx)
+            self._trained = True
+        if not self._trained:
+            raise RunError("The run to compare with has failed.")
+        return self._whole
 
     def close(self):
         if self._directory is not None:
