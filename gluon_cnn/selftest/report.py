@@ -16,7 +16,7 @@ _GROUPS = {
     "layers, float16": "layers, forward and backward, in float16",
     "batches": "the loader's batches",
     "dropout": "dropout",
-    "runs": "runs of LeNet on the sample",
+    "runs": "runs on the sample, to the bit",
     "networks": "whole networks against the CPU",
     "steps": "five steps of each network",
 }

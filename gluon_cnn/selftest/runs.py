@@ -1,4 +1,4 @@
-"""Runs of LeNet on the sample: one stopped and resumed, and one in another process, against one without a stop."""
+"""Short runs on the sample: one stopped and resumed, and one in another process, against one without a stop."""
 
 import contextlib
 import subprocess
@@ -22,65 +22,69 @@ from gluon_cnn.training.train_run import train_run
 
 __all__ = ["check_runs", "train"]
 
-# Everything that a run can lose takes part: an optimiser with a state, an order and an augmentation that are drawn.
-_RECIPE = {
-    "data": "sample",
-    "train_size": 1280,
-    "epochs": 2,
-    "batch_size": 128,
-    "optimizer": "adam",
-    "lr": 0.001,
-    "augment": True,
+# Everything that a run can lose takes part: an optimiser with a state, an order and an augmentation that are drawn, and
+# NiN's dropout. Each has two epochs, and is stopped within the second, after so many steps.
+_RUNS = {
+    "lenet": ({"train_size": 1280, "batch_size": 128}, 13),
+    "nin": ({"train_size": 96, "batch_size": 32, "side": 67}, 4),
 }
-_STOPPED_AFTER = 13  # steps, which is within the second epoch
+_RECIPE = {"data": "sample", "test_size": 128, "epochs": 2, "optimizer": "adam", "lr": 0.001, "augment": True}
 _SECONDS = 300  # after which the other process is given up
-_CODE = "import sys; sys.path[:] = sys.argv[3:]; from gluon_cnn.selftest.runs import train; train(*sys.argv[1:3])"
+_CODE = "import sys; sys.path[:] = sys.argv[4:]; from gluon_cnn.selftest.runs import train; train(*sys.argv[1:4])"
 
 
 class _StoppingJob(Job):
     """A job whose only worker wishes to stop after some of its steps, as if it had been sent a signal."""
 
-    steps = 0
+    def __init__(self, stop_after):
+        super().__init__()
+        self.steps, self.stop_after = 0, stop_after
 
     def vote(self, *wishes):
         self.steps += 1
         stopping, *others = super().vote(*wishes)
-        return stopping or self.steps == _STOPPED_AFTER, *others
+        return stopping or self.stopped, *others
+
+    @property
+    def stopped(self):
+        return self.steps == self.stop_after
 
 
-def train(directory, ctx, job=None):
-    """Train the run of LeNet in a directory, and return it."""
-    run = Run(directory, get_recipe("lenet", **_RECIPE), Settings(ctx=ctx))
+def train(directory, model, ctx, job=None):
+    """Train the run of a network in a directory."""
+    sizes, _ = _RUNS[model]
+    run = Run(directory, get_recipe(model, **_RECIPE, **sizes), Settings(ctx=ctx))
     train_run(run, command="", quiet=True, job=job)
-    return run
 
 
 def check_runs(device):
-    """Yield a Check of a run that is stopped and resumed, and of one in another process."""
-    with contextlib.closing(_Runs(as_text(device))) as runs:
-        yield tried(
-            "runs",
-            "stopped and resumed",
-            "A run that is stopped here ends elsewhere than one that is not: do not stop runs on this device, and "
-            "report it.",
-            _resumed,
-            runs,
-        )
-        yield tried(
-            "runs",
-            "twice, in two processes",
-            "Two runs of one seed end in different bits, so no result can be had again exactly: set "
-            "MXNET_ENFORCE_DETERMINISM=1 unless it is set, and report it.",
-            _twice,
-            runs,
-        )
+    """Yield two Checks of each run: that it can be stopped and resumed, and that another process ends in the same."""
+    for model in _RUNS:
+        with contextlib.closing(_Runs(model, as_text(device))) as runs:
+            yield tried(
+                "runs",
+                f"{model}, stopped and resumed",
+                "A run that is stopped here ends elsewhere than one that is not: do not stop runs on this device, and "
+                "report it.",
+                _resumed,
+                runs,
+            )
+            yield tried(
+                "runs",
+                f"{model}, twice, in two processes",
+                "Two runs of one seed end in different bits, so no result can be had again exactly: set "
+                "MXNET_ENFORCE_DETERMINISM=1 unless it is set, and report it.",
+                _twice,
+                runs,
+            )
 
 
 class _Runs:
-    """The runs of one device, in a directory that is there until they are closed."""
+    """The runs of a network on a device, in a directory that is there until they are closed."""
 
-    def __init__(self, ctx):
-        self.ctx, self._directory, self._whole, self._trained = ctx, None, None, False
+    def __init__(self, model, ctx):
+        self.model, self.ctx = model, ctx
+        self._directory, self._whole, self._trained = None, None, False
 
     def place(self, name):
         """The path of a run; an OSError if there is no room."""
@@ -92,7 +96,7 @@ class _Runs:
         """The run without a stop, trained once."""
         if self._whole is None:
             self._whole = self.place("whole")
-            train(self._whole, self.ctx)
+            train(self._whole, self.model, self.ctx)
             self._trained = True
         if not self._trained:
             raise RunError("The run to compare with has failed.")
@@ -104,11 +108,12 @@ class _Runs:
 
 
 def _resumed(runs):
-    whole, parts, job = runs.whole(), runs.place("parts"), _StoppingJob()
+    _, stop_after = _RUNS[runs.model]
+    whole, parts, job = runs.whole(), runs.place("parts"), _StoppingJob(stop_after)
     try:
-        train(parts, runs.ctx, job)
+        train(parts, runs.model, runs.ctx, job)
     except RunStopped:
-        if job.steps != _STOPPED_AFTER:  # somebody else stopped it
+        if not job.stopped:  # somebody else stopped it
             raise
     load_run(parts).resume(quiet=True)
     return _same(parts, whole)
@@ -116,7 +121,7 @@ def _resumed(runs):
 
 def _twice(runs):
     whole, other = runs.whole(), runs.place("other")
-    command = [sys.executable, "-c", _CODE, str(other), runs.ctx, *sys.path]
+    command = [sys.executable, "-c", _CODE, str(other), runs.model, runs.ctx, *sys.path]
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=_SECONDS
     )

@@ -22,9 +22,7 @@ PROGRAM = """
 import sys
 from gluon_cnn.cli import main
 from gluon_cnn.selftest import batches, layers, networks, runs
-small = "from gluon_cnn.selftest import runs; runs._RECIPE['train_size'], runs._STOPPED_AFTER = 256, 3; "
-exec(small)
-runs._CODE = small + runs._CODE
+del runs._RUNS["lenet"]
 layers.CASES, batches._IMAGES, networks.list_models = layers.CASES[-9:-7], 32, lambda: ["lenet"]
 sys.exit(main(["selftest", *sys.argv[1:]]))
 """
@@ -43,9 +41,9 @@ def test_cpu_passes_with_a_table_and_a_verdict(quick, capsys):
     assert main(["selftest", "--ctx", "cpu:1"]) == 0
     first, *lines, last = capsys.readouterr().out.splitlines()
     assert first == "testing cpu(1)"
-    assert last.startswith("verdict: cpu(1) passes all 12 checks, in ")
-    assert [line.split()[0] for line in lines[:12]] == ["ok"] * 12
-    table = [line for line in lines[13:] if line]
+    assert last.startswith("verdict: cpu(1) passes all 14 checks, in ")
+    assert [line.split()[0] for line in lines[:14]] == ["ok"] * 14
+    table = [line for line in lines[15:] if line]
     assert "layers, forward and backward, in float32         2 of 2" in table[0]
     assert table[0].endswith(", at most 5e-05")
     assert table[-2].split() == ["images/s", "an", "epoch", "on", "a", "V100", "memory"]
@@ -58,7 +56,7 @@ def test_failure_says_which_and_what_to_do(quick, capsys, monkeypatch):
     monkeypatch.setattr(mx.nd, "Activation", lambda *args, **options: relu(*args, **options) + 1e-3)
     assert main(["selftest", "--ctx", "cpu"]) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-1].startswith("verdict: cpu(0) fails 1 of 12 checks")
+    assert lines[-1].startswith("verdict: cpu(0) fails 1 of 14 checks")
     failed = [number for number, line in enumerate(lines) if line.startswith("FAILED")]
     assert len(failed) == 2  # as it ends, and under the table
     assert lines[failed[1]].startswith("FAILED  layers, float32: relu: ")

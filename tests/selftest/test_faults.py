@@ -195,22 +195,18 @@ def test_dropout_without_its_scale_is_found(monkeypatch):
 
 
 @pytest.fixture
-def small_runs(monkeypatch):
-    monkeypatch.setitem(runs._RECIPE, "train_size", 384)
-    monkeypatch.setattr(runs, "_STOPPED_AFTER", 4)
-    monkeypatch.setattr(
-        runs, "_CODE", f"from gluon_cnn.selftest import runs; runs._RECIPE['train_size'] = 384; {runs._CODE}"
-    )
+def nin_alone(monkeypatch):
+    monkeypatch.delitem(runs._RUNS, "lenet")
 
 
-def test_resume_that_loses_the_states_is_found(small_runs, monkeypatch):
+def test_resume_that_loses_the_states_is_found(nin_alone, monkeypatch):
     monkeypatch.setattr("gluon_cnn.training.train_run.load_states", lambda trainer, states: None)
     found = list(runs.check_runs(DEVICE))
-    assert failed(found) == ["stopped and resumed"]
+    assert failed(found) == ["nin, stopped and resumed"]
     assert "parameters, the optimiser's states, losses and accuracies differ, parameters by " in found[0].seen
 
 
-def test_run_that_is_not_decided_is_found(small_runs, monkeypatch):
+def test_run_that_is_not_decided_is_found(nin_alone, monkeypatch):
     step = gluon.Trainer.step
 
     def noisy(trainer, *args):
@@ -219,10 +215,15 @@ def test_run_that_is_not_decided_is_found(small_runs, monkeypatch):
         parameter.set_data(parameter.data() * (1 + 1e-6 * np.random.randn()))
 
     monkeypatch.setattr(gluon.Trainer, "step", noisy)
-    assert failed(runs.check_runs(DEVICE)) == ["stopped and resumed", "twice, in two processes"]
+    assert failed(runs.check_runs(DEVICE)) == ["nin, stopped and resumed", "nin, twice, in two processes"]
 
 
-def test_process_that_ends_is_a_failure(small_runs, monkeypatch):
+def test_dropout_of_a_run_that_is_not_seeded_is_found(nin_alone, monkeypatch):
+    monkeypatch.setattr("gluon_cnn.training.epochs.seed_mxnet", lambda *_: None)
+    assert "nin, stopped and resumed" in failed(runs.check_runs(DEVICE))
+
+
+def test_process_that_ends_is_a_failure(nin_alone, monkeypatch):
     monkeypatch.setattr(runs, "_CODE", "import sys; sys.exit('no such device')")
     assert [check.seen for check in runs.check_runs(DEVICE)][1] == "the other process ended with 1: no such device"
 
@@ -230,11 +231,11 @@ def test_process_that_ends_is_a_failure(small_runs, monkeypatch):
 def test_no_place_for_the_runs_is_a_failure(monkeypatch, tmp_path):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
     found = list(runs.check_runs(DEVICE))
-    assert failed(found) == ["stopped and resumed", "twice, in two processes"]
-    assert all("No such file or directory" in check.seen for check in found)
+    assert len(failed(found)) == 4
+    assert all("No such file or directory" in check.seen for check in found[::2])
 
 
-def test_stop_by_somebody_else_ends_the_test(small_runs, monkeypatch):
+def test_stop_by_somebody_else_ends_the_test(nin_alone, monkeypatch):
     def stopped(*args, **options):
         raise RunStopped("stopped by SIGINT", 2)
 
