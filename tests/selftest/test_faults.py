@@ -39,6 +39,13 @@ def cases(monkeypatch, *names):
     monkeypatch.setattr(layers, "CASES", [case for case in layers.CASES if case.name.startswith(names)])
 
 
+@pytest.mark.parametrize("number", [0, 1])
+def test_every_layer_passes_on_the_cpu(number):
+    found = list(layers.check_layers(mx.cpu(number), "float32", ""))
+    assert failed(found) == []
+    assert [check.name for check in found] == [case.name for case in layers.CASES]
+
+
 @pytest.mark.parametrize(
     ("operator", "names"),
     [
@@ -135,7 +142,7 @@ def test_resize_that_cuts_off_is_found(few_images, monkeypatch):
     assert "of the pixels are not the rounded grey level" in found[1].seen
 
 
-def test_resize_that_cuts_off_on_the_device_is_found(few_images, monkeypatch):
+def test_resize_that_cuts_off_there_is_found(few_images, monkeypatch):
     resize, load = mx.nd.image.resize, batches._batches
 
     def load_there(device, **options):
@@ -218,7 +225,7 @@ def test_run_that_is_not_decided_is_found(nin_alone, monkeypatch):
     assert failed(runs.check_runs(DEVICE)) == ["nin, stopped and resumed", "nin, twice, in two processes"]
 
 
-def test_dropout_of_a_run_that_is_not_seeded_is_found(nin_alone, monkeypatch):
+def test_unseeded_dropout_of_a_run_is_found(nin_alone, monkeypatch):
     monkeypatch.setattr("gluon_cnn.training.epochs.seed_mxnet", lambda *_: None)
     assert "nin, stopped and resumed" in failed(runs.check_runs(DEVICE))
 
