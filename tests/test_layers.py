@@ -17,8 +17,9 @@ MAY_IMPORT = {
     **dict.fromkeys(GROUND, GROUND),
     **{name: GROUND | set(WAY[:place]) for place, name in enumerate(WAY)},
     "interop": GROUND | {"recipe", "data", "models", "training"},
+    "selftest": GROUND | set(WAY),
     "d2l": GROUND | {"data", "models", "training"},
-    "cli": GROUND | {*WAY, "interop", "d2l"},
+    "cli": GROUND | {*WAY, "interop", "d2l", "selftest"},
     "__init__": GROUND | {*WAY, "interop", "d2l"},
 }
 

@@ -18,6 +18,7 @@ from gluon_cnn.runtime.build import cpu_build, installed_build, no_kernels
 __all__ = [
     "as_list",
     "as_text",
+    "describe",
     "failure_on",
     "gpu_problem",
     "number_of_gpus",
@@ -203,3 +204,15 @@ def number_of_gpus():
         return mx.context.num_gpus()
     except mx.MXNetError:  # CUDA's own error where a driver is missing or too old
         return 0
+
+
+def describe(device):
+    """What NVIDIA's driver says of a GPU: a dictionary with ``name`` and ``compute_capability``, each None if it does not
+    say. Of the CPU, ``{}``."""
+    if device.device_type != "gpu":
+        return {}
+    capability = driver.capability(device.device_id)
+    return {
+        "name": driver.name(device.device_id),
+        "compute_capability": capability and "{}.{}".format(*capability),
+    }

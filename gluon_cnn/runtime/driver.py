@@ -6,7 +6,7 @@ The library counts GPUs as MXNet does: CUDA_VISIBLE_DEVICES and a MIG instance a
 import ctypes
 from typing import NamedTuple, Optional, Tuple
 
-__all__ = ["Opened", "capability", "cuda_version", "open_gpu", "start"]
+__all__ = ["Opened", "capability", "cuda_version", "name", "open_gpu", "start"]
 
 LIBRARY = "libcuda.so.1"
 
@@ -55,6 +55,14 @@ def capability(index) -> Optional[Tuple[int, int]]:
         if _call(driver, "cuDeviceGetAttribute", ctypes.byref(number), attribute, device):
             return None
     return numbers[0].value, numbers[1].value
+
+
+def name(index):
+    """A GPU's name; None where the driver does not say."""
+    driver, device, text = _load(), ctypes.c_int(), ctypes.create_string_buffer(100)
+    if driver is None or _find(driver, device, index) or _call(driver, "cuDeviceGetName", text, len(text), device):
+        return None
+    return text.value.decode(errors="replace")
 
 
 def open_gpu(index):
