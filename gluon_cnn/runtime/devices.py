@@ -207,8 +207,8 @@ def number_of_gpus():
 
 
 def describe(device):
-    """What NVIDIA's driver says of a GPU: a dictionary with ``name`` and ``compute_capability``, each None if it does not
-    say. Of the CPU, ``{}``."""
+    """What NVIDIA's driver says of a GPU: a dictionary with ``name`` and ``compute_capability``, each None if it does
+    not say. Of the CPU, ``{}``."""
     if device.device_type != "gpu":
         return {}
     capability = driver.capability(device.device_id)
