@@ -1,7 +1,5 @@
 """VGG (book, section 5.7 of the first edition and 7.2 of the English one; Simonyan and Zisserman, 2014)."""
 
-import functools
-
 from mxnet.gluon import nn
 
 from gluon_cnn.checks import brief, whole_number
@@ -122,8 +120,6 @@ NETWORK = Network(
     lr=0.05,
     quick_side=96,
     published_as="vgg",
-    # The notebooks show the example to the whole VGG-11, and then train one with a quarter of the channels.
-    shown=functools.partial(vgg11, ratio=1),
     rearranged=True,
     optimized=True,
 )
