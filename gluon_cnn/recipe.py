@@ -39,8 +39,9 @@ class Edition:
     epochs : int
     lenet_padding, lenet_pooling : int, {"max", "avg"}
         Pixels around LeNet's first convolution, and how LeNet pools.
-    halved_channels : bool
-        Whether DenseNet counts the channels of which a transition leaves half.
+    revised : bool
+        Whether its GoogLeNet and DenseNet are those of the notebooks since April 2019: with ReLUs after GoogLeNet's
+        second and third convolution, and a DenseNet that counts only the channels that a transition leaves.
     published : bool
         Whether its notebooks' results were published, so that runs can be compared with them, from the same weights.
     numpy_arrays : bool
@@ -57,7 +58,7 @@ class Edition:
     epochs: int
     lenet_padding: int
     lenet_pooling: str
-    halved_channels: bool = True
+    revised: bool = True
     published: bool = True
     numpy_arrays: bool = False
     nominal_step: bool = False
@@ -69,7 +70,7 @@ class Edition:
 
 #: The editions by name: the first Chinese one, the English one, and the recipe of the notes that train by Adam.
 EDITIONS = {
-    "zh-v1": Edition(5, lenet_padding=0, lenet_pooling="max", halved_channels=False, nominal_step=True, publishes_seconds=True),
+    "zh-v1": Edition(5, lenet_padding=0, lenet_pooling="max", revised=False, nominal_step=True, publishes_seconds=True),
     "en": Edition(10, lenet_padding=2, lenet_pooling="avg", numpy_arrays=True),
     "adam": Edition(
         5, lenet_padding=2, lenet_pooling="avg", published=False, optimizer="adam", batch_size=128, lr=0.001

@@ -17,7 +17,15 @@ def network_of(recipe):
 
 @pytest.mark.parametrize(
     ("model", "batch_size", "side", "lr"),
-    [("lenet", 256, 28, 0.9), ("alexnet", 128, 224, 0.01), ("vgg11", 128, 224, 0.05), ("nin", 128, 224, 0.1)],
+    [
+        ("lenet", 256, 28, 0.9),
+        ("alexnet", 128, 224, 0.01),
+        ("vgg11", 128, 224, 0.05),
+        ("nin", 128, 224, 0.1),
+        ("googlenet", 128, 96, 0.1),
+        ("resnet18", 256, 96, 0.05),
+        ("densenet", 256, 96, 0.1),
+    ],
 )
 def test_books_recipes(model, batch_size, side, lr):
     for edition, epochs in (("zh-v1", 5), ("en", 10)):
@@ -26,6 +34,16 @@ def test_books_recipes(model, batch_size, side, lr):
         assert (recipe.optimizer, recipe.init, recipe.data, recipe.augment) == ("sgd", "published", "full", False)
     adam = get_recipe(model, "adam")
     assert (adam.optimizer, adam.lr, adam.batch_size, adam.epochs, adam.init) == ("adam", 0.001, 128, 5, "own")
+
+
+def test_batch_normalised_lenet_begins_from_own_weights():
+    """The book prints no result of it that was collected."""
+    recipe = get_recipe("lenet_bn")
+    assert (recipe.edition, recipe.epochs, recipe.batch_size, recipe.lr, recipe.side) == ("zh-v1", 5, 256, 1.0, 28)
+    assert recipe.init == "own"
+    assert book_recipe(recipe) is None
+    with pytest.raises(GluonCNNError, match="no run of LeNet with batch normalisation was published: use 'own'"):
+        get_recipe("lenet_bn", init="published")
 
 
 def test_every_edition_has_every_network():
@@ -49,6 +67,7 @@ def test_another_size_begins_from_own_weights():
 
 def test_quick_changes():
     assert quick_changes("vgg") == {"epochs": 1, "side": 96}
+    assert quick_changes("googlenet") == {"epochs": 1, "side": 48}
     assert quick_changes("lenet") == {"epochs": 1}
 
 
@@ -88,8 +107,8 @@ def test_values_that_a_setting_cannot_have(changes):
 
 
 def test_unknown_model_edition_and_setting():
-    with pytest.raises(GluonCNNError, match="no network 'resnet'"):
-        get_recipe("resnet")
+    with pytest.raises(GluonCNNError, match="no network 'vit'"):
+        get_recipe("vit")
     with pytest.raises(GluonCNNError, match="edition is 'fr'"):
         get_recipe("nin", "fr")
     with pytest.raises(GluonCNNError, match="no run of edition adam was published"):

@@ -8,7 +8,7 @@ from gluon_cnn.cli.command import train_command
 from gluon_cnn.cli.train import asked_settings
 from gluon_cnn.cli.values import seeds
 from gluon_cnn.errors import RunStopped
-from gluon_cnn.models import canonical_name, list_models
+from gluon_cnn.models import canonical_name, find_network, list_models
 from gluon_cnn.recipe import PUBLISHED_EDITIONS
 from gluon_cnn.training.settings import Settings
 
@@ -31,10 +31,7 @@ def add(commands):
         "reproduce --data sample --quiet",
     )
     command.add_argument(
-        "--models",
-        default=",".join(list_models()),
-        metavar="NAMES",
-        help=f"separated by commas (default: {','.join(list_models())})",
+        "--models", metavar="NAMES", help="separated by commas (default: all networks of which runs were published)"
     )
     command.add_argument(
         "--edition",
@@ -57,10 +54,14 @@ def _reproduce(args):
     from gluon_cnn.comparison.reproduce import reproduce
     from gluon_cnn.training.recipes import get_recipe
 
-    models = list(dict.fromkeys(map(canonical_name, args.models.split(","))))
+    names = [name for name in list_models() if find_network(name).published_as]
+    if args.models is not None:
+        names = args.models.split(",")
+    models = list(dict.fromkeys(map(canonical_name, names)))
     changes = asked_changes(args)
     recipes = [get_recipe(model, args.edition, seed=seed, **changes) for model in models for seed in args.seeds]
-    published_runs(models[0], args.edition)  # raises if no run of the edition was published
+    for model in models:
+        published_runs(model, args.edition)  # raises if there are none
     settings = Settings(**asked_settings(args))
     settings.check()
     try:

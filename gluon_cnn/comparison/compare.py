@@ -21,7 +21,7 @@ WIDENED = 0.02
 
 
 def published_sample(run):
-    """The published runs that a run is compared with: those of its network and edition.
+    """The published runs that a run is compared with: those of its edition and exactly its network.
 
     Returns
     -------
@@ -34,7 +34,8 @@ def published_sample(run):
     """
     if run.reasons_not_compared:
         raise ComparisonError(f"The run does not follow the book's recipe: {'; '.join(run.reasons_not_compared)}.")
-    return published_runs(run.book.published_as, run.recipe.edition)
+    runs = published_runs(run.book.published_as, run.recipe.edition)
+    return [published for published in runs if not published.of_another_network]
 
 
 def compare_run(run):

@@ -105,8 +105,8 @@ def densenet(*, num_classes=10, edition="zh-v1", hybrid=False):
     num_classes : int, default 10
         Number of logits.
     edition : {"zh-v1", "en", "adam"}, default "zh-v1"
-        The notebooks of the first Chinese edition count on as if a transition did not halve the channels, so that
-        their transitions have 96, 160 and 224 of them; the others' have 96, 112 and 120.
+        The first Chinese edition's notebooks, until April 2019, count on as if a transition did not halve the channels:
+        their transitions have 96, 160 and 224 of them, the others' 96, 112 and 120.
     hybrid : bool, default False
         Build on ``nn.HybridSequential`` instead of ``nn.Sequential``.
 
@@ -127,7 +127,7 @@ def densenet(*, num_classes=10, edition="zh-v1", hybrid=False):
     for number in range(4):
         if number > 0:
             net.add(transition_block(num_channels // 2, hybrid=hybrid))
-            if EDITIONS[edition].halved_channels:
+            if EDITIONS[edition].revised:
                 num_channels //= 2
         net.add(dense_block(num_convs, growth_rate, hybrid=hybrid))
         num_channels += num_convs * growth_rate
@@ -135,4 +135,4 @@ def densenet(*, num_classes=10, edition="zh-v1", hybrid=False):
     return net
 
 
-NETWORK = Network("DenseNet", densenet, batch_size=256, side=96, published_as="densenet")
+NETWORK = Network("DenseNet", densenet, batch_size=256, side=96, quick_side=48, published_as="densenet")

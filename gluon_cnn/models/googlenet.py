@@ -2,11 +2,12 @@
 
 from mxnet.gluon import nn
 
-from gluon_cnn.checks import brief, whole_number
+from gluon_cnn.checks import brief, choice, whole_number
 from gluon_cnn.errors import ModelError
 from gluon_cnn.models.concatenation import parallel
 from gluon_cnn.models.network import Network
 from gluon_cnn.models.sequential import named_sequential, sequential
+from gluon_cnn.recipe import EDITIONS
 
 __all__ = ["NETWORK", "googlenet", "inception"]
 
@@ -69,18 +70,21 @@ def _pair(name, channels):
     return whole_number(name, first), whole_number(name, second)
 
 
-def _convolution(num_channels, kernel_size):
+def _convolution(num_channels, kernel_size, activation="relu"):
     """One that keeps the size."""
-    return nn.Conv2D(num_channels, kernel_size, padding=kernel_size // 2, activation="relu")
+    return nn.Conv2D(num_channels, kernel_size, padding=kernel_size // 2, activation=activation)
 
 
-def googlenet(*, num_classes=10, hybrid=False):
+def googlenet(*, num_classes=10, edition="zh-v1", hybrid=False):
     """GoogLeNet without the original's two extra outputs and local response normalisation.
 
     Parameters
     ----------
     num_classes : int, default 10
         Number of logits.
+    edition : {"zh-v1", "en", "adam"}, default "zh-v1"
+        In the first Chinese edition's notebooks, until April 2019, the second and third convolution have no ReLU; in
+        the others they have one.
     hybrid : bool, default False
         Build on ``nn.HybridSequential`` instead of ``nn.Sequential``.
 
@@ -92,12 +96,13 @@ def googlenet(*, num_classes=10, hybrid=False):
     Raises
     ------
     SettingError
-        If ``num_classes`` is out of range.
+        For another edition, or a number of classes out of range.
     """
-    num_classes = whole_number("num_classes", num_classes)
+    num_classes, edition = whole_number("num_classes", num_classes), choice("edition", edition, EDITIONS)
+    activation = "relu" if EDITIONS[edition].revised else None
     modules = [sequential(hybrid) for _ in range(5)]
     modules[0].add(nn.Conv2D(64, kernel_size=7, strides=2, padding=3, activation="relu"))
-    modules[1].add(_convolution(64, 1), _convolution(192, 3))
+    modules[1].add(_convolution(64, 1, activation), _convolution(192, 3, activation))
     for module, blocks in zip(modules[2:], _MODULES):
         module.add(*(inception(*channels, hybrid=hybrid) for channels in blocks))
     for module in modules[:4]:
@@ -108,4 +113,4 @@ def googlenet(*, num_classes=10, hybrid=False):
     return net
 
 
-NETWORK = Network("GoogLeNet", googlenet, side=96, published_as="googlenet")
+NETWORK = Network("GoogLeNet", googlenet, side=96, quick_side=48, published_as="googlenet")

@@ -3,6 +3,8 @@
 import gluon_cnn  # before mxnet, which it makes ready
 
 # isort: split
+import math
+
 import mxnet as mx
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from mxnet.gluon import nn
 
 from gluon_cnn import GluonCNNError, get_model, get_recipe, list_models, nin_block, summary, vgg_block
 from gluon_cnn.data import FASHION_MNIST
+from gluon_cnn.models import find_network
 from gluon_cnn.models.parameters import named_parameters
 from gluon_cnn.training.run import load_run
 from gluon_cnn.training.setup import build_network
@@ -24,12 +27,18 @@ PARAMETERS = [
     ("nin", {}, 224, 1_992_166),
     ("nin", {"num_mlp_layers": 1}, 224, 1_769_112),
     ("nin", {"final_relu": False}, 224, 1_992_166),
+    ("googlenet", {}, 96, 5_977_530),
+    ("resnet18", {}, 96, 11_186_186),  # with the running means and variances, as for DenseNet
+    ("densenet", {}, 96, 990_634),
+    ("densenet", {"edition": "en"}, 96, 764_834),
+    ("lenet_bn", {}, 28, 45_330),
 ]
 
 
 @pytest.mark.parametrize(("name", "options", "side", "expected"), PARAMETERS)
 def test_parameter_count(name, options, side, expected):
-    assert summary(get_model(name, **options), (1, 1, side, side)).parameters == expected
+    shapes = shapes_of(get_model(name, hybrid=True, **options), side)
+    assert sum(math.prod(shape) for shape in shapes.values()) == expected
 
 
 def shapes_of(net, side):
@@ -42,7 +51,7 @@ def shapes_of(net, side):
 @pytest.mark.parametrize("name", list_models())
 def test_get_model_builds_the_network_recipes_train(name, edition):
     recipe = get_recipe(name, edition)
-    options = {"edition": edition} if name == "lenet" else {}
+    options = {"edition": edition} if name in ("lenet", "lenet_bn", "googlenet", "densenet") else {}
     trained = shapes_of(build_network(recipe, FASHION_MNIST, hybrid=True), recipe.side)
     assert shapes_of(get_model(name, hybrid=True, **options), recipe.side) == trained
 
@@ -67,6 +76,19 @@ SHAPES = {
         (96, 54, 54), (96, 26, 26), (256, 26, 26), (256, 12, 12), (384, 12, 12), (384, 5, 5), (384, 5, 5),
         (10, 5, 5), (10, 1, 1), (10,),
     ],
+    "googlenet": [(64, 24, 24), (192, 12, 12), (480, 6, 6), (832, 3, 3), (1024, 1, 1), (10,)],
+    "resnet18": [
+        (64, 112, 112), (64, 112, 112), (64, 112, 112), (64, 56, 56), (64, 56, 56), (128, 28, 28), (256, 14, 14),
+        (512, 7, 7), (512, 1, 1), (10,),
+    ],
+    "densenet": [
+        (64, 48, 48), (64, 48, 48), (64, 48, 48), (64, 24, 24), (192, 24, 24), (96, 12, 12), (224, 12, 12), (160, 6, 6),
+        (288, 6, 6), (224, 3, 3), (352, 3, 3), (352, 3, 3), (352, 3, 3), (352, 1, 1), (10,),
+    ],
+    "lenet_bn": [
+        (6, 24, 24), (6, 24, 24), (6, 24, 24), (6, 12, 12), (16, 8, 8), (16, 8, 8), (16, 8, 8), (16, 4, 4),
+        (120,), (120,), (120,), (84,), (84,), (84,), (10,),
+    ],
 }  # fmt: skip
 
 
@@ -74,7 +96,7 @@ SHAPES = {
 def test_books_loop_prints_the_books_shapes(name, capsys):
     net = get_model(name, **({"ratio": 1} if name == "vgg11" else {}))  # the book prints the paper's VGG-11
     net.initialize(mx.init.Zero())  # to draw 128 million random numbers takes a while
-    side = 28 if name == "lenet" else 224
+    side = 224 if name == "resnet18" else find_network(name).side  # as its notebook shows it
     X = mx.nd.random.uniform(shape=(1, 1, side, side))
     for layer in net:
         X = layer(X)
@@ -92,7 +114,7 @@ def test_english_lenet_keeps_the_size_and_averages(images):
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_hybrid_network_loads_the_file_and_agrees(name, images, tmp_path):
-    X = images[:4] if name == "lenet" else mx.nd.contrib.BilinearResize2D(images[:4], height=96, width=96)
+    X = images[:4] if name.startswith("lenet") else mx.nd.contrib.BilinearResize2D(images[:4], height=96, width=96)
     net, hybrid = get_model(name), get_model(name, hybrid=True)
     assert isinstance(net, nn.Sequential)
     assert isinstance(hybrid, nn.HybridSequential)
@@ -104,10 +126,13 @@ def test_hybrid_network_loads_the_file_and_agrees(name, images, tmp_path):
     np.testing.assert_allclose(hybrid(X).asnumpy(), logits, rtol=1e-4, atol=1e-5)
 
 
+SMALLEST = {"lenet": 16, "lenet_bn": 16, "alexnet": 67, "vgg11": 32, "nin": 67, "densenet": 29}
+
+
 @pytest.mark.parametrize("hybrid", [False, True])
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("name", SMALLEST)
 def test_too_small_images_are_refused_with_smallest_size(name, hybrid):
-    smallest = {"lenet": 16, "alexnet": 67, "vgg11": 32, "nin": 67}[name]
+    smallest = SMALLEST[name]
     net = get_model(name, hybrid=hybrid)
     net.initialize(mx.init.Zero())
     if hybrid:
@@ -115,6 +140,13 @@ def test_too_small_images_are_refused_with_smallest_size(name, hybrid):
     with pytest.raises(GluonCNNError, match=f"{smallest}×{smallest} pixels or more, not {smallest}×{smallest - 1}"):
         net(mx.nd.zeros((1, 1, smallest, smallest - 1)))
     assert net(mx.nd.zeros((1, 1, smallest, smallest))).shape == (1, 10)
+
+
+@pytest.mark.parametrize("name", ["googlenet", "resnet18"])
+def test_padded_networks_take_images_of_one_pixel(name):
+    net = get_model(name)
+    net.initialize(mx.init.Zero())
+    assert net(mx.nd.zeros((1, 1, 1, 1))).shape == (1, 10)
 
 
 def test_input_that_is_no_batch_is_refused():
@@ -169,20 +201,30 @@ def test_networks_run_on_numpy_arrays(np_arrays):
 
 
 def test_names_in_any_case_and_the_books_vgg():
-    assert list_models() == ["alexnet", "lenet", "nin", "vgg11"]
+    assert list_models() == ["alexnet", "densenet", "googlenet", "lenet", "lenet_bn", "nin", "resnet18", "vgg11"]
     assert len(get_model("NiN")) == len(get_model("nin"))
     assert len(get_model("vgg")) == len(get_model("vgg11"))
+    assert len(get_model("resnet")) == len(get_model("ResNet18"))
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: get_model("resnet"), "'resnet'; use one of alexnet, lenet, nin, vgg11"),
+        (
+            lambda: get_model("vit"),
+            "'vit'; use one of alexnet, densenet, googlenet, lenet, lenet_bn, nin, resnet18, vgg11",
+        ),
         (
             lambda: get_model("nin", ratio=4),
             "nin has no option ratio; it has num_classes, num_mlp_layers, final_relu",
         ),
         (lambda: gluon_cnn.lenet(edition="fr"), "must be one of zh-v1, en"),
+        (lambda: gluon_cnn.densenet(edition="fr"), "must be one of zh-v1, en"),
+        (lambda: gluon_cnn.inception(64, 96, (16, 32), 32), "c2 is 96; it must be two whole numbers"),
+        (lambda: gluon_cnn.inception(64, (96, 0), (16, 32), 32), r"c2 is 0; it must be a whole number"),
+        (lambda: gluon_cnn.dense_block(-1, 32), "num_convs is -1"),
+        (lambda: gluon_cnn.transition_block(1.5), "num_channels is 1.5"),
+        (lambda: gluon_cnn.BatchNorm(6, 3), "num_dims is 3; it must be one of 2, 4"),
         (lambda: gluon_cnn.vgg11(ratio=0), "ratio is 0; it must be a whole number of 1 or more"),
     ],
 )

@@ -36,7 +36,7 @@ def work(directory):
 
 def network_logits(model):
     """The name and the logits of a network, not hybrid and hybrid, with the same parameters."""
-    side = 28 if model == "lenet" else 96
+    side = 28 if model.startswith("lenet") else 96
     options = {"ratio": 8} if model == "vgg11" else {}
     drawn = 0.05 * np.random.RandomState(0).randn(100_003)  # repeated, because to draw AlexNet's takes seconds
     for hybrid in (False, True):

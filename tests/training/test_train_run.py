@@ -59,6 +59,16 @@ def test_every_optimizer_is_resumed_to_the_same_bits(tmp_path, optimizer, change
     assert result_of(tmp_path / "parts") == result_of(tmp_path / "whole")
 
 
+@pytest.mark.parametrize(("model", "side"), [("googlenet", 32), ("resnet18", 32), ("densenet", 32), ("lenet_bn", 28)])
+def test_running_statistics_are_resumed_to_the_same_bits(tmp_path, model, side):
+    recipe = {"data": "sample", "train_size": 48, "test_size": 32, "batch_size": 16, "side": side, "lr": 0.01}
+    train(tmp_path / "whole", model, **recipe, epochs=2)
+    with interrupted_after(5), pytest.raises(RunStopped):  # three steps an epoch
+        train(tmp_path / "parts", model, **recipe, epochs=2)
+    resume(tmp_path / "parts")
+    assert result_of(tmp_path / "parts") == result_of(tmp_path / "whole")
+
+
 def test_stopped_run_says_how_to_resume_it(tmp_path):
     """Stopped three times, wherever it stands, and resumed by the command that it prints each time."""
     run = ["train", SMALL_NETWORK, *flags(**{**RANDOM, "side": 28, "train_size": 192, "epochs": 20})]
