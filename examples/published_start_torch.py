@@ -137,8 +137,9 @@ class Inception(nn.Module):
 
 
 def googlenet(layers, edition):
+    activation = {"zh-v1": nn.Identity, "en": nn.ReLU}[edition]
     net = [layers.conv(2, 3), nn.ReLU(), nn.MaxPool2d(3, 2, 1)]
-    net += [layers.conv(), nn.ReLU(), layers.conv(padding=1), nn.ReLU(), nn.MaxPool2d(3, 2, 1)]
+    net += [layers.conv(), activation(), layers.conv(padding=1), activation(), nn.MaxPool2d(3, 2, 1)]
     for blocks in (2, 5):
         net += [*(Inception(layers) for _ in range(blocks)), nn.MaxPool2d(3, 2, 1)]
     return [*net, Inception(layers), Inception(layers), nn.AdaptiveAvgPool2d(1), nn.Flatten(), layers.dense()]

@@ -42,7 +42,8 @@ def replayed(model, edition):
     """The parameters of a network after the statements of its notebook, on MXNet's arrays of that edition."""
     with array_mode(edition == "en"):
         mx.random.seed(0)  # where a process begins
-        net = get_model(model, **({"edition": edition} if model in ("lenet", "densenet") else {}))
+        takes = find_network(model).build.__kwdefaults__
+        net = get_model(model, **({"edition": edition} if "edition" in takes else {}))
         _SHOWN[model](net)
         net.initialize(force_reinit=True, init=mx.init.Xavier())
         net((mx.np if edition == "en" else mx.nd).zeros((1, 1, find_network(model).side, find_network(model).side)))
