@@ -3,7 +3,7 @@
 from gluon_cnn.comparison.published import PUBLISHED_RELEASE
 from gluon_cnn.training.history import MEASURES
 
-__all__ = ["release_in_words", "run_in_words", "runs_in_words", "throughput_in_words"]
+__all__ = ["framework_in_words", "release_in_words", "run_in_words", "runs_in_words", "throughput_in_words"]
 
 _GPUS = {"M60": "Tesla M60", "V100": "V100-SXM2"}
 
@@ -12,8 +12,8 @@ def run_in_words(comparison):
     """One run's comparison (see :func:`gluon_cnn.comparison.compare.compare_run`): epochs, verdict, speed."""
     c = comparison
     lines = [
-        f"{c['model']}, {c['edition']}, seed {c['seed']}, from {c['initial_weights']} initial weights, "
-        f"beside {c['published_runs']} published runs",
+        f"{c['model']}, {c['edition']}, seed {c['seed']}, {framework_in_words(c)}from {c['initial_weights']} initial "
+        f"weights, beside {c['published_runs']} published runs",
         f"{'':14} epoch   ours | published:  min  median     max  runs | percentile",
     ]
     for name, column in MEASURES.items():
@@ -34,8 +34,8 @@ def runs_in_words(comparison):
     last = c["epochs"][-1]
     repeats = f"; left out: {c['repeats_left_out']} with a seed that is already there" if c["repeats_left_out"] else ""
     lines = [
-        f"{c['model']}, {c['edition']}, {len(c['seeds'])} runs from {c['initial_weights']} initial weights (seeds "
-        f"{', '.join(map(str, c['seeds']))}{repeats}), beside {c['published_runs']} published runs",
+        f"{c['model']}, {c['edition']}, {len(c['seeds'])} runs {framework_in_words(c)}from {c['initial_weights']} "
+        f"initial weights (seeds {', '.join(map(str, c['seeds']))}{repeats}), beside {c['published_runs']} published runs",
         f"{'epoch ' + str(last['epoch']):14} {'':9} {'runs':>5} {'min':>8} {'median':>8} {'max':>8}",
     ]
     for name, column in MEASURES.items():
@@ -62,6 +62,11 @@ def _ending(c):
         f"data: {release_in_words(c['release'])}",
         f"speed: {throughput_in_words(c)}",
     ]
+
+
+def framework_in_words(comparison):
+    """What trained the runs, as ``by PyTorch, ``; nothing if this package did."""
+    return f"by {comparison['framework']}, " if "framework" in comparison else ""
 
 
 def release_in_words(release):

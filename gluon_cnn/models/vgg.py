@@ -114,12 +114,4 @@ def vgg11(*, ratio=4, num_classes=10, hybrid=False):
     return vgg(conv_arch, num_classes=num_classes, hybrid=hybrid)
 
 
-NETWORK = Network(
-    "VGG",
-    vgg11,
-    lr=0.05,
-    quick_side=96,
-    published_as="vgg",
-    rearranged=True,
-    optimized=True,
-)
+NETWORK = Network("VGG", vgg11, lr=0.05, quick_side=96, published_as="vgg", rearranged=True, optimized=True)
