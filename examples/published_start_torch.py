@@ -85,7 +85,8 @@ class BatchNorm(nn.BatchNorm2d):
         y = super().forward(x)
         if self.training:
             n = x.numel() // x.shape[1]
-            self.running_var.lerp_((1 - self.momentum) * before, 1 / n)
+            # Not in place, because the backward pass wants it as it is.
+            self.running_var = torch.lerp(self.running_var, (1 - self.momentum) * before, 1 / n)
         return y
 
 

@@ -35,7 +35,8 @@ def runs_in_words(comparison):
     repeats = f"; left out: {c['repeats_left_out']} with a seed that is already there" if c["repeats_left_out"] else ""
     lines = [
         f"{c['model']}, {c['edition']}, {len(c['seeds'])} runs {framework_in_words(c)}from {c['initial_weights']} "
-        f"initial weights (seeds {', '.join(map(str, c['seeds']))}{repeats}), beside {c['published_runs']} published runs",
+        f"initial weights (seeds {', '.join(map(str, c['seeds']))}{repeats}), beside {c['published_runs']} published "
+        "runs",
         f"{'epoch ' + str(last['epoch']):14} {'':9} {'runs':>5} {'min':>8} {'median':>8} {'max':>8}",
     ]
     for name, column in MEASURES.items():
