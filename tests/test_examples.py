@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from our_runs import published_history, write_run
 from runs import run_process
 
 from gluon_cnn.data import SAMPLE, read_fashion_mnist
+from gluon_cnn.models import find_network, list_models
 from gluon_cnn.training.directory import RunDirectory
 
 ROOT = Path(__file__).parent.parent
@@ -105,6 +107,66 @@ def test_documents_have_the_table_of_random_splits(example, tmp_path, capsys):
     example("random_splits", "--out", kept, "--figure", figure).main()
     assert capsys.readouterr().out in (DOCS / "two-releases.md").read_text(encoding="utf-8")
     assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+def test_documents_have_the_tables_of_results(example, tmp_path, capsys):
+    example("results", RUNS, "--figures", tmp_path / "results").main()
+    table = capsys.readouterr().out
+    assert table in (DOCS / "results.md").read_text(encoding="utf-8")
+    drawn = {path.name for path in (tmp_path / "results").iterdir()}
+    assert drawn == {path.name for path in (DOCS / "results").iterdir()}
+    assert drawn == set(re.findall(r'src="results/([^"]*)"', table))
+    example("results", RUNS, "--readme", tmp_path / "results.png").main()
+    assert capsys.readouterr().out in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert (tmp_path / "results.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_documents_have_the_tables_of_published_runs(example, tmp_path, capsys):
+    example("published_samples", "--figure", tmp_path / "figure.png").main()
+    document = (DOCS / "published.md").read_text(encoding="utf-8")
+    tables = capsys.readouterr().out.split("\n\n")
+    assert len(tables) == 3
+    assert all(table in document for table in tables)
+    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_results_have_a_row_for_each_network(example, tmp_path, capsys):
+    write_run(tmp_path / "first", published_history(number=2), release="first")
+    for seed in (0, 1, 2, 4):
+        write_run(tmp_path / str(seed), published_history(number=seed), seed=seed, release="second")
+    write_run(tmp_path / "unfinished", published_history("nin", epochs=3), "nin", seed=2, release="second")
+    gpu = write_run(tmp_path / "gpu", published_history("vgg", epochs=5), "vgg11", release="second").directory
+    config = (gpu / "config.json").read_text()
+    (gpu / "config.json").write_text(config.replace('"ctx": "auto"', '"ctx": "gpu:0"'))
+    example("results", tmp_path, "--figures", tmp_path / "figures").main()
+    rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
+    found = {}
+    for title, _, verdict, runs, *_, command, _ in rows:
+        found.setdefault(title.replace("**", "").strip("| "), []).append((runs, verdict.split(" (")[0], command))
+    assert [runs for runs, _, _ in found["LeNet zh-v1"]] == [
+        "seed 0, first release, 5 epochs",
+        "seeds 0–2, 4, second release, 5 epochs",
+    ]
+    assert found["LeNet zh-v1"][1][1] == "4 of 4 runs inside the published range at every epoch"
+    assert found["LeNet zh-v1"][1][2] == "`gluon-cnn reproduce --models lenet --seeds 0-2,4 --release second`"
+    assert found["NiN zh-v1"][0][0] == "seed 2, second release<br>seed 2: epoch 3 of 5"
+    assert found["NiN zh-v1"][0][1] == "so far"
+    assert found["VGG-11/4 zh-v1"][0][:2] == ("", "not run")
+    assert found["VGG-11/4 zh-v1<br>on a GPU"][0][2].endswith("--models vgg11 --release second --ctx gpu`")
+    assert found["DenseNet en"] == [("", "not run", "`gluon-cnn reproduce --models densenet --edition en`")]
+    assert len(found) == 15
+    assert len(list((tmp_path / "figures").iterdir())) == 16
+
+
+def test_results_know_each_published_network(example):
+    published = {name: find_network(name).published_as for name in list_models() if find_network(name).published_as}
+    assert {network.model: network.published_as for network in example("results").NETWORKS} == published
+
+
+def test_results_of_no_directory(example, tmp_path):
+    with pytest.raises(SystemExit, match=r"^results.py: \S+nowhere is not a directory: name one that holds runs\.$"):
+        example("results", tmp_path / "nowhere", "--figures", tmp_path / "figures").main()
+    assert not list(tmp_path.iterdir())
 
 
 def test_split_anew_keeps_every_image(example):

@@ -111,7 +111,7 @@ def _network(directory, comparisons):
             {
                 **comparison,
                 "start": _start(comparison),
-                "data": release_in_words(comparison["release"]),
+                "data": release_in_words(comparison),
                 "speed": throughput_in_words(comparison),
             }
             for comparison in write_sample_comparisons(runs, directory)

@@ -2,7 +2,7 @@
 
 from gluon_cnn.training.history import MEASURES
 
-__all__ = ["run_verdict", "sample_verdict"]
+__all__ = ["inside_the_others", "inside_throughout", "run_verdict", "sample_verdict"]
 
 
 def run_verdict(epochs, planned):
@@ -16,7 +16,7 @@ def run_verdict(epochs, planned):
         The number of epochs in its recipe.
     """
     so_far = "" if len(epochs) == planned else f"so far (epoch {len(epochs)} of {planned}) "
-    if _inside_throughout(epochs):
+    if inside_throughout(epochs):
         return f"{so_far}inside the published range at every epoch"
     outside = []
     for name, column in MEASURES.items():
@@ -49,7 +49,7 @@ def sample_verdict(runs, planned, published, last, tests):
         return run_verdict(runs[0], planned)
     finished, parts = [epochs for epochs in runs if len(epochs) == planned], []
     if finished:
-        inside, expected = sum(map(_inside_throughout, finished)), _inside_the_others(published)
+        inside, expected = sum(map(inside_throughout, finished)), inside_the_others(published)
         parts.append(
             f"{inside} of {_count(len(finished))} inside the published range at every epoch "
             f"(of the published runs, {expected} of {len(published)} are inside the range of the others)"
@@ -64,11 +64,12 @@ def sample_verdict(runs, planned, published, last, tests):
     return "; ".join(parts)
 
 
-def _inside_throughout(epochs):
+def inside_throughout(epochs):
+    """Whether a run with these ``epochs`` is inside the published range at each of them, in every measure."""
     return all(row[name]["inside"] for row in epochs for name in MEASURES)
 
 
-def _inside_the_others(published):
+def inside_the_others(published):
     """How many published runs are inside the range of the others at every epoch: what to expect of one of them."""
     outermost = set()
     for name in MEASURES:
