@@ -169,6 +169,11 @@ def test_results_of_no_directory(example, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_documents_have_the_table_of_other_frameworks(example, capsys):
+    example("other_frameworks", RUNS / "torch", RUNS / "lenet").main()
+    assert capsys.readouterr().out in (DOCS / "other-frameworks.md").read_text(encoding="utf-8")
+
+
 def test_split_anew_keeps_every_image(example):
     whole = read_fashion_mnist(SAMPLE)
     split = example("random_splits").split_anew(whole, 3)
