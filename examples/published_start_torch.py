@@ -16,11 +16,12 @@ import argparse
 import gzip
 import hashlib
 import json
-import os
+import multiprocessing
 import platform
 import shlex
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -257,7 +258,10 @@ def read_data(directory, train_size, test_size, device):
         path = next((path for path in (directory / name, directory / f"{name}.gz") if path.exists()), None)
         if path is None:
             sys.exit(f"{directory} has no {name}.gz: name the directory with Fashion-MNIST's files by --data-dir.")
-        contents[name] = gzip.decompress(path.read_bytes()) if path.suffix else path.read_bytes()
+        try:
+            contents[name] = gzip.decompress(path.read_bytes()) if path.suffix else path.read_bytes()
+        except (OSError, EOFError, zlib.error) as error:
+            sys.exit(f"{path} cannot be read ({error}): download it again.")
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     parts = []
     for part, size in (("train", train_size), ("t10k", test_size)):
@@ -271,21 +275,23 @@ def read_data(directory, train_size, test_size, device):
 
 def write_run(directory, args, model, seed, started, history, data):
     """Write what gluon-cnn reads of a run: config.json, and last, because it says that the run is finished, its
-    history."""
+    history. Epochs from the first on whose loss is not finite are left out, and noted."""
+    finite = [row for row in history if np.isfinite(row[1])]
+    diverged = f"the train loss of epoch {len(finite) + 1}" if finite != history else ""
     (batch_size, side, lr), (release, sha256) = RECIPES[model], data
     book = {"epochs": EPOCHS[args.edition], "train_size": None, "test_size": None}
     own = {"epochs": args.epochs or book["epochs"], "train_size": args.train_size, "test_size": args.test_size}
     recipe = {"model": model, "edition": args.edition, "batch_size": batch_size, "lr": lr, "side": side, "seed": seed}
-    uname, cuda = os.uname(), args.device.startswith("cuda")
+    uname, cuda = platform.uname(), args.device.startswith("cuda")
     config = {
         "framework": "PyTorch",
         "command": f"python {shlex.join(sys.argv)}",
         "started": started,
         "versions": {"python": platform.python_version(), "numpy": np.__version__, "torch": torch.__version__},
         "machine": {
-            "system": f"{uname.sysname} {uname.release} {uname.machine}",
+            "system": f"{uname.system} {uname.release} {uname.machine}",
             "processor": torch.cuda.get_device_name(args.device) if cuda else processor(),
-            "cores": len(os.sched_getaffinity(0)),
+            "cores": multiprocessing.cpu_count(),
             "threads": torch.get_num_threads(),
         },
         "recipe": {**recipe, **own, "release": release},
@@ -295,12 +301,13 @@ def write_run(directory, args, model, seed, started, history, data):
             "differences": {name: [value, book[name]] for name, value in own.items() if value != book[name]},
         },
         "dataset": {"name": "Fashion-MNIST", "classes": CLASSES, "channels": 1, "side": 28, "sha256": sha256},
+        "diverged": diverged,
     }
     directory.mkdir(parents=True, exist_ok=True)
     write(directory / "config.json", json.dumps(config, indent=1) + "\n")
     columns = ["epoch", "train_loss", "train_acc", "test_acc", "seconds", "examples_per_sec"]
     rows = [
-        [epoch, *(f"{v:.6f}" for v in values), f"{sec:.2f}", f"{speed:.1f}"] for epoch, *values, sec, speed in history
+        [epoch, *(f"{v:.6f}" for v in values), f"{sec:.2f}", f"{speed:.1f}"] for epoch, *values, sec, speed in finite
     ]
     write(directory / "history.csv", "".join(f"{','.join(map(str, row))}\n" for row in [columns, *rows]))
 
@@ -317,25 +324,26 @@ def processor():
     return next((line.split(": ", 1)[1] for line in lines if line.startswith("model name")), platform.machine())
 
 
-def seeds_of(text):
+def seeds(text):
     """``0-14`` or ``0,3`` as whole numbers."""
     parts = [list(map(int, part.split("-"))) for part in text.split(",")]
     return [seed for first, *last in parts for seed in range(first, max([first, *last]) + 1)]
 
 
-def models_of(text):
-    models = list(MODELS) if text == "all" else text.split(",")
-    if not set(models) <= set(MODELS):
+def models(text):
+    """``all`` or some names with commas in between."""
+    names = list(MODELS) if text == "all" else text.split(",")
+    if not set(names) <= set(MODELS):
         raise ValueError
-    return models
+    return names
 
 
 def main():
     """Train the runs that are missing, one after another."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", type=models_of, default="lenet", help=f"all, or some of {', '.join(MODELS)}")
+    parser.add_argument("--models", type=models, default="lenet", help=f"all, or some of {', '.join(MODELS)}")
     parser.add_argument("--edition", choices=EDITIONS, default="zh-v1", help="whose recipe, default %(default)s")
-    parser.add_argument("--seeds", type=seeds_of, default="0", help="such as 0-14 or 0,3; default %(default)s")
+    parser.add_argument("--seeds", type=seeds, default="0", help="such as 0-14 or 0,3; default %(default)s")
     parser.add_argument("--device", default="cpu", help="such as cuda or cuda:1; default %(default)s")
     parser.add_argument("--epochs", type=int, help="default: the book's")
     parser.add_argument("--train-size", type=int, help="take only the first training images")
@@ -343,6 +351,10 @@ def main():
     parser.add_argument("--data-dir", type=Path, required=True, help="the directory with Fashion-MNIST's four files")
     parser.add_argument("--out", type=Path, default=Path("runs/torch"), help="default %(default)s")
     args = parser.parse_args()
+    try:
+        torch.zeros(1, device=args.device)
+    except (RuntimeError, AssertionError) as error:  # the latter where PyTorch is built without CUDA
+        sys.exit(f"There is no device {args.device} ({str(error).splitlines()[0]}): name another one by --device.")
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = True
     train_data, test_data, *data = read_data(args.data_dir, args.train_size, args.test_size, args.device)
@@ -358,6 +370,8 @@ def main():
                 history.append(row)
                 words = "epoch {}, loss {:.4f}, train acc {:.3f}, test acc {:.3f}, time {:.1f} sec".format(*row)
                 print(f"{directory.name}: {words}", flush=True)
+                if not np.isfinite(row[1]):
+                    break
             write_run(directory, args, model, seed, started, history, data)
 
 

@@ -151,12 +151,26 @@ def test_frameworks_that_are_no_names(framework, tmp_path, fails):
     assert "cannot be read as a run's settings" in fails("compare", path.parent)
 
 
+def test_diverged_run_says_so(example, data_dir, tmp_path, monkeypatch, capsys):
+    arguments = ["--data-dir", data_dir, "--out", tmp_path / "runs"]
+    monkeypatch.setattr(sys, "argv", ["published_start_torch.py", *map(str, arguments)])
+    epochs = [(number, loss, 0.1, 0.1, 1.0, 10.0) for number, loss in enumerate((2.3, float("nan"), 2.3), 1)]
+    monkeypatch.setattr(example, "train", lambda *_: iter(epochs))
+    example.main()
+    assert capsys.readouterr().out.count("\n") == 2
+    run = load_run(tmp_path / "runs" / "lenet-zh-v1-seed0")
+    assert (run.config.diverged, len(run.history)) == ("the train loss of epoch 2", 1)
+
+
 def test_bad_models_and_seeds(example, monkeypatch, capsys, tmp_path):
     for arguments in (["--models", "vgg"], ["--seeds", "x"], ["--seeds", "1-2-3"], []):
         monkeypatch.setattr(sys, "argv", ["published_start_torch.py", *arguments])
         with pytest.raises(SystemExit) as ended:
             example.main()
         assert ended.value.code == 2
+    monkeypatch.setattr(sys, "argv", ["published_start_torch.py", "--data-dir", str(tmp_path), "--device", "tpu"])
+    with pytest.raises(SystemExit, match=r"^There is no device tpu \("):
+        example.main()
     monkeypatch.setattr(sys, "argv", ["published_start_torch.py", "--data-dir", str(tmp_path)])
     with pytest.raises(SystemExit, match=r"has no train-images-idx3-ubyte\.gz: name the directory with"):
         example.main()
