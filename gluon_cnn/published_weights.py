@@ -41,15 +41,11 @@ def published_weights(model, edition="zh-v1"):
     ValueError
         If no run of such a network, or in such an edition, was published.
     """
-    if model not in MODELS or edition not in EDITIONS:
-        raise ValueError(
-            f"No run of {model!r} in edition {edition!r} was published: use one of {', '.join(MODELS)}, and one of "
-            f"{', '.join(EDITIONS)}."
-        )
+    shapes = published_shapes(model, edition)
     random = _GENERATORS[edition]()
     for shape in _drawn_before(model, edition):
         random.skip(_product(shape))
-    return {name: _initial(name, shape, random) for name, shape in published_shapes(model, edition).items()}
+    return {name: _initial(name, shape, random) for name, shape in shapes.items()}
 
 
 def published_shapes(model, edition="zh-v1"):
@@ -104,8 +100,12 @@ def _alexnet(edition):
     return {
         "0": (96, 1, 11, 11),
         "2": (256, 96, 5, 5),
-        **{"4": (384, 256, 3, 3), "5": (384, 384, 3, 3), "6": (256, 384, 3, 3)},
-        **{"8": (4096, 256 * 5 * 5), "10": (4096, 4096), "12": (10, 4096)},
+        "4": (384, 256, 3, 3),
+        "5": (384, 384, 3, 3),
+        "6": (256, 384, 3, 3),
+        "8": (4096, 256 * 5 * 5),
+        "10": (4096, 4096),
+        "12": (10, 4096),
     }
 
 
