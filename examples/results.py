@@ -24,6 +24,7 @@ from gluon_cnn.comparison.verdict import inside_the_others, inside_throughout
 from gluon_cnn.comparison.words import gap_in_words
 from gluon_cnn.errors import RunError
 from gluon_cnn.recipe import PUBLISHED_EDITIONS
+from gluon_cnn.training.config import OWN_FRAMEWORK
 from gluon_cnn.training.directory import RunDirectory
 
 
@@ -112,8 +113,7 @@ def find_rows(directory):
         raise errors[0]
     groups = {}
     for run in sorted((run for run, comparison in compared.items() if comparison), key=lambda run: run.recipe.seed):
-        # What another framework trained is told elsewhere.
-        if "mxnet" in run.config.versions:
+        if run.framework == OWN_FRAMEWORK:  # docs/other-frameworks.md has the others
             recipe, gpu = run.recipe, run.settings.ctx.startswith("gpu")
             kind = run.book.published_as, recipe.edition, recipe.init, recipe.release, gpu
             groups.setdefault(kind, {}).setdefault(recipe.seed, run)

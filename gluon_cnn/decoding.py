@@ -31,6 +31,7 @@ __all__ = [
     "Fraction",
     "Names",
     "Pair",
+    "Word",
     "convert",
     "decode_json",
     "read_json",
@@ -53,6 +54,8 @@ Fraction = Annotated[float, Meta(ge=0, le=1)]
 Amount = Annotated[float, Meta(ge=0, le=1e15)]
 #: Names of classes, of which there is one at least.
 Names = Annotated[Tuple[str, ...], Meta(min_length=1)]
+#: A name such as PyTorch.
+Word = Annotated[str, Meta(pattern=r"\A[A-Za-z][A-Za-z0-9.+-]{0,30}\Z")]
 #: Two values of any kind.
 Pair = Annotated[list, Meta(min_length=2, max_length=2)]
 

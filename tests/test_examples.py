@@ -77,7 +77,7 @@ PROGRAMS = sorted(path for folder in ("benchmarks", "examples") for path in (ROO
 def test_help_of_each_program_has_an_example(path):
     if '__name__ == "__main__"' not in path.read_text(encoding="utf-8"):
         return  # what others share
-    if path.name.startswith("torch"):
+    if "torch" in path.name:
         pytest.importorskip("torch")
     ended = run_process(AS_MAIN, path, "--help")
     assert ended.code in (0, None), ended
@@ -167,6 +167,11 @@ def test_results_of_no_directory(example, tmp_path):
     with pytest.raises(SystemExit, match=r"^results.py: \S+nowhere is not a directory: name one that holds runs\.$"):
         example("results", tmp_path / "nowhere", "--figures", tmp_path / "figures").main()
     assert not list(tmp_path.iterdir())
+
+
+def test_documents_have_the_table_of_other_frameworks(example, capsys):
+    example("other_frameworks", RUNS / "torch", RUNS / "lenet").main()
+    assert capsys.readouterr().out in (DOCS / "other-frameworks.md").read_text(encoding="utf-8")
 
 
 def test_split_anew_keeps_every_image(example):

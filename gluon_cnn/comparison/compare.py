@@ -13,9 +13,10 @@ from gluon_cnn.comparison.verdict import run_verdict, sample_verdict
 from gluon_cnn.data import FASHION_MNIST
 from gluon_cnn.errors import ComparisonError
 from gluon_cnn.recipe import EDITIONS
+from gluon_cnn.training.config import OWN_FRAMEWORK
 from gluon_cnn.training.history import MEASURES, is_a_guess
 
-__all__ = ["compare_run", "compare_runs", "published_sample"]
+__all__ = ["compare_run", "compare_runs", "kind_of", "published_sample"]
 
 #: The share of itself by which each end of the published range is moved outwards, for ``inside_widened``.
 WIDENED = 0.02
@@ -82,8 +83,8 @@ def compare_runs(runs):
     Parameters
     ----------
     runs : list of RunDirectory
-        Of one network, edition, kind of initial weights and release of the data. Runs with the same seed are the same
-        run: of these only the one with the most epochs counts.
+        Of one network, edition, kind of initial weights, release of the data and framework. Runs with the same seed are
+        the same run: of these only the one with the most epochs counts.
 
     Returns
     -------
@@ -123,14 +124,19 @@ def compare_runs(runs):
     }
 
 
+def kind_of(run):
+    """What tells samples of one network and edition apart: initial weights, release of the data, framework."""
+    return run.recipe.init, run.recipe.release, run.framework
+
+
 def _by_seed(runs):
     """``{seed: history}`` of runs of one kind, of each seed the longest history."""
     for run in runs:
         published_sample(run)  # refuses a run that follows another recipe
-    if len({(run.recipe.model, run.recipe.edition, run.recipe.init, run.recipe.release) for run in runs}) != 1:
+    if len({(run.recipe.model, run.recipe.edition, *kind_of(run)) for run in runs}) != 1:
         raise ComparisonError(
-            "These runs are not all of one network, edition, kind of initial weights and release of Fashion-MNIST: "
-            "compare each kind by itself."
+            "These runs are not all of one network, edition, kind of initial weights, release of Fashion-MNIST and "
+            "framework: compare each kind by itself."
         )
     histories = {}
     for run in runs:
@@ -154,6 +160,7 @@ def _what(runs, published):
         "initial_weights": run.recipe.init,
         "release": run.recipe.release,
         "published_runs": len(published),
+        **({} if run.framework == OWN_FRAMEWORK else {"framework": run.framework}),
         **settings_off(runs),
     }
 

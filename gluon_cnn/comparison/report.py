@@ -9,9 +9,10 @@ from typing import List, NamedTuple
 from gluon_cnn.comparison import figures
 from gluon_cnn.comparison.compare import published_sample
 from gluon_cnn.comparison.results import histories_of, kinds, read_runs, write_sample_comparisons
-from gluon_cnn.comparison.words import release_in_words, throughput_in_words
+from gluon_cnn.comparison.words import framework_in_words, release_in_words, throughput_in_words
 from gluon_cnn.errors import GluonCNNError, RunError
 from gluon_cnn.files import write_atomically
+from gluon_cnn.training.config import OWN_FRAMEWORK
 from gluon_cnn.training.history import MEASURES
 
 __all__ = ["Report", "write_report"]
@@ -55,7 +56,7 @@ def write_report(directory):
     content = {**_content(directory, comparisons), "errors": errors}
     for network in content["networks"]:
         for sample in network["samples"]:
-            log.info(f"{network['title']}, from {sample['initial_weights']} initial weights: {sample['verdict']}")
+            log.info(f"{network['title']}, {_start(sample)}: {sample['verdict']}")
     environment = Environment(
         loader=PackageLoader("gluon_cnn.comparison", "templates"),
         autoescape=select_autoescape(["html"]),
@@ -109,6 +110,7 @@ def _network(directory, comparisons):
         "samples": [
             {
                 **comparison,
+                "start": _start(comparison),
                 "data": release_in_words(comparison),
                 "speed": throughput_in_words(comparison),
             }
@@ -119,11 +121,16 @@ def _network(directory, comparisons):
     }
 
 
+def _start(comparison):
+    return f"{framework_in_words(comparison)}from {comparison['initial_weights']} initial weights"
+
+
 def _row(directory, run, comparison):
     history = run.history
+    by = "" if run.framework == OWN_FRAMEWORK else f", by {run.framework}"
     verdict = comparison["verdict"] if comparison else "; ".join(run.reasons_not_compared)
     return {
-        "run": run.directory.relative_to(directory).as_posix(),
+        "run": run.directory.relative_to(directory).as_posix() + by,
         "release": run.recipe.release or "",
         "seed": run.recipe.seed,
         "epochs": f"{len(history)} of {run.recipe.epochs}",

@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 
 from gluon_cnn.comparison import figures
-from gluon_cnn.comparison.compare import compare_run, compare_runs, published_sample
+from gluon_cnn.comparison.compare import compare_run, compare_runs, kind_of, published_sample
 from gluon_cnn.decoding import convert, read_json
 from gluon_cnn.errors import ComparisonError, GluonCNNError, Malformed
 from gluon_cnn.files import write_atomically
 from gluon_cnn.recipe import INITS
+from gluon_cnn.training.config import OWN_FRAMEWORK
 from gluon_cnn.training.directory import RunDirectory
 
 __all__ = [
@@ -121,7 +122,7 @@ def write_sample_comparisons(runs, directory):
     """Write a comparison of several runs of one network and edition into a directory, and return the comparisons.
 
     ``comparison-<model>-<edition>.json`` holds a list with one comparison for each kind of initial weights on each
-    release of Fashion-MNIST; the figure of the same name shows all of them.
+    release of Fashion-MNIST in each framework; the figure of the same name shows all of them.
 
     Returns
     -------
@@ -137,19 +138,24 @@ def write_sample_comparisons(runs, directory):
 
 
 def samples_of(runs):
-    """Runs of one network and edition by their initial weights and release, such as ``{("published", "second"): list of
-    runs}``, by seed."""
+    """Runs of one network and edition by :func:`gluon_cnn.comparison.compare.kind_of`, such as ``{("published",
+    "second", "MXNet"): list of runs}``, by seed."""
     samples = {}
     for run in sorted(runs, key=_order):
-        samples.setdefault((run.recipe.init, run.recipe.release), []).append(run)
+        samples.setdefault(kind_of(run), []).append(run)
     return samples
 
 
 def histories_of(runs):
-    """The histories of :func:`samples_of` for a figure, by the initial weights alone unless there are two releases."""
+    """The histories of :func:`samples_of` for a figure, by the initial weights alone unless there are two releases, and
+    by the framework if it is another one."""
     samples = samples_of(runs)
-    alone = len({release for _, release in samples}) == 1
-    return {kind[0] if alone else kind: [run.history for run in sample] for kind, sample in samples.items()}
+    alone = len({release for _, release, _ in samples}) == 1
+    histories = {}
+    for (init, release, framework), sample in samples.items():
+        name = init if framework == OWN_FRAMEWORK else f"{framework}, {init} weights"
+        histories[name if alone else (name, release)] = [run.history for run in sample]
+    return histories
 
 
 def kinds(runs):
@@ -162,7 +168,8 @@ def kinds(runs):
 
 def _order(run):
     recipe = run.recipe
-    return recipe.name, recipe.edition or "", INITS.index(recipe.init), recipe.release or "", recipe.seed
+    init, release, framework = kind_of(run)
+    return recipe.name, recipe.edition or "", INITS.index(init), release or "", framework, recipe.seed
 
 
 def _comparison_paths(run):

@@ -5,7 +5,15 @@ from gluon_cnn.comparison.published import PUBLISHED_RELEASE
 from gluon_cnn.comparison.statistics import rounded_as
 from gluon_cnn.training.history import MEASURES
 
-__all__ = ["LENET_CHANGES", "gap_in_words", "release_in_words", "run_in_words", "runs_in_words", "throughput_in_words"]
+__all__ = [
+    "LENET_CHANGES",
+    "framework_in_words",
+    "gap_in_words",
+    "release_in_words",
+    "run_in_words",
+    "runs_in_words",
+    "throughput_in_words",
+]
 
 #: What the other release was worth for LeNet, from published weights: the smallest and largest change of the published
 #: median after the last epoch, a share of the train loss and a difference of the test accuracy (docs/results.md).
@@ -18,8 +26,8 @@ def run_in_words(comparison):
     """One run's comparison (see :func:`gluon_cnn.comparison.compare.compare_run`): epochs, verdict, speed."""
     c = comparison
     lines = [
-        f"{c['model']}, {c['edition']}, seed {c['seed']}, from {c['initial_weights']} initial weights, "
-        f"beside {c['published_runs']} published runs",
+        f"{c['model']}, {c['edition']}, seed {c['seed']}, {framework_in_words(c)}from {c['initial_weights']} initial "
+        f"weights, beside {c['published_runs']} published runs",
         f"{'':14} epoch   ours | published:  min  median     max  runs | percentile",
     ]
     for name, column in MEASURES.items():
@@ -40,8 +48,9 @@ def runs_in_words(comparison):
     last = c["epochs"][-1]
     repeats = f"; left out: {c['repeats_left_out']} with a seed that is already there" if c["repeats_left_out"] else ""
     lines = [
-        f"{c['model']}, {c['edition']}, {len(c['seeds'])} runs from {c['initial_weights']} initial weights (seeds "
-        f"{', '.join(map(str, c['seeds']))}{repeats}), beside {c['published_runs']} published runs",
+        f"{c['model']}, {c['edition']}, {len(c['seeds'])} runs {framework_in_words(c)}from {c['initial_weights']} "
+        f"initial weights (seeds {', '.join(map(str, c['seeds']))}{repeats}), beside {c['published_runs']} published "
+        "runs",
         f"{'epoch ' + str(last['epoch']):14} {'':9} {'runs':>5} {'min':>8} {'median':>8} {'max':>8}",
     ]
     for name, column in MEASURES.items():
@@ -68,6 +77,11 @@ def _ending(c):
         f"data: {release_in_words(c)}",
         f"speed: {throughput_in_words(c)}",
     ]
+
+
+def framework_in_words(comparison):
+    """What trained the runs, as ``by PyTorch, ``; nothing if this package did."""
+    return f"by {comparison['framework']}, " if "framework" in comparison else ""
 
 
 def release_in_words(comparison):

@@ -14,7 +14,7 @@ from gluon_cnn.interop.inputs import Inputs
 from gluon_cnn.interop.metadata import metadata_of
 from gluon_cnn.runtime.array_mode import array_mode
 
-__all__ = ["Exported", "export_run"]
+__all__ = ["Exported", "check_out", "export_run"]
 
 CHECKED = 256  # test images
 
@@ -87,7 +87,7 @@ def _paths_of(run, format, out, preprocess):
     stem = Path(out) if out else run.directory / _default_name(run.recipe, preprocess)
     paths = [stem.with_name(stem.name + ending) for ending in endings]
     if out:
-        _check_out(stem, endings)
+        check_out(stem, endings)
         paths = [stem] if len(endings) == 1 else paths
     for path in paths:
         if path.exists() and not path.is_file():
@@ -101,7 +101,7 @@ def _default_name(recipe, preprocess):
     return recipe.name.replace(":", "-") + ("-preprocess" if preprocess else "")
 
 
-def _check_out(path, endings):
+def check_out(path, endings):
     """SettingError if a path cannot be the name of an export."""
     if path.is_dir() or not path.parent.is_dir():
         reason = "is a directory" if path.is_dir() else f"is in {path.parent}, which is not a directory"

@@ -19,16 +19,13 @@ class Network:
     batch_size, lr : int, float
         Those of its recipe, unless the edition has its own.
     side : int
-        Height and width in pixels of the images that its recipe trains on, which are also those of the example that its
-        notebooks show to it.
+        Height and width in pixels of the images that its recipe trains on.
     quick_side : int, optional
         In place of ``side``, for a machine without a GPU.
     same_weights : tuple of str
         Options that change neither the number of weights nor their shapes.
     published_as : str, optional
         Its name in ``published_runs.csv``, if it is one of the book's.
-    shown : callable, optional
-        Builds the network that its notebooks show the example to, if that is not the one that they train.
     rearranged, optimized : bool
         Whether oneDNN trains it faster with rearranged layers, and predicts faster with its own optimised network; see
         :mod:`gluon_cnn.training.onednn`.
@@ -44,7 +41,6 @@ class Network:
     quick_side: Optional[int] = None
     same_weights: Tuple[str, ...] = ()
     published_as: Optional[str] = None
-    shown: Optional[Callable] = None
     rearranged: bool = False
     optimized: bool = False
     source: Optional[str] = None

@@ -1,7 +1,5 @@
 """VGG (book, section 5.7 of the first edition and 7.2 of the English one; Simonyan and Zisserman, 2014)."""
 
-import functools
-
 from mxnet.gluon import nn
 
 from gluon_cnn.checks import brief, whole_number
@@ -116,14 +114,4 @@ def vgg11(*, ratio=4, num_classes=10, hybrid=False):
     return vgg(conv_arch, num_classes=num_classes, hybrid=hybrid)
 
 
-NETWORK = Network(
-    "VGG",
-    vgg11,
-    lr=0.05,
-    quick_side=96,
-    published_as="vgg",
-    # The notebooks show the example to the whole VGG-11, and then train one with a quarter of the channels.
-    shown=functools.partial(vgg11, ratio=1),
-    rearranged=True,
-    optimized=True,
-)
+NETWORK = Network("VGG", vgg11, lr=0.05, quick_side=96, published_as="vgg", rearranged=True, optimized=True)

@@ -6,13 +6,16 @@ from typing import Dict, List, Optional
 import msgspec
 
 from gluon_cnn.data import DATA_SETS, DatasetInfo
-from gluon_cnn.decoding import Pair, convert, read_json
+from gluon_cnn.decoding import Pair, Word, convert, read_json
 from gluon_cnn.models import list_models, split_own
 from gluon_cnn.recipe import EDITIONS, PUBLISHED_EDITIONS, Recipe
 from gluon_cnn.training.process import Process
 from gluon_cnn.training.settings import Settings
 
-__all__ = ["BookRecipe", "Config", "read_config"]
+__all__ = ["OWN_FRAMEWORK", "BookRecipe", "Config", "read_config"]
+
+#: What trains the runs of this package.
+OWN_FRAMEWORK = "MXNet"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +48,8 @@ class Config(Process, kw_only=True):
         Those that resumed the run.
     diverged : str
         What was no longer finite, and where; empty if nothing was.
+    framework : str
+        What trained the run, such as ``PyTorch`` for those of examples/published_start_torch.py.
     """
 
     recipe: Recipe
@@ -53,6 +58,7 @@ class Config(Process, kw_only=True):
     dataset: DatasetInfo
     resumed: List[Process] = msgspec.field(default_factory=list)
     diverged: str = ""
+    framework: Word = OWN_FRAMEWORK
 
     def __post_init__(self):
         own = split_own(self.recipe.model)

@@ -30,7 +30,7 @@ from gluon_cnn.files import (
 )
 from gluon_cnn.models import split_own
 from gluon_cnn.recipe import difference_in_words, in_words, shown
-from gluon_cnn.training.config import read_config
+from gluon_cnn.training.config import OWN_FRAMEWORK, read_config
 from gluon_cnn.training.held import LOCK, HeldDirectory
 from gluon_cnn.training.history import read_history, write_history
 from gluon_cnn.training.process import this_process
@@ -110,6 +110,20 @@ class RunDirectory:
         return [config, *config.resumed] if config else []
 
     @property
+    def framework(self):
+        """What trained the run: MXNet, or another framework, whose runs can be compared, but not resumed or loaded."""
+        return self.config.framework if self.config else OWN_FRAMEWORK
+
+    def refuse_other_framework(self):
+        """RunError if another framework trained the run."""
+        if self.framework != OWN_FRAMEWORK:
+            raise RunError(
+                f"{self.directory} was trained by {self.framework}, so it cannot be resumed or loaded: name another "
+                "directory.",
+                "out",
+            )
+
+    @property
     def reasons_not_compared(self):
         """What keeps the recipe from being the book's, in words such as ``1 epoch instead of 5``; empty if nothing."""
         if self.book is None:
@@ -145,7 +159,9 @@ class RunDirectory:
                 raise RunError(f"The name {self.directory} is too long for a run: choose another one.", "out") from None
 
     def refuse_other_recipe(self, wanted, advice="leave these out, or choose another directory"):
-        """RunError if the run was begun with other values than a dictionary of some of its recipe's has."""
+        """RunError if the run was begun with other values than a dictionary of some of its recipe's has, or by another
+        framework."""
+        self.refuse_other_framework()
         begun = self.recipe.values()
         # Without a name it is whichever release the run began with.
         wanted = {name: value for name, value in wanted.items() if (name, value) != ("release", None)}

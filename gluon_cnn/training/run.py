@@ -50,6 +50,7 @@ class Run(RunDirectory):
 
     def checkpoint(self, which="last"):
         """The directory of the ``last`` checkpoint, or of the ``best`` by test accuracy; RunError if there is none."""
+        self.refuse_other_framework()
         find = {"last": last_checkpoint, "best": best_checkpoint}[choice("which", which, ("last", "best"))]
         checkpoint = find(self.checkpoints)
         if checkpoint is None:
