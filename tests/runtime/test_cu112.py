@@ -141,12 +141,12 @@ def no_driver():
     pytest.skip("this machine has NVIDIA's driver")
 
 
-def test_without_a_driver_one_line_says_so(command, no_driver):
+def test_without_a_driver_one_line_says_so(installed, command, no_driver):
     result = command(*TRAIN)
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == (
         "gluon-cnn: The GPU build of MXNet is installed, but this machine has no NVIDIA driver (libcuda.so.1): install "
-        'the driver, or the CPU build: pip uninstall mxnet-cu112, then pip install ".[cpu]" in a clone of gluon-cnn.\n'
+        f'the driver, or the CPU build: pip uninstall mxnet-cu112, then pip install "{installed}/source[cpu]".\n'
     )
 
 

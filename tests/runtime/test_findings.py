@@ -7,7 +7,7 @@ from pathlib import Path
 import mxnet as mx
 import pytest
 
-from gluon_cnn.runtime import cuda, doctor, nvidia, openmp, usable_cores
+from gluon_cnn.runtime import cuda, doctor, install_hint, nvidia, openmp, usable_cores
 from gluon_cnn.runtime.doctor import Finding, as_json, as_text, disk, examine, healthy
 
 T4 = "Tesla T4, 7.5, 15360, 312, 535.104.05"
@@ -31,8 +31,7 @@ def test_gpu_that_mxnet_has_kernels_for(nvidia_smi, answer, capability):
     (finding,) = doctor._gpus(gpu_build=False)
     assert finding.state == "warning"
     assert finding.advice == (
-        "not used, because the CPU build of MXNet is installed: pip uninstall mxnet, then "
-        'pip install ".[cu112]" in a clone of gluon-cnn'
+        f"not used, because the CPU build of MXNet is installed: pip uninstall mxnet, then {install_hint('cu112')}"
     )
 
 
@@ -180,7 +179,7 @@ def test_cuda_libraries_are_looked_for_everywhere(tmp_path, monkeypatch):
 
     monkeypatch.setattr(doctor.ctypes, "CDLL", missing)
     finding = doctor._cuda_libraries()
-    assert (finding.state, finding.advice) == ("problem", 'pip install ".[cu112]" in a clone of gluon-cnn')
+    assert (finding.state, finding.advice) == ("problem", install_hint("cu112"))
     assert finding.value == "libcudnn.so.8 missing"
 
 
