@@ -36,6 +36,10 @@ CUDA_LIBRARIES = (
     ("nccl", "libnccl.so.2"),
 )
 _GPU_WHEELS = ("mxnet-cu112", "mxnet-cu110")
+# What libmxnet.so takes from the system, and a small image of a container may lack; and what its wheel for Linux on Arm
+# links to, which is not in any package of PyPI.
+_OF_THE_SYSTEM = ("libgomp.so.1", "libquadmath.so.0")
+_OF_ARM = ("libarmpl_lp64_mp.so", "libamath.so", "libastring.so")
 
 
 # With the GPU wheel, where the user has set nothing: no TF32, deterministic algorithms, and no warning of a cuDNN that
@@ -85,6 +89,17 @@ def explain_missing_library(message):
             "The GPU build of MXNet is installed, but this machine has no NVIDIA driver (libcuda.so.1): install the "
             f"driver, or the CPU build: pip uninstall mxnet-cu112, then {install_hint('cpu')}."
         )
+    if library in _OF_THE_SYSTEM:
+        return (
+            f"MXNet cannot be loaded, because {library} is missing: install the system's packages libgomp1 and "
+            "libquadmath0 (Debian's and Ubuntu's names), which come with gcc."
+        )
+    if library in _OF_ARM:
+        return (
+            f"MXNet cannot be loaded, because its wheel for Linux on Arm comes without Arm's libraries ({library}): "
+            "put OpenBLAS in their place, as gluon-cnn's docs/platforms.md tells."
+        )
     if library.startswith("lib") and ".so" in library:
         return f"MXNet cannot be loaded, because {library} is missing: {INSTALL_HINT}."
-    return f"MXNet cannot be loaded ({message}): {INSTALL_HINT}."
+    reason = " ".join(message.split())  # macOS has several lines
+    return f"MXNet cannot be loaded ({reason}): {INSTALL_HINT}."

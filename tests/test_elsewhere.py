@@ -1,0 +1,91 @@
+"""The program where nothing of Linux is there, as on macOS."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from runs import CLI, SMALL_RUN
+
+#: Gives this process file systems of its own, takes Linux's away, and goes on with Python's code in its first argument.
+WITHOUT_PROC = """
+for folder in /proc /sys /dev/shm; do mount -t tmpfs none $folder || exit 99; done
+exec "$@"
+"""
+#: Commands, one a line, in a process without GNU's OpenMP within reach and without a list of the processors it may use.
+COMMANDS = """
+import ctypes, os, platform, shlex, sys
+del os.sched_getaffinity, os.RTLD_NOLOAD
+load = ctypes.CDLL.__init__
+def without_openmp(library, name, *args, **options):
+    if name is None or "gomp" in str(name):
+        raise OSError(f"dlopen({name}): image not found")
+    load(library, name, *args, **options)
+ctypes.CDLL.__init__ = without_openmp
+platform.machine, platform.processor = lambda: "arm64", lambda: ""
+assert not os.listdir("/proc") + os.listdir("/sys")
+from gluon_cnn.cli import main
+for line in sys.stdin:
+    if main(shlex.split(line)):
+        sys.exit(line)
+"""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A directory in which the commands below were run in such a process, and what they printed."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    import matplotlib.image
+
+    matplotlib.image.imsave(folder / "shoe.png", np.zeros((28, 28)))
+    lines = [
+        f"train lenet {' '.join(SMALL_RUN)} --out run",
+        "train lenet --out run --resume --epochs 2 --threads auto",
+        "predict run shoe.png",
+        "export run --format safetensors",
+        "compare run",
+        "report .",
+        "doctor --json",
+    ]
+    unshare = shutil.which("unshare") or pytest.skip("there is no unshare")
+    done = subprocess.run(
+        [
+            unshare,
+            "--user",
+            "--map-root-user",
+            "--mount",
+            "sh",
+            "-c",
+            WITHOUT_PROC,
+            "sh",
+            sys.executable,
+            "-c",
+            COMMANDS,
+        ],
+        input="\n".join(lines),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode == 99 or "unshare" in done.stderr:
+        pytest.skip(f"file systems cannot be taken away here ({done.stderr.strip()})")
+    assert done.returncode == 0, done.stderr
+    return folder, done
+
+
+def test_run_is_as_on_linux(run, tmp_path):
+    folder, _ = run
+    subprocess.run([*CLI, "train", "lenet", *SMALL_RUN, "--out", "run"], cwd=tmp_path, check=True, capture_output=True)
+    first, second = (path / "run" / "history.csv" for path in (folder, tmp_path))
+    assert first.read_text().splitlines()[1].split(",")[:4] == second.read_text().splitlines()[1].split(",")[:4]
+    assert {path.name for path in (folder / "run").iterdir()} >= {"config.json", "curves.png", "lenet.safetensors"}
+    machine = json.loads((folder / "run" / "config.json").read_text())["machine"]
+    assert machine["processor"] == "arm64"
+
+
+def test_doctor_finds_nothing_wrong(run):
+    findings = json.loads(run[1].stdout[run[1].stdout.rindex('{\n "ok"') :])
+    assert findings["ok"]
+    assert "Traceback" not in run[1].stderr
