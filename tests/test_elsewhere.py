@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -89,3 +90,20 @@ def test_doctor_finds_nothing_wrong(run):
     findings = json.loads(run[1].stdout[run[1].stdout.rindex('{\n "ok"') :])
     assert findings["ok"]
     assert "Traceback" not in run[1].stderr
+
+
+def test_make_says_that_apple_silicon_has_no_wheel(tmp_path):
+    """By a Python that says it is there when it is asked."""
+    shutil.copy(Path(__file__).parents[1] / "Makefile", tmp_path)
+    python = tmp_path / "python"
+    python.write_text(
+        f"""#!/bin/sh
+        is="import platform, sys; sys.platform = 'darwin'; platform.machine = lambda: 'arm64'; exec(sys.argv[2])"
+        case "$2" in *platform*) exec {sys.executable} -c "$is" "$@";; *) exec {sys.executable} "$@";; esac
+        """
+    )
+    python.chmod(0o755)
+    done = subprocess.run(["make", ".venv", f"PYTHON={python}"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("MXNet 1.9.1 has no wheel for Apple silicon: docs/platforms.md")
+    assert not (tmp_path / ".venv").exists()
