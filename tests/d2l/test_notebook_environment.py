@@ -62,9 +62,10 @@ def colab(tmp_path):
     there.write_text(f"{Path(gluon_cnn.__file__).parents[1]}\n{sysconfig.get_path('purelib')}\n")
     variables = {**os.environ, "PYTHONPATH": str(own), "MPLBACKEND": "module://colab_backend"}
 
-    def run(*cells):
+    def run(*cells, **options):
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell.strip()) for cell in cells])
-        client = NotebookClient(notebook, timeout=250, resources={"metadata": {"path": str(tmp_path)}})
+        options = {"timeout": 250, "resources": {"metadata": {"path": str(tmp_path)}}, **options}
+        client = NotebookClient(notebook, **options)
         return [cell.outputs for cell in client.execute(env=variables).cells]
 
     return run
@@ -91,6 +92,14 @@ def test_failing_cell_stops_the_notebook(colab):
     plain = re.sub(r"\x1b\[[\d;]*m", "", str(caught.value))
     assert "return 1 / 0" in plain
     assert "environment.py" not in plain
+
+
+def test_stopped_cell_leaves_the_environment_alive(colab):
+    """As by the button that interrupts the notebook's kernel."""
+    seconds = {"timeout": None, "timeout_func": lambda cell: 4 if "sleep" in cell.source else 250}
+    stop = {"interrupt_on_timeout": True, "allow_errors": True, **seconds}
+    *_, lives = colab(FIRST, "import time; x = 3", "time.sleep(600); x = 4", "print(x)", **stop)
+    assert text(lives) == "3\n"
 
 
 def test_kernel_that_ends_is_reported(colab):
