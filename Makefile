@@ -51,5 +51,8 @@ $(VENV):
 	if [ -z "$$found" ]; then \
 	  echo "$(if $(PYTHON),$(PYTHON) is no,There is no) Python 3.8 to 3.12 with venv: install one, or name it with PYTHON=..." >&2; exit 1; \
 	fi; \
+	if ! "$$found" -c 'import platform, sys; sys.exit(sys.platform == "darwin" and platform.machine() == "arm64")'; then \
+	  echo "MXNet 1.9.1 has no wheel for Apple silicon: docs/platforms.md has what runs there" >&2; exit 1; \
+	fi; \
 	echo "$$("$$found" --version) in $@"; \
 	"$$found" -m venv $@ || { rm -rf $@; exit 1; }

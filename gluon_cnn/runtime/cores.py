@@ -29,11 +29,13 @@ def _siblings(processor):
 def _cgroup_quota(proc_file=Path("/proc/self/cgroup"), mount=Path("/sys/fs/cgroup")):
     """CPUs that the process's cgroup, or one above it, allows; infinite where nothing limits it."""
     try:
-        lines = proc_file.read_text().splitlines()
-    except OSError:
+        lines = proc_file.read_text(errors="surrogateescape").splitlines()
+    except OSError:  # not on Linux
         return math.inf
     smallest = math.inf
     for line in lines:
+        if line.count(":") < 2:  # where another system plays Linux
+            continue
         _, controllers, path = line.split(":", 2)
         if controllers == "":  # version 2: one tree for every controller
             top, read = mount, _quota_v2
@@ -53,7 +55,7 @@ def _quota_v2(folder):
     try:
         quota, period = (folder / "cpu.max").read_text().split()
         return math.inf if quota == "max" else int(quota) / int(period)
-    except (OSError, ValueError):
+    except (ArithmeticError, OSError, ValueError):
         return math.inf
 
 
@@ -61,5 +63,5 @@ def _quota_v1(folder):
     try:
         quota = int((folder / "cpu.cfs_quota_us").read_text())
         return math.inf if quota <= 0 else quota / int((folder / "cpu.cfs_period_us").read_text())
-    except (OSError, ValueError):
+    except (ArithmeticError, OSError, ValueError):
         return math.inf

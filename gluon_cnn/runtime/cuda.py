@@ -36,6 +36,10 @@ CUDA_LIBRARIES = (
     ("cusolver", "libcusolver.so.11"),
     ("nccl", "libnccl.so.2"),
 )
+# What libmxnet.so takes from the system, and a small image of a container may lack; and what its wheel for Linux on Arm
+# links to, which is not in any package of PyPI.
+_OF_THE_SYSTEM = ("libgomp.so.1", "libquadmath.so.0")
+_OF_ARM = ("libarmpl_lp64_mp.so", "libamath.so", "libastring.so")
 _CUDA_11 = 11  # the major version that they are for; builds for another find their libraries themselves
 
 # With a GPU build, where the user has set nothing: no TF32, deterministic algorithms, and no warning of a cuDNN that
@@ -103,6 +107,17 @@ def explain_missing_library(message):
             f"MXNet cannot be loaded, because {library} is missing: install the CUDA that this build was made for "
             "(docs/gpu.md), or another build."
         )
+    if library in _OF_THE_SYSTEM:
+        return (
+            f"MXNet cannot be loaded, because {library} is missing: install the system's packages libgomp1 and "
+            "libquadmath0 (Debian's and Ubuntu's names), which come with gcc."
+        )
+    if library in _OF_ARM:
+        return (
+            f"MXNet cannot be loaded, because its wheel for Linux on Arm comes without Arm's libraries ({library}): "
+            "put OpenBLAS in their place, as gluon-cnn's docs/platforms.md tells."
+        )
     if library.startswith("lib") and ".so" in library:
         return f"MXNet cannot be loaded, because {library} is missing: {INSTALL_HINT}."
-    return f"MXNet cannot be loaded ({message}): {INSTALL_HINT}."
+    reason = " ".join(message.split())  # macOS has several lines
+    return f"MXNet cannot be loaded ({reason}): {INSTALL_HINT}."

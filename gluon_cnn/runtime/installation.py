@@ -1,18 +1,23 @@
 """Which wheels of MXNet are installed, and what to install."""
 
 import re
+import shlex
+from pathlib import Path
 
 __all__ = ["INSTALL_HINT", "install_hint", "mxnet_wheels", "two_wheels"]
 
 
 def install_hint(extra):
-    """What to type for an extra of this package, which no index has."""
-    return f'pip install ".[{extra}]" in a clone of gluon-cnn'
+    """What to type for an extra of this package.
 
-
-INSTALL_HINT = (
-    f'{install_hint("cpu")}, or ".[cu112]" for an NVIDIA GPU, or ".[own-mxnet]" beside another build of MXNet'
-)
+    It names the checkout, or whatever this installation came from, and never the package's name alone, which no index
+    has: whoever put a package of that name there would be installed.
+    """
+    source, how = _SOURCE
+    if source is None:
+        return f'pip install "/path/to/gluon-cnn[{extra}]", with the path of your clone of gluon-cnn'
+    named = f"gluon-cnn[{extra}] @ {source}" if "://" in source else f"{source}[{extra}]"
+    return f"pip install {how}{_quoted(named)}"
 
 
 def mxnet_wheels():
@@ -29,3 +34,56 @@ def two_wheels(wheels):
         return None
     wrong = f"{' and '.join(wheels)} are installed over each other, in the same folder"
     return wrong, f"pip uninstall -y {' '.join(wheels)}, then {INSTALL_HINT}"
+
+
+def _source(packages):
+    """What this package was installed from, as pip takes it, and the option for it; (None, "") where that is not known.
+
+    Parameters
+    ----------
+    packages : Path
+        The folder that has the folder ``gluon_cnn``: a checkout, or one of installed packages.
+    """
+    if _is_checkout(packages):
+        return _printable(str(packages)), "-e "
+    for record in sorted(packages.glob("gluon_cnn-*.dist-info/direct_url.json")):  # none where an index had it
+        return _printable(_recorded(record)), ""
+    return None, ""
+
+
+def _is_checkout(folder):
+    try:  # some packages put a setup.py of theirs among the installed ones
+        return '"gluon-cnn"' in (folder / "setup.py").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+
+
+def _recorded(path):
+    """The path or URL that pip recorded; None where it is gone, or the record says nothing that is understood."""
+    import json  # here, as above
+    from urllib.parse import unquote, urlsplit
+
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        url, parts = record["url"], urlsplit(record["url"])
+        if parts.scheme != "file":
+            vcs = record.get("vcs_info")
+            return f"{vcs['vcs']}+{url}@{vcs['commit_id']}" if vcs else url if parts.netloc else None
+        place = unquote(parts.path)
+        return place if parts.netloc in ("", "localhost") and Path(place).exists() else None
+    except (AttributeError, KeyError, OSError, RecursionError, TypeError, ValueError):
+        return None
+
+
+def _printable(source):
+    """The source, or None if it does not fit into one line of a terminal."""
+    return source if source and source.isprintable() else None
+
+
+def _quoted(text):
+    """In double quotes, as the documents have it, unless a shell reads something in them."""
+    return shlex.quote(text) if set(text) & set('"$`\\!') else f'"{text}"'
+
+
+_SOURCE = _source(Path(__file__).resolve().parents[2])
+INSTALL_HINT = f"{install_hint('cpu')}, or [cu112] for an NVIDIA GPU, or [own-mxnet] beside another build of MXNet"

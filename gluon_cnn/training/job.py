@@ -56,7 +56,8 @@ class Job:
     Raises
     ------
     SettingError
-        If this process was not started as a worker, and should have been, or the other way round.
+        If this process was not started as a worker, and should have been, or the other way round; or if MXNet was built
+        without parameter servers.
     """
 
     def __init__(self, kvstore="device", timeout=DIST_TIMEOUT):
@@ -66,6 +67,12 @@ class Job:
         self._has_voted = False
         self._exit_code = 0
         is_worker = os.environ.get("DMLC_ROLE") == "worker"
+        if self.distributed and not mx.runtime.Features().is_enabled("DIST_KVSTORE"):
+            raise SettingError(
+                f"kvstore is {kvstore!r}, but this build of MXNet has no parameter server, as those for macOS and for "
+                "Linux on Arm: train in one process.",
+                "kvstore",
+            )
         if self.distributed and not is_worker:
             raise SettingError(
                 f"kvstore is {kvstore!r}, but this process is not a worker of a job: start it with gluon-cnn launch."

@@ -292,8 +292,8 @@ def test_missing_pytorch_is_named_with_its_command(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     net = from_torch(gluon_cnn.lenet(), tmp_path / "lenet.safetensors")
     np.testing.assert_array_equal(net[0].weight.data().asnumpy(), state["0.weight"].numpy())
-    with pytest.raises(InteropError, match=r'torch cannot be imported .*: pip install "\.\[torch\]" in a clone'):
+    with pytest.raises(InteropError, match=r'torch cannot be imported .*: pip install .*\[torch\]"'):
         to_torch(net)
     monkeypatch.setitem(sys.modules, "safetensors", None)
-    with pytest.raises(InteropError, match=r"safetensors cannot be imported .*\.\[safetensors\]"):
+    with pytest.raises(InteropError, match=r"safetensors cannot be imported .*\[safetensors\]"):
         from_torch(net, tmp_path / "lenet.safetensors")

@@ -15,6 +15,11 @@ from gluon_cnn.runtime import cores, usable_cores
         ("3:cpu,cpuacct:/a", {"cpu/a/cpu.cfs_quota_us": "50000", "cpu/a/cpu.cfs_period_us": "100000"}, 0.5),
         ("3:cpu:/", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, float("inf")),
         ("7:memory:/a", {}, float("inf")),
+        ("", {}, float("inf")),
+        ("no cgroup here", {}, float("inf")),
+        ("0::/\udcff", {"cpu.max": "150000 100000"}, 1.5),
+        ("0::/", {"cpu.max": "100000 0"}, float("inf")),
+        ("3:cpu:/", {"cpu/cpu.cfs_quota_us": "50000", "cpu/cpu.cfs_period_us": "0"}, float("inf")),
     ],
 )
 def test_smallest_quota_of_the_cgroups_counts(tmp_path, line, files, expected):
@@ -22,7 +27,7 @@ def test_smallest_quota_of_the_cgroups_counts(tmp_path, line, files, expected):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     proc_file = tmp_path / "self"
-    proc_file.write_text(line + "\n")
+    proc_file.write_bytes(os.fsencode(line) + b"\n")
     assert cores._cgroup_quota(proc_file, tmp_path) == expected
 
 

@@ -15,7 +15,6 @@ import pytest
 
 import gluon_cnn
 from gluon_cnn.cli import main
-from gluon_cnn.runtime import install_hint
 from gluon_cnn.runtime.build import CUDA_11_WHEELS, read_build
 from gluon_cnn.runtime.cuda import CUDA_LIBRARIES
 
@@ -144,12 +143,14 @@ def no_driver():
     pytest.skip("this machine has NVIDIA's driver")
 
 
-def test_without_a_driver_one_line_says_so(command, no_driver):
+def test_without_a_driver_one_line_says_so(installed, command, no_driver):
     result = command(*TRAIN)
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr.startswith("gluon-cnn: The GPU build of MXNet is installed, but this ")  # machine or container
     assert " has no NVIDIA driver (libcuda.so.1): " in result.stderr
-    assert result.stderr.endswith(f"the CPU build: pip uninstall mxnet-cu112, then {install_hint('cpu')}.\n")
+    assert result.stderr.endswith(
+        f'the CPU build: pip uninstall mxnet-cu112, then pip install "{installed}/source[cpu]".\n'
+    )
     assert result.stderr.count("\n") == 1
 
 

@@ -151,6 +151,19 @@ def test_looking_for_mxnet_repairs_nothing(fake_mxnet, monkeypatch):
             "raise OSError('libcudnn.so.8: cannot open it')",
             f"because libcudnn.so.8 is missing: {install_hint('cu112')}.",
         ),
+        (
+            "raise OSError('libgomp.so.1: cannot open it')",
+            "libgomp.so.1 is missing: install the system's packages libgomp1",
+        ),
+        (
+            "raise OSError('libquadmath.so.0: cannot open it')",
+            "libquadmath.so.0 is missing: install the system's packages",
+        ),
+        ("raise OSError('libarmpl_lp64_mp.so: cannot open it')", "without Arm's libraries (libarmpl_lp64_mp.so): put"),
+        (
+            "raise OSError('dlopen(/a/libmxnet.dylib, 6): Library not loaded: b\\n  Referenced from: c')",
+            "MXNet cannot be loaded (dlopen(/a/libmxnet.dylib, 6): Library not loaded: b Referenced from: c): pip",
+        ),
         ("raise OSError('something else')", f"MXNet cannot be loaded (something else): {INSTALL_HINT}."),
         (
             "raise RuntimeError('Cannot find the MXNet library.\\nList: x')",

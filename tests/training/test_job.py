@@ -21,6 +21,7 @@ from runs import CLI, SMALL, command, flags, history_of, measures_of, result_of,
 
 from gluon_cnn import GluonCNNError, get_recipe
 from gluon_cnn.training.directory import RunDirectory
+from gluon_cnn.training.job import Job
 
 #: What one process with batches of 64 and two workers with 32 each compute. The last batch has 1 image, so that one
 #: worker has none of it.
@@ -204,3 +205,13 @@ def test_kvstore_of_one_process_changes_nothing(tmp_path, lenet_run, kvstore):
 def test_noise_of_sgld_is_refused_on_several_workers():
     with pytest.raises(GluonCNNError, match="sgld, which adds noise of its own on each worker: use one worker"):
         get_recipe("lenet", optimizer="sgld", workers=2)
+
+
+@pytest.mark.parametrize("role", [None, "worker", "server"])
+def test_build_without_parameter_servers_says_so(monkeypatch, role):
+    """As MXNet's wheels for macOS and for Linux on Arm."""
+    monkeypatch.setattr("mxnet.runtime.Features.is_enabled", lambda features, name: name != "DIST_KVSTORE")
+    if role:
+        monkeypatch.setenv("DMLC_ROLE", role)
+    with pytest.raises(GluonCNNError, match="'dist_sync', but this build of MXNet has no parameter server"):
+        Job("dist_sync")
