@@ -26,6 +26,7 @@ _MODULES = {
     "gluon_cnn.d2l.classes.board": ["ProgressBoard"],
     "gluon_cnn.d2l.classes.data": ["DataModule", "FashionMNIST"],
     "gluon_cnn.d2l.classes.hyperparameters": ["HyperParameters", "add_to_class"],
+    "gluon_cnn.d2l.classes.linear": ["LinearRegression", "LinearRegressionScratch", "SyntheticRegressionData"],
     "gluon_cnn.d2l.classes.module": ["SGD", "Classifier", "Module", "init_cnn", "nn_Module"],
     "gluon_cnn.d2l.classes.networks": ["LeNet", "ResNeXtBlock", "SoftmaxRegression"],
     "gluon_cnn.d2l.classes.trainer": ["Trainer"],

@@ -94,15 +94,17 @@ class Module(nn.Block, HyperParameters):
         return gluon.Trainer(parameters, "sgd", {"learning_rate": lr})
 
     def parameters(self):
-        """Gluon's parameters by name, or, if there are none, :meth:`get_scratch_params`."""
+        """Gluon's parameters by name, or, if there are none, those of :meth:`get_scratch_params` with gradients."""
         parameters = self.collect_params()  # of which a subclass may make a list
-        return self.get_scratch_params() if isinstance(parameters, list) or not parameters.keys() else parameters
+        if not isinstance(parameters, list) and parameters.keys():
+            return parameters
+        return [array for array in self.get_scratch_params() if array.grad is not None]
 
     def get_scratch_params(self):
-        """The arrays with gradients that are attributes of this model and of the models in it, as a list."""
+        """The arrays that are attributes of this model and of the models in it, as a list."""
         found = []
         for name, value in _arrays_and_modules(self):
-            found += value.get_scratch_params() if name is None else [value] * (value.grad is not None)
+            found += value.get_scratch_params() if name is None else [value]
         return found
 
     def set_scratch_params_device(self, device):
