@@ -7,6 +7,7 @@ import textwrap
 from pathlib import Path
 
 import chapters_classes
+import chapters_classes_linear
 import chapters_cnn
 import chapters_linear
 import chapters_mlp
@@ -23,7 +24,8 @@ from gluon_cnn.data import SAMPLE
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "chapters.md"
 # These fill CELLS.
-assert {chapters_linear, chapters_mlp, chapters_cnn, chapters_performance, chapters_classes}
+assert {chapters_linear, chapters_mlp, chapters_cnn, chapters_performance}
+assert {chapters_classes, chapters_classes_linear}
 
 
 @pytest.fixture

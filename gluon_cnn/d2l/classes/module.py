@@ -158,7 +158,7 @@ class Classifier(Module):
         Raises
         ------
         ModelError
-            If the scores do not fit the labels.
+            If there are not as many labels.
         """
         Y_hat, Y = _flat(Y_hat, Y)
         right = (answers(Y_hat, Y).astype("float32") == Y.astype("float32")).astype("float32")
@@ -241,7 +241,12 @@ def check_initialized(module):
 
 def _flat(Y_hat, Y):
     """N×classes scores and N labels."""
-    return Y_hat.reshape((-1, Y_hat.shape[-1])), Y.reshape((-1,))
+    scores, labels = Y_hat.reshape((-1, Y_hat.shape[-1])), Y.reshape((-1,))
+    if len(scores) != len(labels):
+        raise ModelError(
+            f"Scores of shape {Y_hat.shape} do not fit labels of shape {Y.shape}: give a label for each set of scores."
+        )
+    return scores, labels
 
 
 def _arrays_and_modules(module):
