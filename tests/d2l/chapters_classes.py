@@ -235,7 +235,7 @@ def densenet(d2l):
         yield nn.Conv2D(4, kernel_size=7, strides=4, padding=3)
         yield from (DenseBlock(2, 3), nn.AvgPool2D(2), nn.BatchNorm(), nn.GlobalAvgPool2D(), nn.Dense(num_classes))
 
-    fitted(d2l, built(d2l, layers)(lr=0.01), 96)
+    assert fitted(d2l, built(d2l, layers)(lr=0.01), 96).lr == 0.01
 
 
 @chapter("cnn-design", CLASSES)
