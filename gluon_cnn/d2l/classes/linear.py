@@ -4,7 +4,7 @@ import mxnet as mx
 from mxnet import gluon
 from mxnet.gluon import nn
 
-from gluon_cnn.checks import whole_number
+from gluon_cnn.checks import number, whole_number
 from gluon_cnn.d2l.classes.data import DataModule
 from gluon_cnn.d2l.classes.module import SGD, Module
 from gluon_cnn.d2l.linear import linreg, normal
@@ -35,7 +35,7 @@ class SyntheticRegressionData(DataModule):
         self.save_hyperparameters()
         size = whole_number("num_train", num_train) + whole_number("num_val", num_val)
         self.X = normal(1, (size, len(w)))
-        self.y = linreg(self.X, w.reshape((-1, 1)), b) + noise * normal(1, (size, 1))
+        self.y = linreg(self.X, w.reshape((-1, 1)), b) + number("noise", noise) * normal(1, (size, 1))
 
     def get_dataloader(self, train):
         """The training part in another order in each epoch, or the validation part."""
@@ -57,7 +57,7 @@ class LinearRegressionScratch(Module):
     def __init__(self, num_inputs, lr, sigma=0.01):
         super().__init__()
         self.save_hyperparameters()
-        self.w = sigma * normal(1, (whole_number("num_inputs", num_inputs), 1))
+        self.w = number("sigma", sigma) * normal(1, (whole_number("num_inputs", num_inputs), 1))
         self.b = self.w[0] * 0
         self.w.attach_grad()
         self.b.attach_grad()

@@ -5,7 +5,7 @@ from mxnet import gluon
 from mxnet.gluon import nn
 from mxnet.gluon.nn.conv_layers import _Conv
 
-from gluon_cnn.checks import number, whole_number
+from gluon_cnn.checks import brief, number, whole_number
 from gluon_cnn.d2l.classes.board import ProgressBoard
 from gluon_cnn.d2l.classes.hyperparameters import HyperParameters
 from gluon_cnn.d2l.epochs import devices_of
@@ -174,9 +174,14 @@ class Classifier(Module):
 
         Raises
         ------
+        SettingError
+            If ``X_shape`` is no shape.
         ModelError
             If such an input does not fit a layer.
         """
+        if not isinstance(X_shape, (list, tuple)) or not X_shape:
+            raise SettingError(f"X_shape is {brief(X_shape)}; it must be sizes such as (1, 1, 28, 28).")
+        X_shape = tuple(whole_number("X_shape", size) for size in X_shape)
         check_initialized(self)
         normal = mx.np.random.normal if mx.util.is_np_array() else mx.nd.random.normal
         X = normal(0, 1, X_shape, ctx=devices_of(self)[0])

@@ -45,7 +45,7 @@ class Trainer(HyperParameters):
 
     def __init__(self, max_epochs, num_gpus=0, gradient_clip_val=0):
         max_epochs, num_gpus = whole_number("max_epochs", max_epochs), whole_number("num_gpus", num_gpus, smallest=0)
-        gradient_clip_val = number("gradient_clip_val", gradient_clip_val) if gradient_clip_val else 0
+        gradient_clip_val = number("gradient_clip_val", gradient_clip_val)
         self.save_hyperparameters()
         found = try_all_gpus() if num_gpus else []
         self.gpus = [device for device in found if device.device_type == "gpu"][:num_gpus]
