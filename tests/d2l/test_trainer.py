@@ -79,10 +79,10 @@ def test_without_validation_there_are_no_points_of_it():
     assert model.board.xlim == [0, 2]
 
 
-def test_fewer_batches_than_points_are_all_drawn():
-    model = Dense()
+def test_points_of_few_batches_and_of_several_epochs():
+    model = Dense(plot_valid_per_epoch=0.5)
     Trainer(max_epochs=2).fit(model, Lists(batches(1), batches(3)))
-    assert [len(curve) for curve in model.board.data.values()] == [2, 2, 2]
+    assert [len(curve) for curve in model.board.data.values()] == [2, 1, 1]
 
 
 def test_own_steps_are_taken():

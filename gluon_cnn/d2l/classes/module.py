@@ -26,7 +26,7 @@ class Module(nn.Block, HyperParameters):
 
     Parameters
     ----------
-    plot_train_per_epoch, plot_valid_per_epoch : int
+    plot_train_per_epoch, plot_valid_per_epoch : number
         How many points a curve gets in an epoch, of training and of validation.
 
     Attributes
@@ -65,12 +65,12 @@ class Module(nn.Block, HyperParameters):
         self.board.xlabel = "epoch"
         if train:
             x, batches = trainer.train_batch_idx / trainer.num_train_batches, trainer.num_train_batches
-            points = whole_number("plot_train_per_epoch", self.plot_train_per_epoch)
+            points = number("plot_train_per_epoch", self.plot_train_per_epoch)
         else:
             x, batches = trainer.epoch + 1, trainer.num_val_batches
-            points = whole_number("plot_valid_per_epoch", self.plot_valid_per_epoch)
+            points = number("plot_valid_per_epoch", self.plot_valid_per_epoch)
         value = value.detach() if hasattr(value, "detach") else value  # which else keeps the step's gradients' arrays
-        self.board.draw(x, value, ("train_" if train else "val_") + key, every_n=max(1, batches // points))
+        self.board.draw(x, value, ("train_" if train else "val_") + key, every_n=max(1, int(batches / points)))
 
     def training_step(self, batch):
         """The loss of a batch, whose last array is what to predict; called while MXNet records."""
