@@ -23,6 +23,13 @@ runtime.prepare(_accept_both_releases)  # before anything imports MXNet
 _MODULES = {
     "gluon_cnn.comparison.published": ["published_runs"],
     "gluon_cnn.d2l.animator": ["Animator"],
+    "gluon_cnn.d2l.classes.board": ["ProgressBoard"],
+    "gluon_cnn.d2l.classes.data": ["DataModule", "FashionMNIST"],
+    "gluon_cnn.d2l.classes.hyperparameters": ["HyperParameters", "add_to_class"],
+    "gluon_cnn.d2l.classes.linear": ["LinearRegression", "LinearRegressionScratch", "SyntheticRegressionData"],
+    "gluon_cnn.d2l.classes.module": ["SGD", "Classifier", "Module", "init_cnn", "nn_Module"],
+    "gluon_cnn.d2l.classes.networks": ["LeNet", "ResNeXtBlock", "SoftmaxRegression"],
+    "gluon_cnn.d2l.classes.trainer": ["Trainer"],
     "gluon_cnn.d2l.figures": ["set_figsize", "show_fashion_mnist", "show_images", "use_svg_display"],
     "gluon_cnn.d2l.linear": ["evaluate_loss", "linreg", "load_array", "sgd", "squared_loss", "synthetic_data"],
     "gluon_cnn.d2l.measures": ["Accumulator", "Benchmark", "Timer", "accuracy", "benchmark"],
@@ -55,12 +62,13 @@ _MODULES = {
     "gluon_cnn.training.recipes": ["get_recipe"],
     "gluon_cnn.training.run": ["load_run"],
 }
-#: The book's names for functions of arrays. ``from gluon_cnn import *`` leaves them out, because ``abs``, ``log`` and
-#: others are also Python's and NumPy's.
+#: The book's names for functions of arrays and devices. ``from gluon_cnn import *`` leaves them out, because ``abs``,
+#: ``log`` and others are also Python's and NumPy's.
 ARRAY_NAMES = [
-    "abs", "arange", "argmax", "astype", "concat", "cos", "cosh", "exp", "eye", "float32", "int32", "linspace", "log",
-    "matmul", "meshgrid", "normal", "numpy", "ones", "rand", "reduce_sum", "reshape", "sin", "sinh", "size", "stack",
-    "tanh", "tensor", "to", "transpose", "zeros",
+    "abs", "arange", "argmax", "astype", "batch_matmul", "concat", "cos", "cosh", "cpu", "exp", "expand_dims", "eye",
+    "float32", "gpu", "int32", "int64", "linspace", "log", "matmul", "meshgrid", "normal", "num_gpus", "numpy", "ones",
+    "ones_like", "rand", "randn", "reduce_mean", "reduce_sum", "repeat", "reshape", "sigmoid", "sin", "sinh", "size",
+    "stack", "swapaxes", "tanh", "tensor", "to", "transpose", "zeros", "zeros_like",
 ]  # fmt: skip
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 _PACKAGES = ("comparison", "d2l", "data", "interop", "models", "training")

@@ -7,7 +7,7 @@ from gluon_cnn.checks import whole_number
 from gluon_cnn.d2l.measures import Accumulator
 from gluon_cnn.errors import DataError
 
-__all__ = ["evaluate_loss", "linreg", "load_array", "sgd", "squared_loss", "synthetic_data"]
+__all__ = ["evaluate_loss", "linreg", "load_array", "normal", "sgd", "squared_loss", "synthetic_data"]
 
 
 def synthetic_data(w, b, num_examples):
@@ -31,12 +31,13 @@ def synthetic_data(w, b, num_examples):
     SettingError
         If ``num_examples`` is out of range.
     """
-    X = _normal(1, (whole_number("num_examples", num_examples), len(w)))
+    X = normal(1, (whole_number("num_examples", num_examples), len(w)))
     y = linreg(X, w, b)
-    return X, (y + _normal(0.01, y.shape)).reshape((-1, 1))
+    return X, (y + normal(0.01, y.shape)).reshape((-1, 1))
 
 
-def _normal(deviation, shape):
+def normal(deviation, shape):
+    """Normal numbers around 0, in an array of the mode's kind."""
     if mx.util.is_np_array():
         return mx.np.random.normal(0, deviation, size=shape)
     return mx.nd.random.normal(0, deviation, shape=shape)

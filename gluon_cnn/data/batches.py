@@ -6,7 +6,7 @@ import math
 import mxnet as mx
 import numpy as np
 
-from gluon_cnn.checks import brief, whole_number
+from gluon_cnn.checks import brief, whole_number, whole_numbers
 from gluon_cnn.data.augment import augment as augment_images
 from gluon_cnn.data.fashion_mnist import read_fashion_mnist
 from gluon_cnn.errors import SettingError
@@ -34,8 +34,9 @@ def load_data_fashion_mnist(
     ----------
     batch_size : int
         Images in a batch; the last batch of an epoch may be shorter.
-    resize : int, optional
-        Height and width in pixels to which the 28×28 images are resized, bilinearly.
+    resize : int or (int, int), optional
+        Height and width in pixels to which the 28×28 images are resized, bilinearly; of a pair the width comes first,
+        as in Gluon.
     root : path, optional
         The directory with the four files; by default they are looked for, then downloaded, see
         :func:`gluon_cnn.data.find_fashion_mnist`. ``gluon_cnn.data.SAMPLE`` is the sample in the package.
@@ -135,7 +136,7 @@ class Batches:
     ):
         self.images, self.labels = images, labels
         self.batch_size = whole_number("batch_size", batch_size)
-        self.resize = None if resize is None else whole_number("resize", resize)
+        self.resize = None if resize is None else whole_numbers("resize", resize)
         self.shuffle, self.augment, self.ctx = shuffle, augment, ctx
         self.seed = None if seed is None else whole_number("seed", seed)
         self._part, self._parts = _checked_part(part)
@@ -192,7 +193,8 @@ def to_batch(images, resize=None, ctx=None):
     # out one level darker. So the CPU resizes, as the book's loader did.
     batch = _on_device(images[..., np.newaxis], ctx if resize is None or ctx.device_type == "cpu" else mx.cpu())
     if resize is not None:
-        batch = mx.nd.image.resize(batch, size=(resize, resize), interp=1)  # bilinear, as Resize does it
+        size = resize if isinstance(resize, tuple) else (resize, resize)
+        batch = mx.nd.image.resize(batch, size=size, interp=1)  # bilinear, as Resize does it
     batch = batch.as_in_context(ctx)
     # What ToTensor computes, looked up: a cast and a division take twice as long. For one channel, its change of
     # N×H×W×1 to N×1×H×W moves nothing.

@@ -6,7 +6,7 @@ from gluon_cnn.errors import DataError
 from gluon_cnn.training.metrics import Pace, Sums
 from gluon_cnn.training.mixed_precision import backward
 
-__all__ = ["count_correct", "split_evenly", "test_epoch", "train_epoch"]
+__all__ = ["count_correct", "one_ahead", "split_evenly", "test_epoch", "train_epoch"]
 
 
 def train_epoch(
@@ -42,10 +42,8 @@ def train_epoch(
     if loss is None:
         loss = gluon.loss.SoftmaxCrossEntropyLoss()
         loss.hybridize()
-    batches = iter(batches)
-    batch = next(batches, None)
-    while batch is not None:
-        step, (X, y) = sums.steps, batch
+    for X, y in one_ahead(batches, after_step):
+        step = sums.steps
         if before_step is not None:
             before_step(step)
         parts, idle = _parts(X, y, devices, split)
@@ -57,6 +55,15 @@ def train_epoch(
         backward(losses, unused, trainer)
         trainer.step(batch_size(step) if callable(batch_size) else batch_size or len(y))
         sums.add(losses, outputs, [label for _, label in parts])
+
+
+def one_ahead(batches, after_step):
+    """Yield batches, of which the next is made before ``after_step`` can wait for the step; ends early where that
+    returns True."""
+    batches = iter(batches)
+    batch = next(batches, None)
+    while batch is not None:
+        yield batch
         batch = next(batches, None)
         if after_step():
             return

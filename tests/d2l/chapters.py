@@ -5,10 +5,11 @@ The cells are this project's own. They have the chapter's calls, in its order an
 """
 
 #: The editions, as the columns of that table begin, and whether they use ``mx.np`` arrays.
-EDITIONS = {"gluonbook": False, "zh-v1": False, "en-0.7": True, "en-0.14": True, "zh-v2": True}
+EDITIONS = {"gluonbook": False, "zh-v1": False, "en-0.7": True, "en-0.14": True, "zh-v2": True, "en-1.0": True}
 FIRST = ("gluonbook", "zh-v1")
 LATER = ("en-0.7", "en-0.14", "zh-v2")
 SECOND = ("en-0.14", "zh-v2")
+CLASSES = "en-1.0"
 
 #: The function with the cells of each (chapter, edition).
 CELLS = {}

@@ -1,11 +1,11 @@
 """Cells of the chapters on linear networks."""
 
-from chapters import FIRST, LATER, SECOND, chapter
+from chapters import CLASSES, FIRST, LATER, SECOND, chapter
 from mxnet import autograd, gluon, init, nd, np
 from mxnet.gluon import nn
 
 
-@chapter("linear-regression", *LATER)
+@chapter("linear-regression", *LATER, CLASSES)
 def linear_regression(d2l):
     timer = d2l.Timer()
     x = np.arange(-7, 7, 0.1)

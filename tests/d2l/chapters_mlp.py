@@ -1,6 +1,6 @@
 """Cells of the chapters on multilayer perceptrons."""
 
-from chapters import FIRST, LATER, SECOND, chapter
+from chapters import CLASSES, FIRST, LATER, SECOND, chapter
 from mxnet import autograd, gluon, init, nd, np, npx
 from mxnet.gluon import nn
 
@@ -19,8 +19,8 @@ def curves(d2l):
     assert [line.get_ydata().max() for line in d2l.plt.gca().lines] == [y.max().asscalar(), 1]
 
 
-@chapter("mlp", *LATER)
-@chapter("numerical-stability-and-init", *LATER)
+@chapter("mlp", *LATER, CLASSES)
+@chapter("numerical-stability-and-init", *LATER, CLASSES)
 def curves_later(d2l):
     x = np.arange(-8.0, 8.0, 0.1)
     x.attach_grad()

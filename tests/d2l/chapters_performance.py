@@ -5,12 +5,12 @@ import io
 import re
 
 import mxnet as mx
-from chapters import FIRST, LATER, SECOND, chapter
+from chapters import CLASSES, FIRST, LATER, SECOND, chapter
 from mxnet import autograd, gluon, init, nd, np, npx
 from mxnet.gluon import nn
 
 
-@chapter("hybridize", *LATER)
+@chapter("hybridize", *LATER, CLASSES)
 def hybridize(d2l):
     """The benchmark is the chapter's own, of the timer."""
     net = nn.HybridSequential()
@@ -43,8 +43,8 @@ def benchmarks_with_a_place(d2l):
     assert re.fullmatch(r"mxnet\.np: [0-9.]+ sec\nDone in [0-9.]+ sec\n", printed.getvalue())
 
 
-@chapter("async-computation", *SECOND)
-@chapter("auto-parallelism", *SECOND)
+@chapter("async-computation", *SECOND, CLASSES)
+@chapter("auto-parallelism", *SECOND, CLASSES)
 def benchmarks_later(d2l):
     devices = d2l.try_all_gpus()
     with contextlib.redirect_stdout(io.StringIO()) as printed:
@@ -79,7 +79,7 @@ def several_devices(d2l):
     assert d2l.evaluate_accuracy(test_iter, lambda x: nd.dot(x.reshape((-1, 784)), weights[1]), ctx[1]) > 0.3
 
 
-@chapter("multiple-gpus", *LATER)
+@chapter("multiple-gpus", *LATER, CLASSES)
 def several_devices_later(d2l):
     devices = [mx.cpu(0), mx.cpu(1)]
     train_iter, test_iter = d2l.load_data_fashion_mnist(64)
@@ -107,7 +107,7 @@ def several_devices_of_gluon(d2l):
     assert 0 <= d2l.evaluate_accuracy(test_iter, net, ctx[0]) <= 1
 
 
-@chapter("multiple-gpus-concise", *LATER)
+@chapter("multiple-gpus-concise", *LATER, CLASSES)
 def several_devices_of_gluon_later(d2l):
     net, devices, loss, trainer = on_two_devices(d2l)
     train_iter, test_iter = d2l.load_data_fashion_mnist(63)

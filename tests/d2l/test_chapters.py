@@ -6,6 +6,8 @@ import re
 import textwrap
 from pathlib import Path
 
+import chapters_classes
+import chapters_classes_linear
 import chapters_cnn
 import chapters_linear
 import chapters_mlp
@@ -17,10 +19,13 @@ from chapters import CELLS, EDITIONS
 
 import gluon_cnn
 from gluon_cnn import d2l, load_data_fashion_mnist
+from gluon_cnn.d2l.classes import data
 from gluon_cnn.data import SAMPLE
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "chapters.md"
-assert {chapters_linear, chapters_mlp, chapters_cnn, chapters_performance}  # which fill CELLS
+# These fill CELLS.
+assert {chapters_linear, chapters_mlp, chapters_cnn, chapters_performance}
+assert {chapters_classes, chapters_classes_linear}
 
 
 @pytest.fixture
@@ -29,11 +34,17 @@ def notebook(monkeypatch):
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    def load(batch_size, resize=None):
+    def load(batch_size, resize=None, *_, **__):
         size = 512 if resize is None else 32
         return load_data_fashion_mnist(batch_size, resize, SAMPLE, train_size=size, test_size=size // 2)
 
+    def few(self, batch_size=64, resize=(28, 28)):
+        make(self, min(batch_size, 128 if resize == (28, 28) else 8), resize)
+
     monkeypatch.setattr(gluon_cnn, "load_data_fashion_mnist", load)
+    monkeypatch.setattr(data, "load_data_fashion_mnist", load)
+    make = data.FashionMNIST.__init__
+    monkeypatch.setattr(data.FashionMNIST, "__init__", few)
     yield
     pyplot.close("all")
 

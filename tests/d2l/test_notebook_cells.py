@@ -39,6 +39,28 @@ print([x for x, _ in drawn])
 print([x for x, (_, _, test_acc) in drawn if test_acc is not None])
 print(drawn[4][1] == (first.train_loss, first.train_acc, first.test_acc))
 """,
+    # The edition with classes.
+    """
+model, data = d2l.SoftmaxRegression(10, lr=0.1), d2l.FashionMNIST(32, root=SAMPLE, train_size=320, test_size=64)
+d2l.Trainer(max_epochs=2, num_gpus=1).fit(model, data)
+""",
+    "data.visualize((X, y))",
+    """
+from matplotlib import pyplot
+axes, = model.board.fig.axes
+print([len(line.get_xdata()) for line in axes.lines], [text.get_text() for text in axes.get_legend().texts])
+print(axes.get_xlabel(), axes.get_xlim(), axes.get_yscale(), model.board.data['val_acc'][-1].x)
+print([line.get_linestyle() for line in axes.lines], [line.get_color() for line in axes.lines])
+""",
+    """
+figure, other = pyplot.subplots()
+board = d2l.ProgressBoard('n', axes=other, yscale='log', colors=['red'])
+for n in range(1, 3):
+    board.draw(n, n, 'a')
+    board.draw(n, 2 * n, 'b')
+print(board.fig is figure, other.get_yscale(), {line.get_color() for line in other.lines}, other.get_xlabel())
+pyplot.close(figure)
+""",
 ]
 
 
@@ -91,3 +113,15 @@ def test_curves_have_five_points_an_epoch(cells):
     assert points == "[0.2, 0.4, 0.6, 0.8, 1, 1.2, 1.4, 1.6, 1.8, 2, 1]"
     assert ends == "[1, 2, 1]"
     assert same == "True"
+
+
+def test_board_stays_under_a_training(cells):
+    assert shown(cells[11]) == ["image/svg+xml"]
+    assert text(cells[11]) == ""
+    assert len(shown(cells[12])) == 1
+    assert text(cells[13]).splitlines() == [
+        "[4, 2, 2] ['train_loss', 'val_loss', 'val_acc']",
+        "epoch (0.0, 2.0) linear 2.0",
+        "['-', '--', '-.'] ['C0', 'C1', 'C2']",
+    ]
+    assert text(cells[14]) == "True log {'red'} n\n"
