@@ -11,10 +11,9 @@ HERE = Path(__file__).parent
 NUMPY = [
     'numpy>=1.20,<1.24; python_version < "3.12"',
     'numpy==1.26.4; python_version >= "3.12"',
-    'setuptools; python_version >= "3.12"',  # MXNet imports distutils, which left the standard library
 ]
-RUNTIME = [
-    *NUMPY,
+BESIDE_MXNET = [
+    'setuptools; python_version >= "3.12"',  # MXNet imports distutils, which left the standard library
     "jinja2>=3",
     "matplotlib>=3.7",
     "msgspec>=0.18",
@@ -27,6 +26,7 @@ RUNTIME = [
     'typing_extensions; python_version < "3.9"',
     "urllib3>=2.2",  # whose read1 gives what has arrived
 ]
+RUNTIME = [*NUMPY, *BESIDE_MXNET]
 # Its model zoo; it cannot be imported with MXNet 2.
 GLUONCV = ["gluoncv==0.10.5.post0"]
 # What libmxnet.so of mxnet-cu112 links to, at the versions it was built for (cuDNN 9 has another soname).
@@ -65,6 +65,8 @@ setup(
         "cpu": ["mxnet==1.9.1", *GLUONCV, *RUNTIME],
         "cu112": ["mxnet-cu112==1.9.1", *CUDA_11, *GLUONCV, *RUNTIME],
         "mxnet2": ["mxnet==2.0.0b1", *RUNTIME],  # the last of MXNet on PyPI, a beta; tried on Python 3.11
+        # Beside a build of MXNet that no index has (docs/gpu.md), which brings the NumPy that it works with.
+        "own-mxnet": ["numpy>=1.20,<2", *BESIDE_MXNET],
         "onnx": ONNX,
         "safetensors": SAFETENSORS,
         "torch": [*SAFETENSORS, "torch>=2"],

@@ -18,8 +18,9 @@ MAY_IMPORT = {
     "published_weights": set(),  # may be copied alone
     **{name: GROUND | set(WAY[:place]) for place, name in enumerate(WAY)},
     "interop": GROUND | {"recipe", "data", "models", "training"},
+    "selftest": GROUND | set(WAY),
     "d2l": GROUND | {"data", "models", "training"},
-    "cli": GROUND | {*WAY, "interop", "d2l"},
+    "cli": GROUND | {*WAY, "interop", "d2l", "selftest"},
     "__init__": GROUND | {*WAY, "interop", "d2l"},
 }
 
@@ -34,8 +35,8 @@ LONGEST_FILE, LONGEST_FUNCTION = 300, 60  # lines that are too many
 FLAG = re.compile(r"(?<![\w-])--[a-z][\w-]*")
 #: Arguments of other programs, by the module that runs or mentions them.
 OTHERS_FLAGS = {
-    "runtime/cuda.py": {"--list-elf", "--list-ptx"},
-    "runtime/nvidia.py": {"--query-gpu", "--format"},
+    "runtime/build.py": {"--list-elf", "--list-ptx"},
+    "runtime/nvidia.py": {"--query-gpu", "--format", "--gpus", "--device", "--nv", "--update"},
     "training/launch.py": {"--cluster", "--num-workers", "--num-servers", "--host-file"},
 }
 

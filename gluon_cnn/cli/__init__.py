@@ -17,6 +17,7 @@ from gluon_cnn.cli import (
     predict,
     report,
     reproduce,
+    selftest,
     summary,
     train,
 )
@@ -36,7 +37,7 @@ from gluon_cnn.cli.terminal import (
 __all__ = ["COMMANDS", "main"]
 
 #: The commands, in the order of the list in the help text.
-COMMANDS = (train, evaluate, predict, export, compare, reproduce, report, summary, data, doctor, launch)
+COMMANDS = (train, evaluate, predict, export, compare, reproduce, report, summary, data, doctor, selftest, launch)
 
 
 def main(argv=None, *, model=None):

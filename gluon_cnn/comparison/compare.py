@@ -6,6 +6,7 @@ A comparison is a dictionary that JSON can hold. Losses are in nats, accuracies 
 
 from statistics import median
 
+from gluon_cnn.comparison.gpu_settings import settings_off
 from gluon_cnn.comparison.published import published_runs
 from gluon_cnn.comparison.statistics import five_numbers, percentile, rounded_as, two_samples
 from gluon_cnn.comparison.verdict import run_verdict, sample_verdict
@@ -66,7 +67,7 @@ def compare_run(run):
     published, history = published_sample(run), _history(run)
     epochs = _places(history, published)
     return {
-        **_what(run, published),
+        **_what([run], published),
         "seed": run.recipe.seed,
         "epochs_done": len(history),
         "epochs_of_recipe": run.recipe.epochs,
@@ -107,7 +108,7 @@ def compare_runs(runs):
     epochs, tests = _epochs(histories.values(), published), _tests(finished, published)
     places = [_places(history, published) for history in histories.values()]
     return {
-        **_what(runs[0], published),
+        **_what(runs, published),
         "seeds": list(histories),
         "repeats_left_out": len(runs) - len(histories),
         "runs_finished": len(finished),
@@ -151,7 +152,8 @@ def _history(run):
     return history
 
 
-def _what(run, published):
+def _what(runs, published):
+    run = runs[0]
     return {
         "model": run.recipe.model,
         "edition": run.recipe.edition,
@@ -159,6 +161,7 @@ def _what(run, published):
         "release": run.recipe.release,
         "published_runs": len(published),
         **({} if run.framework == OWN_FRAMEWORK else {"framework": run.framework}),
+        **settings_off(runs),
     }
 
 

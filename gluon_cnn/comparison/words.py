@@ -1,5 +1,6 @@
 """Comparisons as text for a terminal."""
 
+from gluon_cnn.comparison.gpu_settings import settings_in_words
 from gluon_cnn.comparison.published import PUBLISHED_RELEASE
 from gluon_cnn.comparison.statistics import rounded_as
 from gluon_cnn.training.history import MEASURES
@@ -38,7 +39,7 @@ def run_in_words(comparison):
                 f"{p['minimum']:>15.4f} {p['median']:>7.4f} {p['maximum']:>7.4f} {p['runs']:>5} | "
                 f"{p['percentile']:>3.0f}{side}"
             )
-    return "\n".join([*lines, *_ending(c)])
+    return "\n".join([*lines, *_ending(c), *settings_in_words(c)])
 
 
 def runs_in_words(comparison):
@@ -67,7 +68,7 @@ def runs_in_words(comparison):
             )
     counts = [(side, c["collapsed"][side]) for side in ("ours", "published")]
     collapsed = ", ".join(f"{n['collapsed']} of {n['runs']} {side}" for side, n in counts)
-    return "\n".join([*lines, f"collapsed: {collapsed}", *_ending(c)])
+    return "\n".join([*lines, f"collapsed: {collapsed}", *_ending(c), *settings_in_words(c)])
 
 
 def _ending(c):

@@ -12,10 +12,21 @@ from gluon_cnn.interop.safetensors import read_arrays
 from gluon_cnn.interop.torch_file import read_torch_file
 from gluon_cnn.models.stored import StoredArray
 
-__all__ = ["StateDict", "numbers_decide", "read_state_dict"]
+__all__ = ["NAMES", "StateDict", "numbers_decide", "read_state_dict"]
 
 #: The parameters of a layer in PyTorch. Whole numbers and booleans under other names are counters and masks.
 PARAMETERS = ("weight", "bias", "running_mean", "running_var")
+#: Gluon's name of a layer's parameter, and that of the book's own batch normalisation: PyTorch's name
+NAMES = {
+    "weight": "weight",
+    "bias": "bias",
+    "gamma": "weight",
+    "beta": "bias",
+    "running_mean": "running_mean",
+    "running_var": "running_var",
+    "moving_mean": "running_mean",
+    "moving_var": "running_var",
+}
 
 _FLOATS = ("torch.float16", "torch.float32", "torch.float64")  # NumPy has these too
 

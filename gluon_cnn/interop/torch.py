@@ -6,33 +6,25 @@ on the book call the same layer ``3``, ``conv.3`` or ``net.3``.
 """
 
 import itertools
+import math
 from collections import OrderedDict
 
-from mxnet.gluon import nn
+import numpy as np
 
 from gluon_cnn.checks import choice
 from gluon_cnn.errors import InteropError
 from gluon_cnn.interop.extras import import_extra
-from gluon_cnn.interop.state_dict import numbers_decide, read_state_dict
-from gluon_cnn.models.parameters import copied, fits, named_parameters, put_parameters
+from gluon_cnn.interop.state_dict import NAMES, numbers_decide, read_state_dict
+from gluon_cnn.models.parameters import fits, named_parameters, put_parameters
+from gluon_cnn.models.stored import StoredArray
 
 __all__ = ["from_torch", "to_torch", "torch_network"]
 
 #: How the layers of a PyTorch network are named: all in one Sequential, or the dense ones in another.
 LAYOUTS = ("sequential", "conv-fc")
 
-# Gluon's name of a layer's parameter: PyTorch's name
-_NAMES = {
-    "weight": "weight",
-    "bias": "bias",
-    "gamma": "weight",
-    "beta": "bias",
-    "running_mean": "running_mean",
-    "running_var": "running_var",
-}
 # number of a weight's axes: kind of layer
 _KINDS = {1: "normalisation", 2: "dense layer", 4: "convolution"}
-_ACTIVATIONS = {"relu": "ReLU", "sigmoid": "Sigmoid", "tanh": "Tanh", "softrelu": "Softplus", "softsign": "Softsign"}
 
 
 def from_torch(net, state_dict, *, order=None):
@@ -104,16 +96,21 @@ def torch_network(net, *, layout="sequential"):
     ----------
     net : nn.Sequential or nn.HybridSequential
         Made of the layers of the book's networks: convolutions, dense layers, poolings, dropout, batch normalisations,
-        activations, and blocks of these. Its shapes must be known.
+        activations; and of its blocks, which become those of :mod:`gluon_cnn.interop.torch_blocks`. Its shapes must be
+        known.
     layout : {"sequential", "conv-fc"}
         ``sequential`` gives one ``Sequential``, in which activations and ``Flatten`` count as layers, so LeNet's second
         convolution is ``3``, as in the book's PyTorch edition. ``conv-fc`` puts the layers before the first dense one
-        into ``conv`` and the others into ``fc``, so it is ``conv.3``, as in the networks of the notes.
+        into ``conv`` and the others into ``fc``, so it is ``conv.3``, as in the networks of the notes. The layers of an
+        Inception block are called ``p1_1``, ``p2_1``, ``p2_2`` and so on, those of a residual block ``conv1``, ``bn1``
+        and so on, and those of a dense block ``net.0``, ``net.1`` and so on, as in the book's.
 
     Returns
     -------
     torch.nn.Sequential
         float32 on the CPU. It is in training mode, as new PyTorch networks are: call ``eval()`` before you predict.
+        Trained there, it computes what MXNet would, except for a running variance: PyTorch divides by n - 1 where
+        MXNet divides by n.
 
     Raises
     ------
@@ -126,7 +123,9 @@ def torch_network(net, *, layout="sequential"):
     """
     choice("layout", layout, LAYOUTS)
     torch = import_extra("torch", "torch")
-    modules, _ = _translate(torch, net, "", flat=False)
+    from gluon_cnn.interop.torch_modules import translate
+
+    modules, _ = translate(net)
     network = modules[0] if isinstance(modules[0], torch.nn.Sequential) else torch.nn.Sequential(*modules)
     if layout == "sequential":
         return network
@@ -136,82 +135,6 @@ def torch_network(net, *, layout="sequential"):
         raise InteropError(f"{net.name} has no dense layers to put into fc: leave layout out.", "layout")
     conv, fc = torch.nn.Sequential(*parts[:flatten]), torch.nn.Sequential(*parts[flatten + 1 :])
     return torch.nn.Sequential(OrderedDict(conv=conv, flatten=parts[flatten], fc=fc))
-
-
-def _translate(torch, layer, path, flat):
-    """PyTorch's modules for a layer, and whether their output is N×C. ``flat`` says whether the input is."""
-    if _is_chain(layer):
-        modules = []
-        for name, child in layer._children.items():
-            translated, flat = _translate(torch, child, f"{path}{name}.", flat)
-            modules += translated
-        return [torch.nn.Sequential(*modules)], flat
-    flattens = isinstance(layer, nn.Flatten) or (isinstance(layer, nn.Dense) and layer._flatten)
-    modules = [torch.nn.Flatten()] if isinstance(layer, nn.Dense) and flattens and not flat else []
-    parameters = {_NAMES.get(name, name): _tensor(torch, p) for name, p in layer._reg_params.items() if p is not None}
-    flat = flat or flattens
-    module = _counterpart(torch, layer, parameters, flat)
-    if module is None:
-        raise InteropError(
-            f"The layer {path[:-1] or layer.name} is a {type(layer).__name__} that has no counterpart in PyTorch: "
-            "use another layer."
-        )
-    for name, tensor in parameters.items():
-        getattr(module, name).data.copy_(tensor)
-    modules.append(module)
-    if getattr(layer, "act", None) is not None:  # an activation inside a convolution or a dense layer
-        modules += _translate(torch, layer.act, f"{path}act.", flat)[0]
-    return modules, flat
-
-
-def _is_chain(layer):
-    """Whether a container only passes its batch from child to child, as Gluon's own containers do."""
-    for kind in (nn.Sequential, nn.HybridSequential):
-        if isinstance(layer, kind):
-            ways = ("forward", "hybrid_forward")
-            return all(getattr(type(layer), way, None) is getattr(kind, way, None) for way in ways)
-    return False
-
-
-def _counterpart(torch, layer, parameters, flat):
-    """PyTorch's module for a layer with these parameters, which are not set yet; None if there is no such module."""
-    options, weight = getattr(layer, "_kwargs", {}), parameters.get("weight")
-    if options.get("layout", "NCHW") != "NCHW":
-        return None
-    window = [options.get(name) for name in ("kernel", "stride", "pad")]
-    # Draws nothing from PyTorch's random generator, which belongs to the caller.
-    skip_init = torch.nn.utils.skip_init
-    if isinstance(layer, nn.Conv2D):
-        groups, bias = options["num_group"], "bias" in parameters
-        channels = weight.shape[1] * groups, weight.shape[0]
-        return skip_init(torch.nn.Conv2d, *channels, *window, options["dilate"], groups, bias)
-    if isinstance(layer, nn.Dense):
-        return skip_init(torch.nn.Linear, weight.shape[1], weight.shape[0], "bias" in parameters)
-    if (
-        isinstance(layer, nn.BatchNorm)
-        and options["axis"] == 1
-        and not (options["fix_gamma"] or options["use_global_stats"])
-    ):
-        kind = torch.nn.BatchNorm1d if flat else torch.nn.BatchNorm2d
-        return kind(len(weight), eps=options["eps"], momentum=1 - options["momentum"])
-    whole = options.get("pooling_convention") == "valid"  # only windows that lie within the image
-    if isinstance(layer, nn.MaxPool2D) and whole:
-        return torch.nn.MaxPool2d(*window)
-    if isinstance(layer, nn.AvgPool2D) and whole:
-        return torch.nn.AvgPool2d(*window, count_include_pad=options["count_include_pad"])
-    if isinstance(layer, nn.GlobalAvgPool2D):
-        return torch.nn.AdaptiveAvgPool2d(1)
-    if isinstance(layer, nn.Dropout) and not layer._axes:
-        return torch.nn.Dropout(layer._rate)
-    if isinstance(layer, nn.Flatten):
-        return torch.nn.Flatten()
-    if isinstance(layer, nn.Activation) and layer._act_type in _ACTIVATIONS:
-        return getattr(torch.nn, _ACTIVATIONS[layer._act_type])()
-    return None
-
-
-def _tensor(torch, parameter):
-    return torch.from_numpy(copied(parameter).asnumpy())
 
 
 def _refuse_lost_order(state):
@@ -240,7 +163,7 @@ def _matched(parameters, state):
         waiting.setdefault(_kind(arrays, names), []).append(names)
     for layer in _layers(parameters):
         weight = parameters[layer["weight"]]
-        kind = len(weight.shape)
+        kind = 1 if layer["weight"].endswith("gamma") else len(weight.shape)
         if not waiting.get(kind):
             raise _misfit(
                 f"The network has {layer['weight']} of shape {_shape(weight)}, but the state dict has no "
@@ -252,6 +175,7 @@ def _matched(parameters, state):
             if what not in names:
                 raise _misfit(f"{has}, but the state dict has no {what} beside {names['weight']}", state)
             array = arrays[names[what]]
+            array = _with_axes(array, parameters[name].shape) if kind == 1 else array
             if not fits(array.shape, parameters[name].shape):
                 raise _misfit(f"{has}, but its counterpart {names[what]} in the state dict has {array.shape}", state)
             yield name, array
@@ -261,6 +185,13 @@ def _matched(parameters, state):
             )
     for names in itertools.chain.from_iterable(waiting.values()):
         raise _misfit(f"The state dict has {next(iter(names.values()))}, but the network has no layer left for it")
+
+
+def _with_axes(array, shape):
+    """Numbers of channels in the shape that the book's own batch normalisation gives them, such as 1×6×1×1."""
+    if array.ndim != 1 or shape is None or len(shape) == 1 or math.prod(shape) != array.shape[0]:
+        return array
+    return StoredArray(shape, array.dtype, lambda: np.asarray(array).reshape(shape))
 
 
 def _misfit(what, state=None):
@@ -278,9 +209,9 @@ def _layers(parameters):
     for name, parameter in parameters.items():
         layer, _, own = name.rpartition(".")
         # A BatchNorm with scale=False uses 1 instead of its gamma, whatever that is.
-        if own not in _NAMES or (own == "gamma" and not parameter._differentiable):
+        if own not in NAMES or (own == "gamma" and not parameter._differentiable):
             raise InteropError(f"The network has {name}, which has no counterpart in PyTorch: leave that layer out.")
-        layers.setdefault(layer, {})[_NAMES[own]] = name
+        layers.setdefault(layer, {})[NAMES[own]] = name
         if "weight" not in layers[layer]:  # it comes first
             raise InteropError(f"The network has {name} without a weight before it: leave that layer out.")
     return layers.values()

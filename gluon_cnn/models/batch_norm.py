@@ -12,7 +12,7 @@ from gluon_cnn.recipe import EDITIONS
 
 __all__ = ["NETWORK", "BatchNorm", "lenet_bn"]
 
-_EPSILON, _MOMENTUM = 1e-5, 0.9
+EPSILON, MOMENTUM = 1e-5, 0.9
 
 
 class BatchNorm(nn.Block):
@@ -60,9 +60,9 @@ class BatchNorm(nn.Block):
             mean = X.mean(axis=self._others, keepdims=True)
             var = ((X - mean) ** 2).mean(axis=self._others, keepdims=True)
             with autograd.pause():
-                moving_mean[:] = _MOMENTUM * moving_mean + (1 - _MOMENTUM) * mean
-                moving_var[:] = _MOMENTUM * moving_var + (1 - _MOMENTUM) * var
-        normalised = (X - mean) / (var + _EPSILON) ** 0.5
+                moving_mean[:] = MOMENTUM * moving_mean + (1 - MOMENTUM) * mean
+                moving_var[:] = MOMENTUM * moving_var + (1 - MOMENTUM) * var
+        normalised = (X - mean) / (var + EPSILON) ** 0.5
         return self.gamma.data(ctx) * normalised + self.beta.data(ctx)
 
 

@@ -3,7 +3,7 @@
 import mxnet as mx
 from mxnet.gluon import nn
 
-__all__ = ["dense", "parallel"]
+__all__ = ["ForwardDense", "ForwardParallel", "dense", "parallel"]
 
 
 def parallel(hybrid):
@@ -35,13 +35,13 @@ def _concatenate(arrays):
 
 
 # Made of other layers only, so that each takes arrays of either kind and symbols.
-class _ForwardParallel:
+class ForwardParallel:
     def forward(self, x):
         """The children's outputs for a batch, joined."""
         return _concatenate([path(x) for path in self])
 
 
-class _ForwardDense:
+class ForwardDense:
     def forward(self, x):
         """A batch and all children's outputs, joined."""
         for layer in self:
@@ -49,17 +49,17 @@ class _ForwardDense:
         return x
 
 
-class _Parallel(_ForwardParallel, nn.Sequential):
+class _Parallel(ForwardParallel, nn.Sequential):
     pass
 
 
-class _HybridParallel(_ForwardParallel, nn.HybridSequential):
+class _HybridParallel(ForwardParallel, nn.HybridSequential):
     pass
 
 
-class _Dense(_ForwardDense, nn.Sequential):
+class _Dense(ForwardDense, nn.Sequential):
     pass
 
 
-class _HybridDense(_ForwardDense, nn.HybridSequential):
+class _HybridDense(ForwardDense, nn.HybridSequential):
     pass

@@ -135,4 +135,4 @@ def densenet(*, num_classes=10, edition="zh-v1", hybrid=False):
     return net
 
 
-NETWORK = Network("DenseNet", densenet, batch_size=256, side=96, quick_side=48, published_as="densenet")
+NETWORK = Network("DenseNet", densenet, batch_size=256, side=96, quick_side=48, published_as="densenet", optimized=True)

@@ -144,4 +144,6 @@ def _blocks(hybrid):
         yield resnet_block(num_channels, 2, first_block=number == 0, hybrid=hybrid)
 
 
-NETWORK = Network("ResNet-18", resnet, batch_size=256, lr=0.05, side=96, quick_side=48, published_as="resnet")
+NETWORK = Network(
+    "ResNet-18", resnet, batch_size=256, lr=0.05, side=96, quick_side=48, published_as="resnet", optimized=True
+)

@@ -27,7 +27,9 @@ class SummaryRow(NamedTuple):
     """One layer: its name and type in Gluon, output shape, number of trained parameters, multiply-adds per image.
 
     ``multiply_adds`` is None where they are not counted: of layers other than Gluon's convolutions and dense layers
-    that multiply arrays, and of such an operation outside any layer, which has a row of its own.
+    that multiply arrays, and of such an operation outside any layer, which has a row of its own. ``untrained`` is the
+    number of its other parameters, such as running means. ``path`` is where the layer is in the network, such as
+    ``2.0.1.0``, with which the names of its parameters begin; empty for the network itself and outside any layer.
     """
 
     name: str
@@ -35,6 +37,8 @@ class SummaryRow(NamedTuple):
     output_shape: Tuple[int, ...]
     parameters: int
     multiply_adds: Optional[int]
+    untrained: int = 0
+    path: str = ""
 
 
 class Summary(NamedTuple):
@@ -49,25 +53,35 @@ class Summary(NamedTuple):
         return sum(row.parameters for row in self.rows)
 
     @property
+    def all_parameters(self):
+        """Number of parameters with those that are not trained, such as a batch normalisation's running statistics."""
+        return self.parameters + sum(row.untrained for row in self.rows)
+
+    @property
     def multiply_adds(self):
         """Multiply-adds of a forward pass of one image, in convolutions and dense layers, as far as counted."""
         return sum(row.multiply_adds or 0 for row in self.rows)
 
     def __str__(self):
-        cells = [("layer", "type", "output shape", "parameters", "multiply-adds per image")]
-        cells.append(("input", "", _shape(self.input_shape), "", ""))
+        cells = [("path", "layer", "type", "output shape", "parameters", "multiply-adds per image")]
+        cells.append(("", "input", "", _shape(self.input_shape), "", ""))
         for row in self.rows:
             counted = "not counted" if row.multiply_adds is None else f"{row.multiply_adds:,}"
-            cells.append((row.name, row.kind, _shape(row.output_shape), f"{row.parameters:,}", counted))
+            cells.append((row.path, row.name, row.kind, _shape(row.output_shape), f"{row.parameters:,}", counted))
         more = " and more" if any(row.multiply_adds is None for row in self.rows) else ""
-        cells.append(("total", "", "", f"{self.parameters:,}", f"{self.multiply_adds:,}{more}"))
-        widths = [max(len(row[column]) for row in cells) for column in range(5)]
+        cells.append(("", "total", "", "", f"{self.parameters:,}", f"{self.multiply_adds:,}{more}"))
+        widths = [max(len(row[column]) for row in cells) for column in range(6)]
         lines = [
-            "  ".join(cell.ljust(w) if i < 3 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths)))
+            "  ".join(cell.ljust(w) if i < 4 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths)))
             for row in cells
         ]
         rule = "-" * len(lines[0])
-        return "\n".join(line.rstrip() for line in [lines[0], rule, *lines[1:-1], rule, lines[-1]])
+        lines = [lines[0], rule, *lines[1:-1], rule, lines[-1]]
+        if self.all_parameters != self.parameters:
+            lines.append(
+                f"{self.all_parameters:,} parameters with those that are not trained, such as running statistics"
+            )
+        return "\n".join(line.rstrip() for line in lines)
 
     __repr__ = __str__
 
@@ -102,21 +116,24 @@ def summary(net, shape):
     if getattr(net, "network_name", None):
         check_images(net, net.network_name, shape)
     _refuse_large("the input", shape, shape)
-    calls, result = _trace(net)
+    paths = {}
+    for path, layer in _layers(net):
+        paths.setdefault(layer, path)  # the first one of a layer that is there twice
+    calls, result = _trace(net, paths)
     nodes = json.loads(result.tojson())["nodes"]
     products = {node["name"]: node for node in nodes if _multiplies(node)}
-    rows, parameters = _rows(calls, products, shape)
+    rows, parameters = _rows(calls, paths, products, shape)
     for name, node in products.items():  # those in no row
         output_shape, shapes = _infer(name, result.get_internals()[f"{name}_output"], shape)
         inputs = {nodes[number]["name"] for number, *_ in node["inputs"]} - parameters
         own = {key: parameter for key, parameter in net.collect_params().items() if key in inputs}
         parameters.update(own)
-        rows.append(SummaryRow(name, node["op"], output_shape, _number_of(own, shapes), None))
+        rows.append(SummaryRow(name, node["op"], output_shape, *_numbers_of(own, shapes, None)))
     _refuse_large_between(result, shape)
     return Summary(shape, rows)
 
 
-def _rows(calls, products, shape):
+def _rows(calls, paths, products, shape):
     """The layers' rows, and the names of the parameters in them; what they multiply is taken out of ``products``."""
     rows, counted, done, unknown = [], set(), set(), set()
     for layer, x, output in calls:
@@ -131,49 +148,53 @@ def _rows(calls, products, shape):
             here = {name for name in products if layer.prefix and name.startswith(layer.prefix)} - done
             unknown.update(here)
             multiply_adds = None if here else 0
-        parameters = _number_of(own, shapes)
-        rows.append(SummaryRow(layer.name, type(layer).__name__, output_shape, parameters, multiply_adds))
+        counted_here = _numbers_of(own, shapes, multiply_adds)
+        rows.append(SummaryRow(layer.name, type(layer).__name__, output_shape, *counted_here, paths[layer]))
     for name in done | unknown:
         products.pop(name, None)
     return rows, counted
 
 
-def _layers(block):
-    """Yield the blocks that get rows: those without children, and those with parameters of their own.
+def _layers(block, path=""):
+    """Yield the blocks that get rows, each with its path: those without children, and with parameters of their own.
 
     An activation inside a convolution or a dense layer is part of that layer.
     """
-    children = [child() if isinstance(child, weakref.ref) else child for child in block._children.values()]
-    own = _own(block)  # the references are MXNet 2's
+    children = block._children.items()
+    own = _own(block)
     if own or not children:
-        yield block
+        yield path, block
     if not own or set(block.collect_params()) - set(own):
-        for child in children:
-            yield from _layers(child)
+        for name, child in children:
+            child = child() if isinstance(child, weakref.ref) else child  # the references are MXNet 2's
+            yield from _layers(child, f"{path}.{name}" if path else name)
 
 
 def _own(block):
-    """A block's trained parameters that are not those of a block inside it, by name."""
+    """A block's parameters that are not those of a block inside it, by name."""
     others = set()
     for child in block._children.values():
         others.update((child() if isinstance(child, weakref.ref) else child).collect_params())
     return {name: parameter for name, parameter in block.collect_params().items() if name not in others}
 
 
-def _number_of(own, shapes):
-    return sum(
-        math.prod(shapes[name]) for name, parameter in own.items() if parameter.grad_req != "null" and name in shapes
-    )
+def _numbers_of(own, shapes, multiply_adds):
+    """The numbers of a row: its trained parameters, the multiply-adds, and the other parameters."""
+    sizes = {True: 0, False: 0}
+    for name, parameter in own.items():
+        if name in shapes:
+            sizes[parameter.grad_req != "null"] += math.prod(shapes[name])
+    return sizes[True], multiply_adds, sizes[False]
 
 
-def _trace(net):
+def _trace(net, layers):
     """Each layer with the symbols that it takes and gives, in the order of a forward pass, and the network's result."""
     calls = []
     hooks = [
         layer.register_forward_hook(
             lambda block, inputs, output: calls.append((block, _together(inputs), _together(output)))
         )
-        for layer in dict.fromkeys(_layers(net))
+        for layer in layers
     ]
     data = mx.sym.var("data")
     try:

@@ -1,26 +1,27 @@
-"""The CUDA libraries of the GPU wheel, and the GPUs that it has kernels for."""
+"""The CUDA libraries of a GPU build, and what it needs before it is imported."""
 
 import ctypes
 import importlib.util
 import os
+import re
 from pathlib import Path
 
-from gluon_cnn.runtime.installation import INSTALL_HINT, install_hint, is_installed
+from gluon_cnn.runtime import driver
+from gluon_cnn.runtime.build import installed_build
+from gluon_cnn.runtime.installation import INSTALL_HINT, install_hint, mxnet_wheels
+from gluon_cnn.runtime.nvidia import missing_driver
 
 __all__ = [
-    "CPU_BUILD",
     "CUDA_LIBRARIES",
-    "NO_KERNELS",
+    "FUSION",
+    "VARIABLES",
+    "compiler_version",
     "cuda_libraries",
     "explain_missing_library",
-    "has_kernels",
     "prepare_for_cuda",
 ]
 
-CPU_BUILD = f"the CPU build of MXNet is installed: pip uninstall mxnet, then {install_hint('cu112')}"
-NO_KERNELS = "MXNet 1.9.1's wheels have kernels for 5.0 to 8.9 only: use the CPU or another GPU"
-
-# Folder of the PyPI package below site-packages/nvidia, and the libraries MXNet needs from it, each
+# Folder of the PyPI package below site-packages/nvidia, and the libraries that PyPI's GPU wheels need from it, each
 # after those it depends on itself.
 CUDA_LIBRARIES = (
     ("cuda_runtime", "libcudart.so.11.0"),
@@ -35,31 +36,37 @@ CUDA_LIBRARIES = (
     ("cusolver", "libcusolver.so.11"),
     ("nccl", "libnccl.so.2"),
 )
-_GPU_WHEELS = ("mxnet-cu112", "mxnet-cu110")
+_CUDA_11 = 11  # the major version that they are for; builds for another find their libraries themselves
 
-
-# With the GPU wheel, where the user has set nothing: no TF32, deterministic algorithms, and no warning of a cuDNN that
-# is newer than the one that the wheel was built with.
-_VARIABLES = {"NVIDIA_TF32_OVERRIDE": "0", "MXNET_ENFORCE_DETERMINISM": "1", "MXNET_CUDNN_LIB_CHECKING": "0"}
+# With a GPU build, where the user has set nothing: no TF32, deterministic algorithms, and no warning of a cuDNN that
+# is newer than the one that the wheel was built with. And no fusion, where the driver refuses what its compiler writes.
+VARIABLES = {"NVIDIA_TF32_OVERRIDE": "0", "MXNET_ENFORCE_DETERMINISM": "1", "MXNET_CUDNN_LIB_CHECKING": "0"}
+FUSION = "MXNET_USE_FUSION"
 
 
 def prepare_for_cuda():
-    """Set variables and load the CUDA 11 libraries of PyPI's nvidia-*-cu11 packages, if the GPU wheel is installed.
+    """Set variables, and load the CUDA 11 libraries of PyPI's nvidia-*-cu11 packages, if a GPU build is installed.
 
     Once loaded with global visibility they satisfy libmxnet.so, whatever LD_LIBRARY_PATH says. A
     library that is not there is left to the system's own search.
     """
-    if any(is_installed(wheel) for wheel in _GPU_WHEELS):
-        for name, value in _VARIABLES.items():
-            os.environ.setdefault(name, value)
+    build = installed_build()
+    if build is None or not build.has_gpu_code:
+        return
+    for name, value in VARIABLES.items():
+        os.environ.setdefault(name, value)
+    if build.cuda == _CUDA_11:
         for path in cuda_libraries().values():
             if path is not None:
                 ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
+    compiler, newest = compiler_version(build), driver.cuda_version()
+    if compiler and newest and newest < compiler:
+        os.environ.setdefault(FUSION, "0")
 
 
 def cuda_libraries():
-    """The file of each CUDA library that the GPU wheel needs: a dictionary by the library's name, in the order in which
-    they are loaded. The value is None if none of PyPI's packages has it."""
+    """The file of each CUDA library that PyPI's GPU wheels need: a dictionary by the library's name, in the order in
+    which they are loaded. The value is None if none of PyPI's packages has it."""
     spec = importlib.util.find_spec("nvidia")
     folders = [Path(folder) for folder in spec.submodule_search_locations] if spec else []
     return {
@@ -68,22 +75,33 @@ def cuda_libraries():
     }
 
 
-def has_kernels(capability):
-    """Whether MXNet 1.9.1's CUDA wheels have machine code for a compute capability, given as (major, minor).
-
-    They have it for 5.0, 6.0, 7.0, 8.0 and 8.6, each of which later minor versions run as well, and no PTX, from which
-    a driver could make code for a later major one (``cuobjdump --list-elf`` and ``--list-ptx`` of libmxnet.so).
-    """
-    return (5, 0) <= capability < (9, 0)
+def compiler_version(build):
+    """The version, as (major, minor), of NVRTC, with which MXNet compiles operators that it has fused; None if the
+    build needs none, or it is not found."""
+    name = next((name for name in build.needs if name.startswith("libnvrtc.so.")), None)
+    major, minor = ctypes.c_int(), ctypes.c_int()
+    try:
+        if name is None or ctypes.CDLL(name).nvrtcVersion(ctypes.byref(major), ctypes.byref(minor)):
+            return None
+    except (AttributeError, OSError):
+        return None
+    return major.value, minor.value
 
 
 def explain_missing_library(message):
     """What is wrong and what to do, from the message of the OSError that loading libmxnet.so raised."""
     library = message.split(":")[0]
     if library.startswith("libcuda.so"):
+        missing, remedy = missing_driver()
+        cpu_build = f"the CPU build: pip uninstall {' '.join(mxnet_wheels()) or 'mxnet'}, then {install_hint('cpu')}"
+        between = "" if remedy.startswith("install") else "install "
+        return f"The GPU build of MXNet is installed, but {missing}: {remedy}, or {between}{cpu_build}."
+    if library in {name for _, name in CUDA_LIBRARIES}:
+        return f"MXNet cannot be loaded, because {library} is missing: {install_hint('cu112')}."
+    if re.match(r"lib(cu|nv|nccl)", library):
         return (
-            "The GPU build of MXNet is installed, but this machine has no NVIDIA driver (libcuda.so.1): install the "
-            f"driver, or the CPU build: pip uninstall mxnet-cu112, then {install_hint('cpu')}."
+            f"MXNet cannot be loaded, because {library} is missing: install the CUDA that this build was made for "
+            "(docs/gpu.md), or another build."
         )
     if library.startswith("lib") and ".so" in library:
         return f"MXNet cannot be loaded, because {library} is missing: {INSTALL_HINT}."

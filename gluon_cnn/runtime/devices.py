@@ -1,28 +1,52 @@
 """Which devices there are, and what is wrong with one that cannot be used."""
 
-import ctypes
+import functools
 import logging
+import os
 import re
+import signal
+import subprocess
+import sys
 
 import mxnet as mx
 
 from gluon_cnn.checks import brief
 from gluon_cnn.errors import DeviceError
-from gluon_cnn.runtime.cuda import CPU_BUILD, NO_KERNELS, has_kernels
+from gluon_cnn.runtime import driver
+from gluon_cnn.runtime.build import cpu_build, installed_build, no_kernels
 
-__all__ = ["as_list", "as_text", "gpu_problem", "number_of_gpus", "parse_context", "try_all_gpus", "try_gpu"]
+__all__ = [
+    "as_list",
+    "as_text",
+    "describe",
+    "failure_on",
+    "gpu_problem",
+    "number_of_gpus",
+    "parse_context",
+    "try_all_gpus",
+    "try_gpu",
+]
 
 log = logging.getLogger(__name__)
+
+#: Free bytes on a GPU with which MXNet can surely begin, and seconds that a trial may take: where a driver has to make
+#: machine code of PTX, it can take minutes the first time.
+_ROOM, _TRIAL_TIMEOUT = 1 << 30, 600
+# A process that finds what this one finds, and prints why an operation on a GPU failed.
+_TRIAL = (
+    "import sys; sys.path[:] = sys.argv[2:]; import gluon_cnn; from gluon_cnn.runtime.devices import failure_on; "
+    "print(failure_on(int(sys.argv[1])) or '')"
+)
 
 
 def try_gpu(i=0):
     """``mx.gpu(i)`` if it computes, else ``mx.cpu()`` (book, section 5.5 of the first edition)."""
-    return mx.cpu() if gpu_problem(i) else mx.gpu(i)
+    return mx.gpu(i) if _has_cuda() and not gpu_problem(i) else mx.cpu()
 
 
 def try_all_gpus():
     """Every GPU that computes, or ``[mx.cpu()]`` if there is none."""
-    gpus = [mx.gpu(i) for i in range(number_of_gpus()) if not gpu_problem(i)]
+    gpus = [mx.gpu(i) for i in range(number_of_gpus() if _has_cuda() else 0) if not gpu_problem(i)]
     return gpus or [mx.cpu()]
 
 
@@ -40,8 +64,10 @@ def parse_context(text):
         If the text is none of these, or names a GPU that cannot be used, saying what is missing.
     """
     if text == "auto":
+        if not _has_cuda():
+            return [mx.cpu()]
         problem = gpu_problem()
-        if problem and _has_cuda():
+        if problem:
             log.info(f"no GPU is used, because {problem}")
         return [mx.cpu() if problem else mx.gpu()]
     match = re.fullmatch(r"(cpu|gpu)(?::(\d{1,4}(?:,\d{1,4})*))?", text)
@@ -56,7 +82,7 @@ def parse_context(text):
             problem = gpu_problem(index)
             if problem:
                 raise DeviceError(f"gpu:{index} cannot be used, because {problem}.", "ctx")
-    return [mx.Context(kind, index) for index in indices]
+    return [getattr(mx, kind)(index) for index in indices]  # mx.Context warns in builds of 2026
 
 
 def as_list(ctx):
@@ -82,21 +108,90 @@ def as_text(ctx):
 def gpu_problem(index=0):
     """Why ``mx.gpu(index)`` cannot be used, and what to do, as half a sentence; None if it can.
 
-    A GPU can be used when an operation on it has succeeded, because MXNet finds out only then that
-    its wheel has no machine code for a GPU.
+    A GPU can be used when an operation on it has succeeded. But a first operation that fails can end the process,
+    because MXNet makes handles of CUDA's libraries on a thread of its own. So the driver is asked before it, whether
+    the build has kernels for the GPU, and whether there is room; and where that does not tell, a process of its own
+    takes the risk.
     """
     if not _has_cuda():
-        return CPU_BUILD
+        return cpu_build(driver.capability(index))
     number = number_of_gpus()
     if number == 0:
-        return "MXNet finds no NVIDIA GPU or no driver for it: check that nvidia-smi lists one"
+        return _no_gpu()
     if index >= number:
-        return f"there are only the GPUs 0 to {number - 1}" if number > 1 else "there is only gpu:0"
+        there = f"there are only the GPUs 0 to {number - 1}" if number > 1 else "there is only gpu:0"
+        return there + _visible(" of those that CUDA_VISIBLE_DEVICES={} shows")
+    build, capability = installed_build(), driver.capability(index)
+    kernels = build and build.kernels
+    if kernels and capability and not kernels.run_on(capability):
+        return f"its compute capability is {capability[0]}.{capability[1]}, and {no_kernels(kernels)}"
+    opened = driver.open_gpu(index)
+    if opened.problem:
+        return opened.problem
+    told = kernels and capability and opened.free is not None and opened.free >= _ROOM
+    reason = failure_on(index) if told else _try_in_a_process(index)
+    if reason is None:
+        return None
+    if "no kernel image" in reason:
+        return f"this build of MXNet has no kernels for it ({reason}): use the CPU or another GPU"
+    return f"an operation on it failed ({reason}): check that nvidia-smi lists it as healthy, and with room"
+
+
+def failure_on(index):
+    """Why an operation on a GPU fails; None if it does not."""
     try:
         (mx.nd.ones((2,), ctx=mx.gpu(index)) + 1).wait_to_read()
     except mx.MXNetError as error:
-        return _explain(index, str(error))
+        return str(error).strip().splitlines()[-1].strip()
     return None
+
+
+@functools.lru_cache(maxsize=None)
+def _try_in_a_process(index):
+    """Why an operation on a GPU fails, or ends its process; None if it does neither."""
+    command = [sys.executable, "-c", _TRIAL, str(index), *map(str, sys.path)]
+    variables = {name: value for name, value in os.environ.items() if name != "DMLC_ROLE"}
+    try:
+        done = subprocess.run(
+            command,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            errors="replace",
+            timeout=_TRIAL_TIMEOUT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"a trial took more than {_TRIAL_TIMEOUT} seconds"
+    except OSError as error:
+        return f"no process could be started to try it: {error.strerror}"
+    if done.returncode == 0:
+        return done.stdout.strip() or None
+    said = next((line.strip() for line in reversed(done.stderr.splitlines()) if line.strip()), "without a word")
+    code = done.returncode
+    how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    return f"it ended a process by {how}: {brief(said)}"
+
+
+def _no_gpu():
+    """Why MXNet sees no GPU, and what to do."""
+    build, newest = installed_build(), driver.cuda_version()
+    if build and build.cuda and newest and newest[0] < build.cuda:
+        return (
+            f"NVIDIA's driver is too old: it runs CUDA {newest[0]}.{newest[1]}, and this build of MXNet needs CUDA "
+            f"{build.cuda}: update the driver"
+        )
+    visible = _visible("CUDA_VISIBLE_DEVICES is {}, which shows MXNet no GPU: change or unset it")
+    return visible or driver.start() or _NO_GPU
+
+
+_NO_GPU = "MXNet finds no NVIDIA GPU or no driver for it: check that nvidia-smi lists one"
+
+
+def _visible(text):
+    """A text with the value of CUDA_VISIBLE_DEVICES; empty if that is not set."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return "" if visible is None else text.format(brief(visible))
 
 
 def _has_cuda():
@@ -111,28 +206,13 @@ def number_of_gpus():
         return 0
 
 
-def _explain(index, error):
-    capability = _compute_capability(index)
-    if "no kernel image" in error or (capability and not has_kernels(capability)):
-        found = (
-            f"its compute capability is {capability[0]}.{capability[1]}" if capability else "it is too new or too old"
-        )
-        return f"{found}, and {NO_KERNELS}"
-    reason = error.strip().splitlines()[-1].strip()
-    return f"an operation on it failed ({reason}): check that nvidia-smi lists it as healthy"
-
-
-def _compute_capability(index):
-    """(major, minor) from the driver, or None."""
-    try:
-        driver = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return None
-    device, major, minor = ctypes.c_int(), ctypes.c_int(), ctypes.c_int()
-    calls = (
-        lambda: driver.cuInit(0),
-        lambda: driver.cuDeviceGet(ctypes.byref(device), index),
-        lambda: driver.cuDeviceGetAttribute(ctypes.byref(major), 75, device),  # compute capability, major
-        lambda: driver.cuDeviceGetAttribute(ctypes.byref(minor), 76, device),  # and minor
-    )
-    return (major.value, minor.value) if all(call() == 0 for call in calls) else None
+def describe(device):
+    """What NVIDIA's driver says of a GPU: a dictionary with ``name`` and ``compute_capability``, each None if it does
+    not say. Of the CPU, ``{}``."""
+    if device.device_type != "gpu":
+        return {}
+    capability = driver.capability(device.device_id)
+    return {
+        "name": driver.name(device.device_id),
+        "compute_capability": capability and "{}.{}".format(*capability),
+    }

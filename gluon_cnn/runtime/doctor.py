@@ -3,11 +3,9 @@
 This works where MXNet cannot be imported, so what needs MXNet is imported only where it is used.
 """
 
-import ctypes
 import json
 import os
 import platform
-import re
 import shutil
 import sys
 import tempfile
@@ -15,14 +13,14 @@ import textwrap
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
 
 from gluon_cnn.errors import DataError
+from gluon_cnn.runtime.build import installed_build
 from gluon_cnn.runtime.cores import usable_cores
-from gluon_cnn.runtime.cuda import CPU_BUILD, NO_KERNELS, cuda_libraries, has_kernels
 from gluon_cnn.runtime.environment import wrong_variables
-from gluon_cnn.runtime.installation import INSTALL_HINT, install_hint, mxnet_wheels
-from gluon_cnn.runtime.nvidia import NoAnswer, nvidia_smi
+from gluon_cnn.runtime.finding import Finding
+from gluon_cnn.runtime.gpu_findings import cuda_findings, gpus, gpus_of_mxnet
+from gluon_cnn.runtime.installation import INSTALL_HINT, mxnet_wheels, two_wheels
 from gluon_cnn.runtime.openmp import overruled_variables, thread_restriction, threads
 
 __all__ = ["Finding", "as_json", "as_text", "disk", "examine", "healthy"]
@@ -33,15 +31,6 @@ _TEMPORARY = 400_000_000, "resuming a run of AlexNet trained by Adam takes 374 M
 
 _FEATURES = ("CUDA", "CUDNN", "NCCL", "MKLDNN", "ONEDNN", "OPENMP", "LAPACK", "OPENCV", "DIST_KVSTORE")
 _OPTIONAL = ("gluoncv", "onnx", "onnxruntime", "safetensors", "torch")
-
-
-class Finding(NamedTuple):
-    """One line: what was looked at, what was found, ``ok``, ``warning`` or ``problem``, and what to do."""
-
-    name: str
-    value: str
-    state: str = "ok"
-    advice: str = ""
 
 
 def examine(import_error=None, extra=()):
@@ -58,21 +47,21 @@ def examine(import_error=None, extra=()):
     -------
     list of Finding
     """
-    wheels = mxnet_wheels()
+    wheels, build = mxnet_wheels(), installed_build()
     if import_error is None:
         import mxnet as mx
 
         gpu_build = mx.runtime.Features().is_enabled("CUDA")
     else:
-        gpu_build = any("-cu" in wheel for wheel in wheels)
+        gpu_build = build.has_gpu_code if build else any("-cu" in wheel for wheel in wheels)
     findings = [_python(), _numpy(), _mxnet(wheels, gpu_build, import_error)]
     if import_error is None:
         findings.append(_features())
-    findings += [_threads(), _imports(), *_environment(), *_gpus(gpu_build)]
+    findings += [_threads(), _imports(), *_environment(), *gpus(gpu_build, build and build.kernels)]
     if gpu_build:
-        findings.append(_cuda_libraries())
+        findings += cuda_findings(build, imported=import_error is None)
         if import_error is None:
-            findings += _gpus_of_mxnet()
+            findings += gpus_of_mxnet()
     runs = disk("runs", lambda: Path("runs"), *_RUN)
     temporary = disk("temporary", lambda: Path(tempfile.gettempdir()), *_TEMPORARY)
     return [*findings, *extra, runs, temporary, _optional()]
@@ -166,9 +155,9 @@ def _numpy():
 
 def _mxnet(wheels, gpu_build, import_error):
     names = " ".join(wheels)
-    if len(wheels) > 1:
-        value = f"{' and '.join(wheels)} are installed over each other, in the same folder"
-        return Finding("MXNet", value, "problem", f"pip uninstall -y {names}, then {INSTALL_HINT}")
+    wrong = two_wheels(wheels)
+    if wrong:
+        return Finding("MXNet", wrong[0], "problem", wrong[1])
     if import_error is not None:
         if wheels and find_spec("mxnet") is None:
             repair = f"pip uninstall -y {names}, then pip install {names}=={wheels[names]}"
@@ -179,7 +168,7 @@ def _mxnet(wheels, gpu_build, import_error):
     source = f"the wheel {names}" if names else Path(mx.__file__).parent
     value = f"{mx.__version__}, the {'GPU' if gpu_build else 'CPU'} build, from {source}"
     if mx.__version__ not in ("1.9.1", "2.0.0beta1"):
-        advice = f"gluon-cnn was tried with MXNet 1.9.1 and 2.0.0b1 only: {INSTALL_HINT}"
+        advice = "gluon-cnn was tried with MXNet 1.9.1 and 2.0.0b1; docs/gpu.md says what is known of others"
         return Finding("MXNet", value, "warning", advice)
     return Finding("MXNet", value)
 
@@ -214,67 +203,6 @@ def _threads():
     if number > cores:
         return Finding("threads", value, "warning", "more threads than cores make MXNet slower: unset OMP_NUM_THREADS")
     return Finding("threads", value)
-
-
-def _gpus(gpu_build):
-    """A finding for each GPU that the driver shows, or one that says why it shows none."""
-    try:
-        gpus = nvidia_smi()
-    except NoAnswer as reason:
-        if gpu_build:
-            return [
-                Finding("GPUs", f"none: {reason}", "problem", "install or repair the NVIDIA driver, or use the CPU")
-            ]
-        return [Finding("GPUs", f"none: {reason}")]
-    return [_gpu(f"GPU {number}", gpu, gpu_build) for number, gpu in enumerate(gpus)]
-
-
-def _gpu(name, gpu, gpu_build):
-    value = (
-        f"{gpu.name}, {gpu.memory} MiB of which {gpu.memory_used} are used, driver {gpu.driver}, "
-        f"compute capability {gpu.capability or 'unknown'}"
-    )
-    known = re.fullmatch(r"(\d+)\.(\d+)", gpu.capability or "")
-    if not known:
-        advice = "nvidia-smi is too old to tell the compute capability: update the driver"
-        return Finding(name, value, "warning", advice)
-    if not has_kernels((int(known[1]), int(known[2]))):
-        state = "problem" if gpu_build else "warning"
-        return Finding(name, f"{value}, for which MXNet has no kernels", state, NO_KERNELS)
-    value += ", for which MXNet has kernels"
-    return Finding(name, value) if gpu_build else Finding(name, value, "warning", f"not used, because {CPU_BUILD}")
-
-
-def _cuda_libraries():
-    """Whether each CUDA library of the GPU wheel is in one of PyPI's packages, or found by the system."""
-    paths = cuda_libraries()
-    missing, elsewhere = [], []
-    for library, path in paths.items():
-        if path is None:
-            try:
-                ctypes.CDLL(library)
-                elsewhere.append(library)
-            except OSError:
-                missing.append(library)
-    if missing:
-        return Finding("CUDA", f"{', '.join(missing)} missing", "problem", install_hint("cu112"))
-    folders = {str(path.parents[2]) for path in paths.values() if path is not None}
-    value = f"{len(paths) - len(elsewhere)} of {len(paths)} libraries in {', '.join(sorted(folders)) or 'packages'}"
-    return Finding("CUDA", value + (f"; {', '.join(elsewhere)} where the system looks" if elsewhere else ""))
-
-
-def _gpus_of_mxnet():
-    """Whether MXNet's GPUs compute, tried on each."""
-    from gluon_cnn.runtime.devices import gpu_problem, number_of_gpus
-
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    note = f" (CUDA_VISIBLE_DEVICES is {visible!r})" if visible is not None else ""
-    findings = []
-    for index in range(number_of_gpus() or 1):
-        problem = gpu_problem(index)
-        name, value = f"gpu:{index}", ("cannot be used" if problem else "computes") + note
-        findings.append(Finding(name, value, "problem" if problem else "ok", problem or ""))
-    return findings
 
 
 def _optional():

@@ -8,9 +8,8 @@ import threading
 import warnings
 
 from gluon_cnn.errors import InstallationError
-from gluon_cnn.runtime.cuda import explain_missing_library, prepare_for_cuda
 from gluon_cnn.runtime.environment import check_variables, variables_in_words, wrong_variables
-from gluon_cnn.runtime.installation import INSTALL_HINT
+from gluon_cnn.runtime.installation import INSTALL_HINT, mxnet_wheels, two_wheels
 from gluon_cnn.runtime.openmp import (
     restart_engine_threads,
     set_threads,
@@ -129,6 +128,10 @@ class _Finder:
 @contextlib.contextmanager
 def _repaired():
     """A block that imports MXNet: repairs before it, and every failure as an InstallationError."""
+    # Here, because what it imports takes a while, and `import gluon_cnn` does not need it.
+    from gluon_cnn.runtime.cuda import FUSION, VARIABLES, explain_missing_library, prepare_for_cuda
+
+    ours = {**_VARIABLES, **VARIABLES, FUSION: "0"}
     try:
         check_variables()
         restore_numpy_aliases()
@@ -140,10 +143,17 @@ def _repaired():
     except InstallationError:
         raise
     except OSError as error:
-        raise _naming_variables(explain_missing_library(str(error)), ("MXNET_",)) from error
+        raise _naming_variables(_two_wheels() or explain_missing_library(str(error)), ("MXNET_",), ours) from error
     except (AttributeError, ImportError, RuntimeError, TypeError, ValueError) as error:  # such as of an unknown NumPy
         message = f"MXNet cannot be imported ({_reason(error)}): uninstall it, then {INSTALL_HINT}."
-        raise _naming_variables(message, ("MXNET_", "DMLC_", "PS_")) from error
+        message = _two_wheels() or message
+        raise _naming_variables(message, ("MXNET_", "DMLC_", "PS_"), ours) from error
+
+
+def _two_wheels():
+    """What to say if several wheels of MXNet are installed, which is why none can be imported; None if one is."""
+    wrong = two_wheels(mxnet_wheels())
+    return wrong and "{}: {}.".format(*wrong)
 
 
 @contextlib.contextmanager
@@ -169,9 +179,9 @@ def _explained(library, prefixes):
         raise InstallationError(f"{message}; change or unset {variables_in_words(prefixes)}.") from error
 
 
-def _naming_variables(message, prefixes):
-    """An InstallationError with the variables of some prefixes that were set, one of which may be the cause."""
-    variables = variables_in_words(prefixes, but=_VARIABLES)
+def _naming_variables(message, prefixes, ours):
+    """An InstallationError with the variables of some prefixes that the user has set, one of which may be the cause."""
+    variables = variables_in_words(prefixes, but=ours)
     if variables:
         message = f"{message[:-1]}; or change or unset {variables}."
     return InstallationError(message)

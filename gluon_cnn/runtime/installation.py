@@ -2,7 +2,7 @@
 
 import re
 
-__all__ = ["INSTALL_HINT", "install_hint", "is_installed", "mxnet_wheels"]
+__all__ = ["INSTALL_HINT", "install_hint", "mxnet_wheels", "two_wheels"]
 
 
 def install_hint(extra):
@@ -10,7 +10,9 @@ def install_hint(extra):
     return f'pip install ".[{extra}]" in a clone of gluon-cnn'
 
 
-INSTALL_HINT = f'{install_hint("cpu")}, or ".[cu112]" for an NVIDIA GPU'
+INSTALL_HINT = (
+    f'{install_hint("cpu")}, or ".[cu112]" for an NVIDIA GPU, or ".[own-mxnet]" beside another build of MXNet'
+)
 
 
 def mxnet_wheels():
@@ -21,12 +23,9 @@ def mxnet_wheels():
     return {name: found[name] for name in sorted(found) if re.fullmatch(r"mxnet(-cu\d+)?(-?mkl|-native)?", name)}
 
 
-def is_installed(wheel):
-    """Whether the wheel of that name is installed."""
-    from importlib import metadata
-
-    try:
-        metadata.version(wheel)
-    except metadata.PackageNotFoundError:
-        return False
-    return True
+def two_wheels(wheels):
+    """What is wrong with several of :func:`mxnet_wheels`, and what to do, as half sentences; None if there are not."""
+    if len(wheels) < 2:
+        return None
+    wrong = f"{' and '.join(wheels)} are installed over each other, in the same folder"
+    return wrong, f"pip uninstall -y {' '.join(wheels)}, then {INSTALL_HINT}"

@@ -104,6 +104,12 @@ class RunDirectory:
         return len(self.history) if self.history_path.exists() else 0
 
     @property
+    def processes(self):
+        """Those that trained the run, from the first to the last, a list of Process; empty if it has not begun."""
+        config = RunDirectory.open(self.directory).config if self.begun else None
+        return [config, *config.resumed] if config else []
+
+    @property
     def framework(self):
         """What trained the run: MXNet, or another framework, whose runs can be compared, but not resumed or loaded."""
         return self.config.framework if self.config else OWN_FRAMEWORK
@@ -176,10 +182,10 @@ class RunDirectory:
                 "out",
             )
 
-    def write_config(self, command, threads):
+    def write_config(self, command, threads, on_gpu=False):
         """Write ``config.json``: recipe, settings, data set, and the command, versions, machine and number of threads
         that the run began with. Those of each process that resumed it follow under ``resumed``."""
-        path, process = self.directory / CONFIG, this_process(command, threads)
+        path, process = self.directory / CONFIG, this_process(command, threads, on_gpu)
         if path.exists():
             before = RunDirectory.open(self.directory)._content
             config = {**before, "resumed": [*before.get("resumed", []), process]}

@@ -14,7 +14,15 @@ import msgspec
 from gluon_cnn.decoding import Count
 from gluon_cnn.runtime import usable_cores
 
-__all__ = ["Machine", "Process", "this_process"]
+__all__ = ["GPU_SETTINGS", "Machine", "Process", "this_process"]
+
+#: The variables that decide what MXNet and NVIDIA's libraries compute on a GPU, and how.
+GPU_SETTINGS = (
+    "NVIDIA_TF32_OVERRIDE",
+    "MXNET_ENFORCE_DETERMINISM",
+    "MXNET_CUDNN_AUTOTUNE_DEFAULT",
+    "MXNET_USE_FUSION",
+)
 
 
 class Machine(msgspec.Struct):
@@ -27,16 +35,19 @@ class Machine(msgspec.Struct):
 
 
 class Process(msgspec.Struct):
-    """A process that trained a run: its command, when it began, the versions that it used, and its machine."""
+    """A process that trained a run: its command, when it began, the versions that it used, and its machine; of one that
+    trained on a GPU, the values of ``GPU_SETTINGS`` too, None for one that was not set."""
 
     command: str = ""
     started: str = ""
     versions: Dict[str, str] = {}
     machine: Machine = msgspec.field(default_factory=Machine)
+    gpu_settings: Optional[Dict[str, Optional[str]]] = None
 
 
-def this_process(command, threads):
+def this_process(command, threads, on_gpu=False):
     """A dictionary for JSON about this process, which ``command`` started and which uses ``threads`` threads."""
+    gpu_settings = {name: os.environ.get(name) for name in GPU_SETTINGS}
     return {
         "command": command,
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
@@ -47,6 +58,7 @@ def this_process(command, threads):
             "cores": usable_cores(),
             "threads": threads,
         },
+        **({"gpu_settings": gpu_settings} if on_gpu else {}),
     }
 
 

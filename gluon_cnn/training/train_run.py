@@ -94,7 +94,7 @@ def train_run(run, *, command, resume=False, quiet=False, job=None, held=None):
         setup = set_up(recipe, devices, data, hybrid=run.settings.hybrid, kvstore=job.store)
         run.dataset, run.book = data.info, book_recipe(recipe)
         job.from_first(lambda: (held or stack).enter_context(run.locked()))
-        write_config = functools.partial(run.write_config, command, threads)
+        write_config = functools.partial(run.write_config, command, threads, devices[0].device_type == "gpu")
         begun = job.from_first(lambda: _begin(run, setup.net, devices, resume, write_config, stack).to_json())
         signals = stack.enter_context(NotedSignals())
         # Here, because MXNet starts new threads, with a number of its own, whenever the process forks.

@@ -181,3 +181,38 @@ def test_parts_make_up_the_whole_batch(sample, parts, batch_size, number, augmen
             labels = [labels.asnumpy() for _, labels in pieces if len(labels)]
             assert (np.concatenate(images) == X.asnumpy()).all()
             assert (np.concatenate(labels) == y.asnumpy()).all()
+
+
+class Moved(Exception):
+    """An array is moved to a GPU."""
+
+
+@pytest.mark.parametrize(("resize", "side"), [(None, 28), (96, 96), (224, 224)])
+@pytest.mark.parametrize("mode", ["nd", "np"])
+def test_gpu_gets_bytes_that_the_cpu_made(monkeypatch, mode, request, resize, side):
+    if mode == "np":
+        request.getfixturevalue("np_arrays")
+    images, moved = read_fashion_mnist(SAMPLE).test.images[:8], []
+    expected = to_batch(images, resize, mx.cpu()).asnumpy()
+    move = mx.nd.NDArray.as_in_context
+
+    def to_gpu(array, context):
+        if context.device_type != "gpu":
+            return move(array, context)
+        moved.append(array)
+        raise Moved
+
+    monkeypatch.setattr(mx.nd.NDArray, "as_in_context", to_gpu)
+    # MXNet's CPU build refuses every operator on this context, so that all before the move is done on the CPU.
+    with pytest.raises(Moved):
+        to_batch(images, resize, mx.gpu())
+    (sent,) = moved
+    assert (sent.dtype, sent.shape, sent.context) == (np.uint8, (8, side, side, 1), mx.cpu())
+    assert (sent.asnumpy()[..., 0] == np.rint(expected[:, 0] * 255)).all()
+
+
+def test_that_context_refuses_operators():
+    if mx.runtime.Features().is_enabled("CUDA"):
+        pytest.skip("the GPU build of MXNet is installed")
+    with pytest.raises(mx.MXNetError):
+        mx.nd.zeros(1, ctx=mx.gpu()).wait_to_read()

@@ -158,7 +158,7 @@ def test_gluons_summary_counts_what_ours_counts(name, images, capsys):
     net = initialized(network(name), X)
     net.summary(X)
     total = re.search(r"Total params: (\d+)", capsys.readouterr().out)
-    assert int(total[1]) == gluon_cnn.summary(net, X.shape).parameters
+    assert int(total[1]) == gluon_cnn.summary(net, X.shape).all_parameters
 
 
 @IMPORT_WARNS

@@ -32,6 +32,58 @@ def test_table_shows_every_layer_and_the_totals():
     assert text.splitlines()[-1].split() == ["total", "44,426", "281,640"]
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "trained", "all_of_them"),
+    [
+        ("googlenet", {}, 5_977_530, 5_977_530),
+        ("resnet18", {}, 11_178_378, 11_186_186),
+        ("densenet", {}, 982_506, 990_634),
+        ("densenet", {"edition": "en"}, 758_226, 764_834),
+        ("lenet_bn", {}, 44_878, 45_330),
+    ],
+)
+def test_running_statistics_are_counted_beside(name, options, trained, all_of_them):
+    table = summary(get_model(name, **options), (1, 1, 96, 96) if name != "lenet_bn" else (1, 1, 28, 28))
+    assert (table.parameters, table.all_parameters) == (trained, all_of_them)
+    total = [line.split()[1] for line in str(table).splitlines() if line.split()[0] == "total"]
+    assert total == [f"{trained:,}"]
+    assert (f"{all_of_them:,} parameters with those that are not trained" in str(table)) == (trained != all_of_them)
+
+
+def test_frozen_layers_are_not_trained():
+    net = network(nn.Dense(5), nn.Dense(2))
+    net[0].collect_params().setattr("grad_req", "null")
+    table = summary(net, (1, 1, 2, 2))
+    assert [(row.parameters, row.untrained) for row in table.rows] == [(0, 25), (12, 0)]
+    assert table.all_parameters == 37
+
+
+@pytest.mark.parametrize("hybrid", [False, True])
+@pytest.mark.parametrize(
+    ("name", "block", "paths"),
+    [
+        ("googlenet", "2.0", ["0.0", "1.0", "1.1", "2.0", "2.1", "3.0", "3.1"]),
+        ("resnet18", "5.0", ["conv1", "bn1", "relu", "conv2", "bn2", "conv3", "relu"]),
+        ("densenet", "4", [f"{conv}.{layer}" for conv in range(4) for layer in range(3)]),
+    ],
+)
+def test_rows_of_branches_have_their_paths(name, block, paths, hybrid):
+    net = get_model(name, hybrid=hybrid)
+    rows = [row for row in summary(net, (1, 1, 96, 96)).rows if row.path.startswith(f"{block}.")]
+    assert [row.path for row in rows] == [f"{block}.{path}" for path in paths]
+    named = net._collect_params_with_prefix()
+    for row in rows:
+        if row.parameters:
+            assert any(parameter.startswith(f"{row.path}.") for parameter in named)
+    assert f"\n{rows[0].path}  " in str(summary(net, (1, 1, 96, 96)))
+
+
+def test_path_of_a_layer_that_is_shared_or_alone():
+    shared = nn.Dense(4, flatten=False)
+    assert [row.path for row in summary(network(network(shared), shared), (1, 1, 4, 4)).rows] == ["0.0", "0.0"]
+    assert [row.path for row in summary(nn.Dense(4), (1, 1, 4, 4)).rows] == [""]
+
+
 def test_network_is_left_as_it_was():
     net = gluon_cnn.nin()
     summary(net, (1, 1, 224, 224))

@@ -1,10 +1,13 @@
 """What the tests of the runtime share: new processes, and an ``nvidia-smi`` of their own."""
 
 import os
+import platform
 import subprocess
 import sys
 
 import pytest
+
+from gluon_cnn.runtime import nvidia
 
 #: What this package and MXNet read when they are loaded, and what this process has set already.
 VARIABLES = (
@@ -61,3 +64,13 @@ def nvidia_smi(tmp_path, monkeypatch):
 @pytest.fixture
 def no_nvidia_smi(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
+
+
+@pytest.fixture
+def plain_machine(monkeypatch):
+    """Let this be no container and no WSL, whatever it is."""
+    monkeypatch.setattr(nvidia, "_CONTAINERS", {})
+    monkeypatch.setattr(nvidia, "_LIBRARIES", ())
+    monkeypatch.setattr(nvidia, "_PROGRAMS", ("/nowhere",))
+    monkeypatch.setattr(platform, "release", lambda: "6.8.0-generic")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)

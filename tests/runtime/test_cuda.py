@@ -1,50 +1,118 @@
-"""The CUDA libraries of the GPU wheel, and the GPUs that it has kernels for."""
+"""The CUDA libraries of a GPU build, and what is set before it is imported."""
 
+import ctypes
 import os
 from pathlib import Path
 
 import pytest
+from libraries import CUDA_11_NEEDS, Driver, put_driver
 
 from gluon_cnn.runtime import cuda
+from gluon_cnn.runtime.build import Build
+
+NEW = Driver(version=12040)
+SET = (*cuda.VARIABLES, cuda.FUSION)
 
 
 @pytest.fixture
-def libraries(tmp_path, monkeypatch):
-    """PyPI's folder ``nvidia`` with an empty file for each library."""
+def installed(tmp_path, monkeypatch):
+    """A function that lets a build be installed, with all of PyPI's CUDA 11 packages and NVIDIA's driver; and the list
+    of the libraries that are loaded."""
     for package, library in cuda.CUDA_LIBRARIES:
         path = tmp_path / "nvidia" / package / "lib" / library
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     monkeypatch.syspath_prepend(str(tmp_path))
-    for name in cuda._VARIABLES:
+    for name in SET:
         monkeypatch.setenv(name, "")  # restored at the end
         monkeypatch.delenv(name)
-
-
-def test_libraries_are_loaded_for_the_gpu_wheel_only(libraries, monkeypatch):
     loaded = []
-    monkeypatch.setattr(cuda.ctypes, "CDLL", lambda path, mode: loaded.append(Path(path).name))
-    monkeypatch.setattr(cuda, "is_installed", lambda wheel: False)
-    cuda.prepare_for_cuda()
-    assert loaded == []
-    monkeypatch.setattr(cuda, "is_installed", lambda wheel: wheel == "mxnet-cu112")
-    cuda.prepare_for_cuda()
-    assert loaded == [library for _, library in cuda.CUDA_LIBRARIES]  # each after those it depends on
+
+    def put(needs=CUDA_11_NEEDS, has_gpu_code=True, compiler=(11, 8), driver=NEW):
+        monkeypatch.setattr(cuda, "installed_build", lambda: Build("libmxnet.so", needs, has_gpu_code))
+        monkeypatch.setattr(
+            ctypes, "CDLL", lambda path, mode=None: loaded.append(Path(path).name) or Compiler(compiler)
+        )
+        put_driver(monkeypatch, driver)
+        loaded.clear()
+        return loaded
+
+    return put
 
 
-def test_float32_and_determinism_with_the_gpu_wheel(libraries, monkeypatch):
-    monkeypatch.setattr(cuda.ctypes, "CDLL", lambda path, mode: None)
-    monkeypatch.setattr(cuda, "is_installed", lambda wheel: False)
+class Compiler:
+    """NVRTC's library, which only tells its version."""
+
+    def __init__(self, version):
+        self.version = version
+
+    def nvrtcVersion(self, major, minor):
+        major._obj.value, minor._obj.value = self.version
+        return 0
+
+
+def values():
+    return {name: os.environ[name] for name in SET if name in os.environ}
+
+
+def test_libraries_are_loaded_for_cuda_11_only(installed):
+    order = [library for _, library in cuda.CUDA_LIBRARIES]  # each after those it depends on
+    loaded = installed()
     cuda.prepare_for_cuda()
-    assert not set(cuda._VARIABLES) & set(os.environ)
-    monkeypatch.setattr(cuda, "is_installed", lambda wheel: wheel == "mxnet-cu112")
+    assert loaded[: len(order)] == order
+    for needs, has_gpu_code in ((("libc.so.6",), False), (("libcudart.so.13", "libcudnn.so.9"), True)):
+        loaded = installed(needs, has_gpu_code)
+        cuda.prepare_for_cuda()
+        assert loaded == []
+
+
+def test_float32_and_determinism_with_any_gpu_build(installed, monkeypatch):
+    installed(has_gpu_code=False)
+    cuda.prepare_for_cuda()
+    assert values() == {}
     monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "1")
+    installed(("libcudart.so.13",))
     cuda.prepare_for_cuda()
-    assert {name: os.environ[name] for name in cuda._VARIABLES} == {**cuda._VARIABLES, "NVIDIA_TF32_OVERRIDE": "1"}
+    assert values() == {**cuda.VARIABLES, "NVIDIA_TF32_OVERRIDE": "1"}
 
 
 @pytest.mark.parametrize(
-    ("capability", "expected"), [((3, 7), False), ((5, 0), True), ((7, 5), True), ((8, 9), True), ((9, 0), False)]
+    ("driver", "compiler", "fusion"),
+    [
+        (11040, (11, 8), "0"),  # a driver before 520
+        (11070, (11, 8), "0"),
+        (11080, (11, 8), None),
+        (12040, (11, 8), None),
+        (12040, (13, 3), "0"),
+        (11040, (11, 2), None),
+    ],
 )
-def test_wheels_have_kernels_up_to_8_9(capability, expected):
-    assert cuda.has_kernels(capability) is expected
+def test_fusion_needs_a_driver_for_its_compiler(installed, monkeypatch, driver, compiler, fusion):
+    installed(compiler=compiler, driver=Driver(version=driver))
+    cuda.prepare_for_cuda()
+    assert values().get("MXNET_USE_FUSION") == fusion
+    monkeypatch.setenv("MXNET_USE_FUSION", "1")
+    cuda.prepare_for_cuda()
+    assert os.environ["MXNET_USE_FUSION"] == "1"  # what the user has set stays
+
+
+def test_fusion_stays_where_nothing_is_known(installed, monkeypatch):
+    for options in ({"driver": None}, {"needs": ("libcudart.so.11.0",), "driver": Driver(version=11040)}):
+        installed(**options)
+        cuda.prepare_for_cuda()
+        assert "MXNET_USE_FUSION" not in values()
+
+
+@pytest.mark.parametrize(
+    ("library", "advice"),
+    [
+        ("libcudnn.so.8", cuda.install_hint("cu112")),
+        ("libcusolver.so.11", cuda.install_hint("cu112")),
+        ("libcudart.so.13", "install the CUDA that this build was made for (docs/gpu.md), or another build"),
+        ("libnccl.so.3", "install the CUDA that this build was made for (docs/gpu.md), or another build"),
+        ("libgfortran.so.3", cuda.INSTALL_HINT),
+    ],
+)
+def test_missing_library_says_what_brings_it(library, advice):
+    message = cuda.explain_missing_library(f"{library}: cannot open shared object file: No such file or directory")
+    assert message == f"MXNet cannot be loaded, because {library} is missing: {advice}."

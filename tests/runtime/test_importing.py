@@ -10,7 +10,7 @@ import numpy
 import pytest
 
 from gluon_cnn.errors import GluonCNNError, InstallationError
-from gluon_cnn.runtime import INSTALL_HINT, import_mxnet, prepare, repairs, usable_cores
+from gluon_cnn.runtime import INSTALL_HINT, import_mxnet, install_hint, prepare, repairs, usable_cores
 
 #: Imports the package alone, and prints what that has set and whether it has imported MXNet.
 IMPORT = """
@@ -146,8 +146,11 @@ def test_looking_for_mxnet_repairs_nothing(fake_mxnet, monkeypatch):
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        ("raise OSError('libcuda.so.1: cannot open shared object file')", "no NVIDIA driver (libcuda.so.1): install"),
-        ("raise OSError('libcudnn.so.8: cannot open it')", f"because libcudnn.so.8 is missing: {INSTALL_HINT}."),
+        ("raise OSError('libcuda.so.1: cannot open shared object file')", "NVIDIA driver (libcuda.so.1)"),
+        (
+            "raise OSError('libcudnn.so.8: cannot open it')",
+            f"because libcudnn.so.8 is missing: {install_hint('cu112')}.",
+        ),
         ("raise OSError('something else')", f"MXNet cannot be loaded (something else): {INSTALL_HINT}."),
         (
             "raise RuntimeError('Cannot find the MXNet library.\\nList: x')",
