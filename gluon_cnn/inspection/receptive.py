@@ -15,6 +15,7 @@ from typing import NamedTuple, Optional, Tuple
 import mxnet as mx
 import numpy as np
 
+from gluon_cnn.checks import brief
 from gluon_cnn.errors import ModelError
 from gluon_cnn.inspection.axis import of_image
 from gluon_cnn.inspection.layers import failing_as_model_error, refuse_not_run, title_of, watched
@@ -95,6 +96,10 @@ def receptive_fields(net, shape, paths):
         way moves positions in a manner that is not known here.
     """
     shape = (1, *shape) if len(shape) == 3 else tuple(shape)
+    if len(shape) != 4:
+        raise ModelError(f"shape is {brief(shape)}; it must be C×H×W of an image.")
+    if not paths:
+        return {}
     symbols = _traced(net, shape, paths)
     graph = mx.sym.Group([symbols[path].as_nd_ndarray() for path in paths])
     described = json.loads(graph.tojson())

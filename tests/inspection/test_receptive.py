@@ -6,10 +6,8 @@ import pytest
 from mxnet.gluon import nn
 
 from gluon_cnn import get_model
-from gluon_cnn.errors import ModelError
 from gluon_cnn.inspection.layers import innermost_layers
 from gluon_cnn.inspection.receptive import Patch, receptive_fields
-from gluon_cnn.models.sequential import HybridSequential, Sequential
 
 
 class AveragePooling(nn.HybridBlock):
