@@ -134,9 +134,7 @@ class _Strongest:
         """Each image's largest number in each channel, N×channels, its position, and which channels were not all 0."""
         if array.ndim not in (2, 4) or not array.size:
             size = "×".join(map(str, array.shape))
-            raise ModelError(
-                f"The layer {self.path} gives {size}, neither N×C×H×W nor N×C: name another.", "layers"
-            )
+            raise ModelError(f"The layer {self.path} gives {size}, neither N×C×H×W nor N×C: name another.", "layers")
         flat = array.reshape(*array.shape[:2], -1)
         place = flat.argmax(axis=2)
         largest = np.take_along_axis(flat, place[..., np.newaxis], axis=2)[..., 0]

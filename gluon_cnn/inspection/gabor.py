@@ -119,10 +119,8 @@ def fit_gabor(weight):
     ModelError
         If the filter has fewer than 25 pixels.
     """
-    from scipy.optimize import least_squares
-
     weight = np.asarray(weight, float)
-    height, width = weight.shape[-2:]
+    height, width = size = weight.shape[-2:]
     if height * width < _LEAST_PIXELS:
         raise ModelError(
             f"A filter of {height}×{width} is too small to be compared with a Gabor: it needs {_LEAST_PIXELS} pixels."
@@ -131,50 +129,56 @@ def fit_gabor(weight):
     centred = channels - channels.mean(axis=1, keepdims=True)
     _, strengths, patterns = np.linalg.svd(centred, full_matrices=False)
     if not strengths[0] > 1e-9 * np.abs(weight).max():
-        return GaborFit(0.0, (height / 2 - 0.5, width / 2 - 0.5), 0.0, 0.0, np.zeros((height, width)))
-    pattern = patterns[0]  # of length 1, with mean 0
-    starts, bases = _starts(height, width)
-    explained = [_explained(basis, pattern) for basis in bases]
+        return GaborFit(0.0, (height / 2 - 0.5, width / 2 - 0.5), 0.0, 0.0, np.zeros(size))
+    numbers, explained = _nearest(patterns[0], size)  # a pattern of length 1, with mean 0
+    share = explained * strengths[0] ** 2 / (strengths**2).sum()
+    fitted = strengths[0] * _projection(_basis(numbers, size), patterns[0]).reshape(size)
+    row, column, angle, frequency = numbers[:4].tolist()
+    return GaborFit(float(np.clip(share, 0, 1)), (row, column), np.degrees(angle) % 180, frequency, fitted)
+
+
+def _nearest(pattern, size):
+    """The numbers of the Gabor nearest to a pattern, and the share of it that this explains."""
+    from scipy.optimize import least_squares
+
+    starts, bases = _starts(size)
+    explained = [(_projection(basis, pattern) ** 2).sum() for basis in bases]
     tried = [
         least_squares(
-            lambda numbers: _projection(_basis(numbers, height, width), pattern) - pattern,
+            lambda numbers: _projection(_basis(numbers, size), pattern) - pattern,
             starts[start],
-            bounds=_bounds(height, width),
-            x_scale=np.ptp(_bounds(height, width), axis=0),
+            bounds=_bounds(size),
+            x_scale=np.ptp(_bounds(size), axis=0),
             max_nfev=60,
         )
         for start in np.argsort(explained)[: -_STARTS - 1 : -1]
     ]
     best = min(tried, key=lambda found: found.cost)
-    row, column, angle, frequency, _, _ = best.x
-    share = (1 - 2 * best.cost) * strengths[0] ** 2 / (strengths**2).sum()
-    fitted = strengths[0] * _projection(_basis(best.x, height, width), pattern).reshape(height, width)
-    return GaborFit(
-        float(np.clip(share, 0, 1)), (float(row), float(column)), float(np.degrees(angle) % 180), float(frequency), fitted
-    )
+    return best.x, 1 - 2 * best.cost
 
 
-def _bounds(height, width):
+def _bounds(size):
     """The least and the largest centre, angle, frequency, and widths in cycles."""
+    height, width = size
     least = (0, 0, -2 * np.pi, 0.5 / max(height, width), _ACROSS[0], _ALONG[0])
     return np.array([least, (height - 1, width - 1, 3 * np.pi, _HIGHEST, _ACROSS[1], _ALONG[1])])
 
 
 @functools.lru_cache(maxsize=8)
-def _starts(height, width):
+def _starts(size):
     """Numbers to begin from, and the wave that each stands for."""
-    least, most = _bounds(height, width)
+    least, most = _bounds(size)
     angles = np.arange(8) * np.pi / 8
     frequencies = np.geomspace(least[3] * 1.2, most[3] * 0.9, 5)
-    rows, columns = (np.array([0.25, 0.5, 0.75]) * (side - 1) for side in (height, width))
+    rows, columns = (np.array([0.25, 0.5, 0.75]) * (side - 1) for side in size)
     starts = np.stack(np.meshgrid(rows, columns, angles, frequencies, [0.35], [0.5]), axis=-1).reshape(-1, 6)
-    return starts, [_basis(numbers, height, width) for numbers in starts]
+    return starts, [_basis(numbers, size) for numbers in starts]
 
 
-def _basis(numbers, height, width):
+def _basis(numbers, size):
     """The wave's two phases under the bell, without their means, pixels×2; the constant is in the means."""
     row, column, angle, frequency, across, along = numbers
-    y, x = np.mgrid[:height, :width]
+    y, x = np.mgrid[: size[0], : size[1]]
     y, x = y.ravel() - row, x.ravel() - column
     u, v = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
     bell = np.exp(-0.5 * ((u * frequency / across) ** 2 + (v * frequency / along) ** 2))
@@ -185,7 +189,3 @@ def _basis(numbers, height, width):
 
 def _projection(basis, pattern):
     return basis @ np.linalg.lstsq(basis, pattern, rcond=1e-10)[0]
-
-
-def _explained(basis, pattern):
-    return (_projection(basis, pattern) ** 2).sum()

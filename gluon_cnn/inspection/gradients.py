@@ -80,30 +80,34 @@ def gradients(net, X, classes=None, path=None):
         right.
     """
     X = as_batch(net, X)
-    X = X.copy()
-    leaves, pooled = [], []
+    if X.ctx.device_type == "cpu":
+        _refuse_other_max_pooling(net, X[:1])
+    leaf = X.copy()
+    leaf.attach_grad()
+    leaves = [leaf]
 
-    def begin_from(array):
-        array.attach_grad()  # which cuts the graph here
-        leaves[:], pooled[:] = [array], []
+    def begin_here(output):
+        array = only_array(net, path, output)
+        array.attach_grad()  # which cuts the graph
+        leaves.append(array)
 
-    receivers = {} if path is None else {path: lambda output: begin_from(only_array(net, path, output))}
-    with watched(net, receivers), failing_as_model_error(net, X.shape):
-        begin_from(X)
-        with _recording(net, pooled.append):
-            output = output_of(net, X)
-        if path is not None and leaves[0] is X:
+    with watched(net, {} if path is None else {path: begin_here}), failing_as_model_error(net, X.shape):
+        with _recording(net):
+            output = output_of(net, leaf)
+        if path is not None and len(leaves) == 1:
             refuse_not_run(net, [path])
         if len(output.shape) != 2:
             raise ModelError(f"{title_of(net)} does not give N×classes, so a class has no gradient.")
         logits = output.asnumpy()
         classes = chosen_classes(logits, classes)
-        if X.ctx.device_type == "cpu":
-            _refuse_other_max_pooling(net, output, len(pooled))
         ones = np.zeros_like(logits)
         ones[np.arange(len(classes)), classes] = 1
-        (gradient,) = autograd.grad(output, [leaves[0]], head_grads=_like(output, ones), train_mode=False)
-        return Gradients(gradient.asnumpy(), leaves[0].asnumpy(), logits, classes)
+        try:
+            (found,) = autograd.grad(output, leaves[-1:], head_grads=_like(output, ones), train_mode=False)
+        except mx.MXNetError:  # MXNet's words are of nodes
+            where = "its input" if path is None else f"its layer {path}"
+            raise ModelError(f"The output of {title_of(net)} does not depend on {where}: name another.") from None
+        return Gradients(found.asnumpy(), leaves[-1].asnumpy(), logits, classes)
 
 
 def chosen_classes(output, classes=None):
@@ -139,29 +143,39 @@ def chosen_classes(output, classes=None):
 
 
 @contextlib.contextmanager
-def _recording(net, after_pooling):
-    """A block in which a network is recorded as it predicts, with each max pooling in train mode."""
+def _recording(net):
+    """A block in which a network is recorded as it predicts, with each max pooling in train mode.
+
+    Yields
+    ------
+    list
+        Gets an entry for each max pooling that is run.
+    """
+    pooled = []
     with contextlib.ExitStack() as stack:
         for block in {id(block): block for block in all_layers(net).values()}.values():
             if getattr(block, "_kwargs", {}).get("pool_type") == "max":
                 before = block.register_forward_pre_hook(lambda *_: autograd.set_training(True))
-                after = block.register_forward_hook(lambda *_: after_pooling(autograd.set_training(False)))
+                after = block.register_forward_hook(lambda *_: pooled.append(autograd.set_training(False)))
                 stack.callback(before.detach)
                 stack.callback(after.detach)
         # record() restores only a mode that it has changed itself, and a pooling may fail.
         stack.callback(autograd.set_training, autograd.is_training())
         stack.enter_context(autograd.record(train_mode=False))
-        yield
+        yield pooled
 
 
-def _refuse_other_max_pooling(net, output, pooled):
-    """Raise a ModelError if an output came through more max poolings than the number that was recorded rightly."""
+def _refuse_other_max_pooling(net, X):
+    """Raise a ModelError if there is a max pooling between a network's input and output that is no layer of Gluon's."""
+    X = X.copy()
+    X.attach_grad()  # or poolings before the first parameter would not be recorded
+    with watched(net, {}), failing_as_model_error(net, X.shape), _recording(net) as pooled:
+        output = output_of(net, X)
     nodes = json.loads(autograd.get_symbol(output).tojson())["nodes"]
     for block in all_layers(net).values():
         if isinstance(block, SymbolBlock):  # one node of the graph, whatever is in it
             nodes += json.loads(block._cached_graph[1].tojson())["nodes"]
-    found = sum("pooling" in node["op"].lower() and _is_max(node.get("attrs", {})) for node in nodes)
-    if found > pooled:
+    if sum("pooling" in node["op"].lower() and _is_max(node.get("attrs") or {}) for node in nodes) > len(pooled):
         raise ModelError(
             f"{title_of(net)} pools by maximum in a block of its own, which has a wrong gradient on the CPU when a "
             "network predicts: use Gluon's MaxPool2D there, or a GPU."

@@ -40,13 +40,17 @@ def build(name, options, side, channels=1):
     return net
 
 
-def numeric(net, x, classes, directions, step=1e-6):
+def numeric(net, x, classes, directions, step=1e-5):
     """The derivatives of each image's logit along directions, by central differences of a float64 network."""
     found = []
     for direction in directions:
         ends = [net(mx.nd.array(x + sign * step * direction, dtype="float64")).asnumpy() for sign in (1, -1)]
         found.append(((ends[0] - ends[1]) / (2 * step))[np.arange(len(x)), classes])
     return np.array(found)
+
+
+def unit(images):
+    return images / np.linalg.norm(images.reshape(len(images), -1), axis=1).reshape(-1, 1, 1, 1)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -66,14 +70,15 @@ def test_gradients_equal_numeric_differences(name):
     assert inside.gradient.shape == inside.values.shape
     net.hybridize(False)
     net.cast("float64")
-    # Along the gradient itself, which its length tells, and along random directions.
-    directions = [found.gradient.astype(float), *random.randn(6, *X.shape)]
+    # Along the gradient itself, which tells its length, and along random directions.
+    given = found.gradient.astype(float)
+    directions = [unit(given), *(unit(random.randn(*X.shape)) for _ in range(6))]
     expected = numeric(net, X.astype(float), found.classes, directions)
-    given = np.array([(found.gradient * d).sum(axis=(1, 2, 3), dtype=float) for d in directions])
-    lengths = np.array([[np.linalg.norm(image) for image in d] for d in directions])
-    size = np.linalg.norm(found.gradient.reshape(2, -1), axis=1)
-    assert (size > 0).all()
-    assert np.abs((given - expected) / lengths / size).max() < 1e-5
+    length = (unit(given) * given).sum(axis=(1, 2, 3))
+    differences = np.abs([(given * d).sum(axis=(1, 2, 3)) for d in directions] - expected) / length
+    assert (length > 0).all()
+    assert np.median(differences) < 1e-5
+    assert differences.max() < 1e-3  # rounding can turn a ReLU on that is off in float64
 
 
 def test_inner_gradient_leads_to_the_input(images):
