@@ -60,8 +60,8 @@ def whole(axis, positions=1):
 
 
 def joined(axes: Sequence[Axis]):
-    """What positions see that see what those of several axes do; an axis of one position counts for all."""
-    low, high = np.minimum.reduce([axis.low for axis in axes]), np.maximum.reduce([axis.high for axis in axes])
+    """What positions see that see what those of several axes do."""
+    low, high = np.min([axis.low for axis in axes], axis=0), np.max([axis.high for axis in axes], axis=0)
     for axis in axes:  # one of them may see what all others do, as where a block can be skipped
         if np.array_equal(low, axis.low) and np.array_equal(high, axis.high) and axis.stride == 0:
             return axis

@@ -220,12 +220,19 @@ def as_batch(net, X):
     device = devices[0] if devices else mx.context.current_context()
     dtype = parameters[0].dtype if parameters else "float32"
     if not hasattr(X, "asnumpy"):
-        try:
-            X = mx.nd.array(np.asarray(X, dtype), ctx=device, dtype=dtype)
-        except (TypeError, ValueError):
-            raise ModelError(f"{brief(X)} is not a batch of images: give an array of numbers.") from None
+        X = mx.nd.array(_numbers(X, dtype), ctx=device, dtype=dtype)
     X = X.as_np_ndarray() if mx.util.is_np_array() else X.as_nd_ndarray()
     return X.as_in_context(device).astype(dtype, copy=False)
+
+
+def _numbers(values, dtype):
+    try:
+        array = np.asarray(values, dtype)
+    except (TypeError, ValueError):
+        array = None
+    if array is None or not array.ndim:
+        raise ModelError(f"{brief(values)} is not a batch of images: give an array of numbers.")
+    return array
 
 
 def as_numpy(array):

@@ -60,8 +60,8 @@ def after(node, inputs, size):
     if name == "adaptiveavgpooling2d" and set(positions) == {1}:
         return _everything(inputs, positions)
     if _POSITION_BY_POSITION.fullmatch(name) or _joins_channels(name, attributes):
-        axes = (joined(same) for same in zip(*(axes for axes, _ in inputs)))
-        return tuple(spread(axis, n) for axis, n in zip(axes, positions))
+        same = zip(*(axes for axes, _ in inputs))
+        return tuple(joined([spread(axis, n) for axis in axes]) for axes, n in zip(same, positions))
     if _RESHAPING.fullmatch(name):
         before, after_ = inputs[0][1], size
         kept = len(before) > 3 and before[-2:] == after_[-2:] and not _moves_positions(name, attributes, len(before))

@@ -103,7 +103,7 @@ def test_batches_are_read_one_by_one(sample):
 @pytest.mark.usefixtures("np_arrays")
 def test_numpy_arrays_are_taken():
     net = built("lenet", 28, True)
-    X = np.random.RandomState(0).rand(2, 1, 28, 28)
+    X = np.random.RandomState(0).rand(2, 1, 28, 28).astype("float32")
     found = activations(net, X, ["0"])
     np.testing.assert_array_equal(activations(net, mx.np.array(X), ["0"]).output, found.output)
     np.testing.assert_array_equal(activations(net, mx.nd.array(X), ["0"]).output, found.output)
@@ -160,6 +160,7 @@ def test_batch_of_no_numbers_is_refused(X):
         activations(chain(nn.Dense(2)), X, ["0"])
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of MXNet's own reader
 def test_imported_network_has_no_layers_to_read(tmp_path):
     net = built("lenet", 28, True)
     X = mx.nd.ones((1, 1, 28, 28))

@@ -44,7 +44,7 @@ def touching_everything(net, shape):
 
 def touched(net, path, shape, row, column):
     """The rectangle around the pixels of which a position of a layer has a gradient."""
-    X, given = mx.nd.full(shape, 0.5), []
+    X, given = mx.nd.full(shape, 1e-3), []  # small, so that a ReLU6 stays open
     X.attach_grad()
     layer = net
     for name in path.split("."):
