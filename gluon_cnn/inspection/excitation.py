@@ -1,21 +1,20 @@
 """Which images excite the channels of a network's layers most, where in them, and of how many classes they are."""
 
-import dataclasses
-from typing import Dict
+from typing import Dict, NamedTuple
 
+import mxnet as mx
 import numpy as np
 
-from gluon_cnn.checks import whole_number
 from gluon_cnn.errors import DataError, ModelError
+from gluon_cnn.inspection.answers import Answers, checked
 from gluon_cnn.inspection.layers import as_numpy, run
 
-__all__ = ["Excitation", "excitation", "selectivity"]
+__all__ = ["Excitation", "Pass", "excitation", "selectivity"]
 
 SHOWN, KEPT = 9, 100  # images of each channel: that are shown, and whose classes are counted
 
 
-@dataclasses.dataclass
-class Excitation:
+class Excitation(NamedTuple):
     """What excites each channel of one layer, strongest first.
 
     A channel's excitation by an image is its largest number in it, over all positions.
@@ -23,13 +22,14 @@ class Excitation:
     Attributes
     ----------
     values : np.ndarray
-        channels×kept, float.
+        channels×kept, float: its excitation by the images that excite it most, :data:`KEPT` or all that there are.
     images : np.ndarray
         int channels×kept: the number of the image in the data set, from 0.
-    positions : np.ndarray
-        int channels×kept×2: row and column of that number in the layer's output; (0, 0) after a dense layer.
     labels : np.ndarray
         int channels×kept: the image's class.
+    positions : np.ndarray
+        int channels×shown×2, for the first :data:`SHOWN` images: row and column of the largest number in the layer's
+        output, the first of equal ones; (0, 0) after a dense layer.
     dead : np.ndarray
         The channels that gave exactly 0 everywhere in every image, as a unit after a ReLU does that is never above 0.
     class_counts : np.ndarray
@@ -38,17 +38,24 @@ class Excitation:
 
     values: np.ndarray
     images: np.ndarray
-    positions: np.ndarray
     labels: np.ndarray
+    positions: np.ndarray
     dead: np.ndarray
     class_counts: np.ndarray
 
 
-def excitation(net, batches, paths, kept=KEPT):
-    """Find in one pass over a data set what excites the channels of layers.
+class Pass(NamedTuple):
+    """What one pass over a data set shows: the :class:`Excitation` of each layer by its path, and the answers."""
 
-    Memory does not grow with the number of images: of each channel ``kept`` numbers are kept, and of each batch what
-    one layer gives is looked at and dropped before the next layer is run.
+    layers: Dict[str, Excitation]
+    answers: Answers
+
+
+def excitation(net, batches, paths):
+    """Find in one pass over a data set what excites the channels of layers, and what the network answers.
+
+    Apart from the answers, memory does not grow with the number of images: of each channel :data:`KEPT` numbers are
+    kept, and what a layer gives for a batch is looked at and dropped before the next layer is run.
 
     Parameters
     ----------
@@ -58,44 +65,32 @@ def excitation(net, batches, paths, kept=KEPT):
         Such as :class:`gluon_cnn.data.batches.Batches` of test images, in their order.
     paths : list of str
         The layers.
-    kept : int
-        How many images of each channel.
 
     Returns
     -------
-    dict
-        Path to :class:`Excitation`. The patch that channel c sees in its strongest image is
-        ``receptive_fields(net, shape, paths)[path].patch(*found.positions[c, 0]).cut(image)``.
+    Pass
+        The patch that channel c sees in its strongest image is
+        ``receptive_fields(net, shape, paths)[path].patch(*found.layers[path].positions[c, 0]).cut(image)``.
 
     Raises
     ------
     ModelError, DataError
-        As :func:`gluon_cnn.inspection.layers.activations`; also if a layer's output has neither channels with rows and
-        columns nor numbers alone, or there are no images.
+        As :func:`gluon_cnn.inspection.layers.activations` and :func:`gluon_cnn.inspection.answers.answers`; also if a
+        layer's output is neither N×C×H×W nor N×C.
     """
-    kept = whole_number("kept", kept)
-    strongest: Dict[str, _Strongest] = {path: _Strongest(path, kept) for path in paths}
-    counts, first = np.zeros(0, int), 0
+    strongest = {path: _Strongest(path) for path in paths}
+    logits, labels = [], []
     for X, y in batches:
-        labels = as_numpy(y).astype(int)
-        found = {}  # of a layer that is run several times, the last output
-
-        def receiver(path, found=found):
-            def receive(array):
-                found[path] = strongest[path].of_batch(array)
-
-            return receive
-
-        run(net, X, {path: receiver(path) for path in paths})
-        for path, of_batch in found.items():
-            strongest[path].add(of_batch, first + np.arange(len(labels)), labels)
-        more = np.bincount(labels)
-        counts = np.pad(counts, (0, max(0, len(more) - len(counts))))
-        counts[: len(more)] += more
-        first += len(labels)
-    if not first:
+        logits.append(run(net, X, {path: one.look for path, one in strongest.items()}))
+        labels.append(as_numpy(y).ravel().astype(int))
+        first = sum(map(len, labels[:-1]))
+        for one in strongest.values():
+            one.take(first + np.arange(len(labels[-1])), labels[-1])
+    if not logits:
         raise DataError("There are no images, so none excites a channel: the data are empty or were used up.")
-    return {path: one.result(counts) for path, one in strongest.items()}
+    answers = checked(np.concatenate(logits), np.concatenate(labels))
+    counts = np.bincount(answers.labels, minlength=answers.logits.shape[1])
+    return Pass({path: one.result(counts) for path, one in strongest.items()}, answers)
 
 
 def selectivity(found):
@@ -124,47 +119,65 @@ def selectivity(found):
 
 
 class _Strongest:
-    """The images so far that excite each channel of a layer most."""
+    """The images so far that excite each channel of a layer most.
 
-    def __init__(self, path, kept):
-        self.path, self.kept = path, kept
-        self.values = None
+    Where a number is in the layer's output is looked up only for the few that are among the largest so far, because
+    that takes as long as to compute a small layer.
+    """
 
-    def of_batch(self, array):
-        """Each image's largest number in each channel, N×channels, its position, and which channels were not all 0."""
-        if array.ndim not in (2, 4) or not array.size:
-            size = "×".join(map(str, array.shape))
+    def __init__(self, path):
+        self.path = path
+        self.held = None  # values, images, labels, rows, columns, each channels×kept
+        self.alive = None
+
+    def look(self, output):
+        """Look at what the layer gives for a batch; of a layer that is run several times, the last output counts."""
+        output = output.as_nd_ndarray()
+        if output.ndim not in (2, 4) or not output.size:
+            size = "×".join(map(str, output.shape))
             raise ModelError(f"The layer {self.path} gives {size}, neither N×C×H×W nor N×C: name another.", "layers")
-        flat = array.reshape(*array.shape[:2], -1)
-        place = flat.argmax(axis=2)
-        largest = np.take_along_axis(flat, place[..., np.newaxis], axis=2)[..., 0]
-        alive = (largest != 0).any(axis=0)
-        quiet = np.flatnonzero(~alive)  # which may have been negative
-        alive[quiet] = (flat[:, quiet].min(axis=2) != 0).any(axis=0)
-        columns = array.shape[3] if array.ndim == 4 else 1
-        return largest, np.stack(np.divmod(place, columns), axis=-1), alive
+        self.largest = _over_positions(output, "max")
+        self.order = np.argsort(-self.largest, axis=0, kind="stable")[:KEPT].T  # channels×kept, images of the batch
+        self.places = np.zeros((2, *self.order.shape), int)
+        if output.ndim == 4:
+            self._find_places(output)
+        self.not_zero = (self.largest != 0).any(axis=0)
+        if output.ndim == 4 and not self.not_zero.all():  # numbers that are never above 0 are all 0 if their sum is
+            self.not_zero |= (_over_positions(output, "sum") != 0).any(axis=0)
 
-    def add(self, of_batch, images, labels):
-        """Take the strongest of those so far and those of a batch."""
-        largest, positions, alive = of_batch
-        channels = largest.shape[1]
+    def _find_places(self, output):
+        """The row and column of those numbers that will be among the first."""
+        best = np.take_along_axis(self.largest.T, self.order[:, :SHOWN], axis=1)
+        enough = self.held is not None and self.held[0].shape[1] >= SHOWN
+        channel, rank = np.nonzero(best > (self.held[0][:, SHOWN - 1 : SHOWN] if enough else -np.inf))
+        if not len(channel):
+            return
+        where = mx.nd.array(np.stack([self.order[channel, rank], channel]), ctx=output.ctx)
+        maps = mx.nd.gather_nd(output, where).asnumpy()
+        self.places[:, channel, rank] = np.divmod(maps.reshape(len(maps), -1).argmax(axis=1), maps.shape[2])
+
+    def take(self, images, labels):
+        """Merge the strongest so far with those of the batch that was looked at."""
         new = (
-            largest.T,
-            np.broadcast_to(images, (channels, len(images))),
-            positions.transpose(1, 0, 2),
-            np.broadcast_to(labels, (channels, len(labels))),
+            np.take_along_axis(self.largest.T, self.order, axis=1),
+            images[self.order],
+            labels[self.order],
+            *self.places,
         )
-        if self.values is None:
-            self.alive, self.held = alive, new
-        else:
-            self.alive = self.alive | alive
-            self.held = tuple(np.concatenate(pair, axis=1) for pair in zip(self.held, new))
-        self.values = self.held[0]
-        # Stable, so that of equally strong images the first in the data set counts.
-        order = np.argsort(-self.values, axis=1, kind="stable")[:, : self.kept]
-        self.held = tuple(
-            np.take_along_axis(part, order if part.ndim == 2 else order[..., np.newaxis], axis=1) for part in self.held
-        )
+        if self.held is not None:
+            new = [np.concatenate(pair, axis=1) for pair in zip(self.held, new)]
+            self.not_zero |= self.alive
+        order = np.argsort(-new[0], axis=1, kind="stable")[:, :KEPT]  # of equal ones the first in the data set
+        self.held, self.alive = [np.take_along_axis(part, order, axis=1) for part in new], self.not_zero
 
     def result(self, counts):
-        return Excitation(*self.held, np.flatnonzero(~self.alive), counts)
+        values, images, labels, *places = self.held
+        positions = np.stack(places, axis=-1)[:, :SHOWN]
+        return Excitation(values, images, labels, positions, np.flatnonzero(~self.alive), counts)
+
+
+def _over_positions(output, operation):
+    """The ``max`` or ``sum`` over all positions, N×channels."""
+    if output.ndim == 4:  # by pooling, which oneDNN does faster than MXNet any reduction
+        output = mx.nd.Pooling(output, kernel=(1, 1), global_pool=True, pool_type=operation)
+    return output.asnumpy().reshape(output.shape[:2])

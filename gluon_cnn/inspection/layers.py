@@ -121,7 +121,8 @@ def activation_batches(net, batches, paths):
 
 def _activations(net, X, y, paths):
     found = {}
-    output = run(net, X, {path: lambda array, path=path: found.update({path: array}) for path in paths})
+    receivers = {path: lambda array, path=path: found.update({path: array.asnumpy()}) for path in paths}
+    output = run(net, X, receivers)
     return Activations({path: found[path] for path in paths}, output, None if y is None else as_numpy(y))
 
 
@@ -133,7 +134,7 @@ def run(net, X, receivers):
     net, X
         As for :func:`activations`.
     receivers : dict
-        Path to a function that takes the layer's output as a NumPy array, each time that the network runs the layer.
+        Path to a function that takes the layer's output, MXNet's array, each time that the network runs the layer.
 
     Returns
     -------
@@ -144,7 +145,7 @@ def run(net, X, receivers):
 
     def receive(path, output):
         seen.add(path)
-        receivers[path](only_array(net, path, output).asnumpy())
+        receivers[path](only_array(net, path, output))
 
     with watched(net, {path: lambda output, path=path: receive(path, output) for path in receivers}):
         output = output_of(net, as_batch(net, X))

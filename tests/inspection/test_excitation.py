@@ -40,7 +40,9 @@ def planted():
 
 def test_strongest_images_are_found_with_their_patch(planted):
     net, images, labels = planted
-    found = excitation(net, batches_of(images, labels), ["1", "2", "3"])
+    found, answers = excitation(net, batches_of(images, labels), ["1", "2", "3"])
+    np.testing.assert_allclose(answers.logits, net(mx.nd.array(images)).asnumpy(), rtol=1e-4, atol=1e-6)
+    assert answers.labels.tolist() == labels.tolist()
     fields = receptive_fields(net, (1, 9, 9), ["1", "2"])
     assert found["1"].images[0, :3].tolist() == [93, 7, 40]
     assert found["1"].positions[0, :3].tolist() == [[0, 0], [2, 5], [8, 8]]
@@ -59,7 +61,7 @@ def test_strongest_images_are_found_with_their_patch(planted):
 
 def test_dead_channels_are_listed(planted):
     net, images, labels = planted
-    found = excitation(net, batches_of(images, labels), ["0", "1", "2"])
+    found = excitation(net, batches_of(images, labels), ["0", "1", "2"]).layers
     assert found["1"].dead.tolist() == [1]
     assert found["2"].dead.tolist() == [1]
     assert found["0"].dead.tolist() == []  # not after a ReLU: what is below 0 is an answer
@@ -71,17 +73,19 @@ def test_one_pass_equals_all_at_once(sample):
     initialize_from_seed(net, 0, (1, 1, 28, 28))
     net.hybridize()
     batches = sample(60)[1]
-    found = excitation(net, batches, ["0", "3"], kept=5)
+    found = excitation(net, batches, ["0", "3"]).layers
     images = batches.images[:, None] / np.float32(255)
     for path, array in activations(net, images, ["0", "3"]).layers.items():
-        largest = array.max(axis=(2, 3))
-        order = np.argsort(-largest, axis=0, kind="stable")[:5].T
-        np.testing.assert_allclose(found[path].values, np.take_along_axis(largest.T, order, 1), rtol=1e-5)
-        for channel in range(array.shape[1]):
-            for rank, image in enumerate(found[path].images[channel]):
-                row, column = found[path].positions[channel, rank]
-                assert array[image, channel, row, column] == pytest.approx(largest[image, channel], rel=1e-5)
-        assert (found[path].labels == batches.labels[found[path].images]).all()
+        one, largest = found[path], array.max(axis=(2, 3))
+        order = np.argsort(-largest, axis=0, kind="stable")[:100].T
+        np.testing.assert_allclose(one.values, np.take_along_axis(largest.T, order, 1), rtol=1e-5)
+        np.testing.assert_allclose(largest[one.images, np.arange(array.shape[1])[:, None]], one.values, rtol=1e-5)
+        for channel, rank in np.ndindex(array.shape[1], 9):
+            row, column = one.positions[channel, rank]
+            there = array[one.images[channel, rank], channel, row, column]
+            assert there == pytest.approx(one.values[channel, rank], rel=1e-5)
+        assert (one.labels == batches.labels[one.images]).all()
+        assert one.class_counts.tolist() == np.bincount(batches.labels).tolist()
 
 
 def test_batches_are_read_once_and_not_kept(planted):
@@ -106,7 +110,7 @@ def test_batches_are_read_once_and_not_kept(planted):
 def with_labels(labels, counts, dead=()):
     labels = np.asarray(labels)
     nothing = np.zeros((*labels.shape, 2))
-    return Excitation(nothing[..., 0], labels, nothing, labels, np.array(dead, int), np.array(counts))
+    return Excitation(nothing[..., 0], labels, labels, nothing, np.array(dead, int), np.array(counts))
 
 
 def test_selectivity_counts_classes():
