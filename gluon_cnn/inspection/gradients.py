@@ -24,6 +24,7 @@ from gluon_cnn.inspection.layers import (
     only_array,
     output_of,
     refuse_not_run,
+    refuse_unknown,
     title_of,
     watched,
 )
@@ -82,16 +83,22 @@ def gradients(net, X, classes=None, path=None):
     X = as_batch(net, X)
     if X.ctx.device_type == "cpu":
         _refuse_other_max_pooling(net, X[:1])
+    refuse_unknown(net, [] if path is None else [path])
     leaf = X.copy()
     leaf.attach_grad()
     leaves = [leaf]
 
     def begin_here(output):
-        array = only_array(net, path, output)
-        array.attach_grad()  # which cuts the graph
-        leaves.append(array)
+        begun = only_array(net, path, output).detach()
+        begun.attach_grad()
+        leaves.append(begun)
+        return [begun] if isinstance(output, (list, tuple)) else begun
 
-    with watched(net, {} if path is None else {path: begin_here}), failing_as_model_error(net, X.shape):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(watched(net, {}))
+        stack.enter_context(failing_as_model_error(net, X.shape))
+        if path is not None:
+            stack.enter_context(_changed_output(all_layers(net)[path], begin_here))
         with _recording(net):
             output = output_of(net, leaf)
         if path is not None and len(leaves) == 1:
@@ -108,6 +115,23 @@ def gradients(net, X, classes=None, path=None):
             where = "its input" if path is None else f"its layer {path}"
             raise ModelError(f"The output of {title_of(net)} does not depend on {where}: name another.") from None
         return Gradients(found.asnumpy(), leaves[-1].asnumpy(), logits, classes)
+
+
+@contextlib.contextmanager
+def _changed_output(block, change):
+    """A block of code in which a layer gives what a function makes of its output.
+
+    Not a hook, because MXNet ignores what that returns, and in MXNet 2 an array that is part of a recorded graph cannot
+    become its beginning.
+    """
+    forward, own = block.forward, vars(block)
+    before = {"forward": own["forward"]} if "forward" in own else {}
+    own["forward"] = lambda *args: change(forward(*args))
+    try:
+        yield
+    finally:
+        del own["forward"]
+        own.update(before)
 
 
 def chosen_classes(output, classes=None):
