@@ -1,5 +1,6 @@
 """Which images excite the channels of a network's layers most, where in them, and of how many classes they are."""
 
+import math
 from typing import Dict, NamedTuple
 
 import mxnet as mx
@@ -11,6 +12,8 @@ from gluon_cnn.inspection.layers import as_numpy, run
 
 __all__ = ["Excitation", "Pass", "excitation", "selectivity"]
 
+# Of a part of a batch. Memory for arrays above 32 MB comes from the system and is cleared anew for each of them.
+_PIXELS = 16 * 224**2
 SHOWN, KEPT = 9, 100  # images of each channel: that are shown, and whose classes are counted
 
 
@@ -80,9 +83,9 @@ def excitation(net, batches, paths):
     """
     strongest = {path: _Strongest(path) for path in paths}
     logits, labels = [], []
-    for X, y in batches:
+    for X, y in _in_parts(batches):
         logits.append(run(net, X, {path: one.look for path, one in strongest.items()}))
-        labels.append(as_numpy(y).ravel().astype(int))
+        labels.append(as_numpy(y).ravel())
         first = sum(map(len, labels[:-1]))
         for one in strongest.values():
             one.take(first + np.arange(len(labels[-1])), labels[-1])
@@ -91,6 +94,15 @@ def excitation(net, batches, paths):
     answers = checked(np.concatenate(logits), np.concatenate(labels))
     counts = np.bincount(answers.labels, minlength=answers.logits.shape[1])
     return Pass({path: one.result(counts) for path, one in strongest.items()}, answers)
+
+
+def _in_parts(batches):
+    """The batches in parts, in which a network that is not compiled computes faster, and in less memory."""
+    for X, y in batches:
+        X = X if hasattr(X, "shape") else np.asarray(X)
+        size = max(1, _PIXELS // max(1, math.prod(X.shape[2:])))
+        for first in range(0, len(X), size):
+            yield X[first : first + size], y[first : first + size]
 
 
 def selectivity(found):
@@ -142,8 +154,8 @@ class _Strongest:
         if output.ndim == 4:
             self._find_places(output)
         self.not_zero = (self.largest != 0).any(axis=0)
-        if output.ndim == 4 and not self.not_zero.all():  # numbers that are never above 0 are all 0 if their sum is
-            self.not_zero |= (_over_positions(output, "sum") != 0).any(axis=0)
+        if output.ndim == 4 and not self.not_zero.all():  # numbers that are never above 0 are all 0 if their mean is
+            self.not_zero |= (_over_positions(output, "avg") != 0).any(axis=0)
 
     def _find_places(self, output):
         """The row and column of those numbers that will be among the first."""
@@ -177,7 +189,7 @@ class _Strongest:
 
 
 def _over_positions(output, operation):
-    """The ``max`` or ``sum`` over all positions, N×channels."""
+    """The ``max`` or mean (``avg``) over all positions, N×channels."""
     if output.ndim == 4:  # by pooling, which oneDNN does faster than MXNet any reduction
         output = mx.nd.Pooling(output, kernel=(1, 1), global_pool=True, pool_type=operation)
     return output.asnumpy().reshape(output.shape[:2])

@@ -103,18 +103,23 @@ def gradients(net, X, classes=None, path=None):
             output = output_of(net, leaf)
         if path is not None and len(leaves) == 1:
             refuse_not_run(net, [path])
-        if len(output.shape) != 2:
-            raise ModelError(f"{title_of(net)} does not give N×classes, so a class has no gradient.")
-        logits = output.asnumpy()
-        classes = chosen_classes(logits, classes)
-        ones = np.zeros_like(logits)
-        ones[np.arange(len(classes)), classes] = 1
-        try:
-            (found,) = autograd.grad(output, leaves[-1:], head_grads=_like(output, ones), train_mode=False)
-        except mx.MXNetError:  # MXNet's words are of nodes
-            where = "its input" if path is None else f"its layer {path}"
-            raise ModelError(f"The output of {title_of(net)} does not depend on {where}: name another.") from None
-        return Gradients(found.asnumpy(), leaves[-1].asnumpy(), logits, classes)
+        where = "its input" if path is None else f"its layer {path}"
+        return _differentiate(title_of(net), output, leaves[-1], classes, where)
+
+
+def _differentiate(title, output, leaf, classes, where):
+    """The :class:`Gradients` of a recorded output with respect to an array, which an error calls ``where``."""
+    if len(output.shape) != 2:
+        raise ModelError(f"{title} does not give N×classes, so a class has no gradient.")
+    logits = output.asnumpy()
+    classes = chosen_classes(logits, classes)
+    ones = np.zeros_like(logits)
+    ones[np.arange(len(classes)), classes] = 1
+    try:
+        (found,) = autograd.grad(output, [leaf], head_grads=_like(output, ones), train_mode=False)
+    except mx.MXNetError:  # whose words are of nodes
+        raise ModelError(f"The output of {title} does not depend on {where}: name another.") from None
+    return Gradients(found.asnumpy(), leaf.asnumpy(), logits, classes)
 
 
 @contextlib.contextmanager
