@@ -24,7 +24,7 @@ NETWORKS = {
     "resnet18": ({}, 33, "5.0.conv1"),
     "densenet": ({}, 33, "4.1"),
     "gluoncv:cifar_resnet20_v1": ({}, 32, "1.features.2"),
-    "gluon:squeezenet1.0": ({}, 224, "1.features.3"),
+    "gluon:resnet18_v1": ({}, 40, "1.features.4"),
 }
 
 
