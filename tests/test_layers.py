@@ -17,11 +17,12 @@ MAY_IMPORT = {
     **dict.fromkeys(GROUND, GROUND),
     "published_weights": set(),  # may be copied alone
     **{name: GROUND | set(WAY[:place]) for place, name in enumerate(WAY)},
+    "inspection": GROUND | set(WAY),
     "interop": GROUND | {"recipe", "data", "models", "training"},
     "selftest": GROUND | set(WAY),
     "d2l": GROUND | {"data", "models", "training"},
-    "cli": GROUND | {*WAY, "interop", "d2l", "selftest"},
-    "__init__": GROUND | {*WAY, "interop", "d2l"},
+    "cli": GROUND | {*WAY, "inspection", "interop", "d2l", "selftest"},
+    "__init__": GROUND | {*WAY, "inspection", "interop", "d2l"},
 }
 
 #: And some modules: this one gives all public names of the package by the book's name for it.

@@ -21,7 +21,7 @@ from gluon_cnn.training.onednn import for_training
 from gluon_cnn.training.recipes import check_recipe, network_options
 from gluon_cnn.training.schedule import learning_rates
 
-__all__ = ["Data", "Setup", "build_network", "load_data", "make_trainer", "set_up"]
+__all__ = ["Data", "Setup", "build_network", "initialize", "load_data", "make_trainer", "set_up"]
 
 
 class Data(NamedTuple):
@@ -120,7 +120,7 @@ def set_up(recipe, devices, data, *, hybrid=True, kvstore="device"):
             "kvstore",
         )
     net = build_network(recipe, data.info, hybrid)
-    _initialize(net, recipe, data.info, devices)
+    initialize(net, recipe, data.info, devices)
     trainer = make_trainer(net, recipe, kvstore)
     if hybrid and isinstance(net, gluon.HybridBlock):
         net.hybridize(static_alloc=True, static_shape=True)
@@ -129,7 +129,7 @@ def set_up(recipe, devices, data, *, hybrid=True, kvstore="device"):
     return Setup(data, net, for_training(net, recipe, devices), trainer, rates, draws)
 
 
-def _initialize(net, recipe, dataset, devices):
+def initialize(net, recipe, dataset, devices):
     """Give a network the weights that its recipe begins from."""
     if recipe.init == "published":
         initialize_as_published(net, recipe.edition, ctx=devices)

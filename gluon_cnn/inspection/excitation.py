@@ -1,0 +1,195 @@
+"""Which images excite the channels of a network's layers most, where in them, and of how many classes they are."""
+
+import math
+from typing import Dict, NamedTuple
+
+import mxnet as mx
+import numpy as np
+
+from gluon_cnn.errors import DataError, ModelError
+from gluon_cnn.inspection.answers import Answers, checked
+from gluon_cnn.inspection.layers import as_numpy, run
+
+__all__ = ["Excitation", "Pass", "excitation", "selectivity"]
+
+# Of a part of a batch. Memory for arrays above 32 MB comes from the system and is cleared anew for each of them.
+_PIXELS = 16 * 224**2
+SHOWN, KEPT = 9, 100  # images of each channel: that are shown, and whose classes are counted
+
+
+class Excitation(NamedTuple):
+    """What excites each channel of one layer, strongest first.
+
+    A channel's excitation by an image is its largest number in it, over all positions.
+
+    Attributes
+    ----------
+    values : np.ndarray
+        channels×kept, float: its excitation by the images that excite it most, :data:`KEPT` or all that there are.
+    images : np.ndarray
+        int channels×kept: the number of the image in the data set, from 0.
+    labels : np.ndarray
+        int channels×kept: the image's class.
+    positions : np.ndarray
+        int channels×shown×2, for the first :data:`SHOWN` images: row and column of the largest number in the layer's
+        output, the first of equal ones; (0, 0) after a dense layer.
+    dead : np.ndarray
+        The channels that gave exactly 0 everywhere in every image, as a unit after a ReLU does that is never above 0.
+    class_counts : np.ndarray
+        int: how many images of each class there were.
+    """
+
+    values: np.ndarray
+    images: np.ndarray
+    labels: np.ndarray
+    positions: np.ndarray
+    dead: np.ndarray
+    class_counts: np.ndarray
+
+
+class Pass(NamedTuple):
+    """What one pass over a data set shows: the :class:`Excitation` of each layer by its path, and the answers."""
+
+    layers: Dict[str, Excitation]
+    answers: Answers
+
+
+def excitation(net, batches, paths):
+    """Find in one pass over a data set what excites the channels of layers, and what the network answers.
+
+    Apart from the answers, memory does not grow with the number of images: of each channel :data:`KEPT` numbers are
+    kept, and what a layer gives for a batch is looked at and dropped before the next layer is run.
+
+    Parameters
+    ----------
+    net : Block
+        As for :func:`gluon_cnn.inspection.layers.activations`.
+    batches : iterable of (X, y)
+        Such as :class:`gluon_cnn.data.batches.Batches` of test images, in their order.
+    paths : list of str
+        The layers.
+
+    Returns
+    -------
+    Pass
+        The patch that channel c sees in its strongest image is
+        ``receptive_fields(net, shape, paths)[path].patch(*found.layers[path].positions[c, 0]).cut(image)``.
+
+    Raises
+    ------
+    ModelError, DataError
+        As :func:`gluon_cnn.inspection.layers.activations` and :func:`gluon_cnn.inspection.answers.answers`; also if a
+        layer's output is neither N×C×H×W nor N×C.
+    """
+    strongest = {path: _Strongest(path) for path in paths}
+    logits, labels = [], []
+    for X, y in _in_parts(batches):
+        logits.append(run(net, X, {path: one.look for path, one in strongest.items()}))
+        labels.append(as_numpy(y).ravel())
+        first = sum(map(len, labels[:-1]))
+        for one in strongest.values():
+            one.take(first + np.arange(len(labels[-1])), labels[-1])
+    if not logits:
+        raise DataError("There are no images, so none excites a channel: the data are empty or were used up.")
+    answers = checked(np.concatenate(logits), np.concatenate(labels))
+    counts = np.bincount(answers.labels, minlength=answers.logits.shape[1])
+    return Pass({path: one.result(counts) for path, one in strongest.items()}, answers)
+
+
+def _in_parts(batches):
+    """The batches in parts, in which a network that is not compiled computes faster, and in less memory."""
+    for X, y in batches:
+        X = X if hasattr(X, "shape") else np.asarray(X)
+        size = max(1, _PIXELS // max(1, math.prod(X.shape[2:])))
+        for first in range(0, len(X), size):
+            yield X[first : first + size], y[first : first + size]
+
+
+def selectivity(found):
+    """How many classes each channel answers to, from 1 to their number.
+
+    Of the channel's strongest images, as many as :data:`KEPT` or as the smallest class has, p is the share of each
+    class: then it is 1 / Σp², Simpson's effective number of classes. It is 1 if all are of one class, and k if they are
+    evenly of k classes. Of images drawn without regard to their class it is a little below the number of classes: 9.2
+    of 10 for a hundred images.
+
+    Parameters
+    ----------
+    found : Excitation
+
+    Returns
+    -------
+    np.ndarray
+        float, one for each channel; not a number for a dead one.
+    """
+    several = found.class_counts[found.class_counts > 0].min()
+    labels = found.labels[:, : min(KEPT, several)]
+    shares = np.stack([(labels == label).mean(axis=1) for label in range(len(found.class_counts))], axis=1)
+    effective = 1 / (shares**2).sum(axis=1)
+    effective[found.dead] = np.nan
+    return effective
+
+
+class _Strongest:
+    """The images so far that excite each channel of a layer most.
+
+    Where a number is in the layer's output is looked up only for the few that are among the largest so far, because
+    that takes as long as to compute a small layer.
+    """
+
+    def __init__(self, path):
+        self.path = path
+        self.held = None  # values, images, labels, rows, columns, each channels×kept
+        self.alive = None
+
+    def look(self, output):
+        """Look at what the layer gives for a batch; of a layer that is run several times, the last output counts."""
+        output = output.as_nd_ndarray()
+        if output.ndim not in (2, 4) or not output.size:
+            size = "×".join(map(str, output.shape))
+            raise ModelError(f"The layer {self.path} gives {size}, neither N×C×H×W nor N×C: name another.", "layers")
+        self.largest = _over_positions(output, "max")
+        self.order = np.argsort(-self.largest, axis=0, kind="stable")[:KEPT].T  # channels×kept, images of the batch
+        self.places = np.zeros((2, *self.order.shape), int)
+        if output.ndim == 4:
+            self._find_places(output)
+        self.not_zero = (self.largest != 0).any(axis=0)
+        if output.ndim == 4 and not self.not_zero.all():  # numbers that are never above 0 are all 0 if their mean is
+            self.not_zero |= (_over_positions(output, "avg") != 0).any(axis=0)
+
+    def _find_places(self, output):
+        """The row and column of those numbers that will be among the first."""
+        best = np.take_along_axis(self.largest.T, self.order[:, :SHOWN], axis=1)
+        enough = self.held is not None and self.held[0].shape[1] >= SHOWN
+        channel, rank = np.nonzero(best > (self.held[0][:, SHOWN - 1 : SHOWN] if enough else -np.inf))
+        if not len(channel):
+            return
+        where = mx.nd.array(np.stack([self.order[channel, rank], channel]), ctx=output.ctx)
+        maps = mx.nd.gather_nd(output, where).asnumpy()
+        self.places[:, channel, rank] = np.divmod(maps.reshape(len(maps), -1).argmax(axis=1), maps.shape[2])
+
+    def take(self, images, labels):
+        """Merge the strongest so far with those of the batch that was looked at."""
+        new = (
+            np.take_along_axis(self.largest.T, self.order, axis=1),
+            images[self.order],
+            labels[self.order],
+            *self.places,
+        )
+        if self.held is not None:
+            new = [np.concatenate(pair, axis=1) for pair in zip(self.held, new)]
+            self.not_zero |= self.alive
+        order = np.argsort(-new[0], axis=1, kind="stable")[:, :KEPT]  # of equal ones the first in the data set
+        self.held, self.alive = [np.take_along_axis(part, order, axis=1) for part in new], self.not_zero
+
+    def result(self, counts):
+        values, images, labels, *places = self.held
+        positions = np.stack(places, axis=-1)[:, :SHOWN]
+        return Excitation(values, images, labels, positions, np.flatnonzero(~self.alive), counts)
+
+
+def _over_positions(output, operation):
+    """The ``max`` or mean (``avg``) over all positions, N×channels."""
+    if output.ndim == 4:  # by pooling, which oneDNN does faster than MXNet any reduction
+        output = mx.nd.Pooling(output, kernel=(1, 1), global_pool=True, pool_type=operation)
+    return output.asnumpy().reshape(output.shape[:2])
