@@ -71,7 +71,7 @@ ARRAY_NAMES = [
     "stack", "swapaxes", "tanh", "tensor", "to", "transpose", "zeros", "zeros_like",
 ]  # fmt: skip
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
-_PACKAGES = ("comparison", "d2l", "data", "interop", "models", "training")
+_PACKAGES = ("comparison", "d2l", "data", "inspection", "interop", "models", "training")
 
 __all__ = sorted([*_MODULE_OF, GluonCNNError.__name__])
 
