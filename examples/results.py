@@ -91,6 +91,11 @@ class Row(NamedTuple):
         """Those of its runs that have all epochs."""
         return [run for run in self.runs if run.epochs_done == run.recipe.epochs]
 
+    @property
+    def diverged(self):
+        """Those of its runs whose loss was no longer finite."""
+        return [run for run in self.runs if run.config.diverged]
+
     def ours(self, name):
         """The last value of one measure of each run that is finished, or of the longest if none is."""
         last = max((run.epochs_done for run in self.runs), default=0)
@@ -208,9 +213,14 @@ def _verdict(row):
     if not row.runs:
         return "not run"
     comparison = compare_runs(row.runs)
-    ended = [f"seed {run.recipe.seed}: {run.config.diverged}" for run in row.runs if run.config.diverged]
+    ended = [f"seed {run.recipe.seed}: {_ended(run)}; " for run in row.diverged]
     gap = gap_in_words(comparison)
-    return ". ".join([*ended, comparison["verdict"], *([f"*Size:* {gap}"] if gap else [])])
+    return "".join([*ended, comparison["verdict"], *([f". *Size:* {gap}"] if gap else [])])
+
+
+def _ended(run):
+    """How a run that diverged ended."""
+    return run.config.diverged[0].lower() + run.config.diverged[1:]
 
 
 def _hours(row):
@@ -234,27 +244,27 @@ def print_readme(rows):
     for (network, edition), of_kind in readme_rows(rows).items():
         row = next((row for row in of_kind if row.runs), of_kind[0])
         published = row.published
-        cells = [f"{network.title}, {edition}", f"{spread(row.theirs('test_acc'), 3)}, {len(published)} runs"]
-        if not row.runs:
-            print_row([*cells, "not run", ""])
+        finished = row if row.finished else Row(network, edition)  # of the published runs the last epoch
+        cells = [f"{network.title}, {edition}", f"{spread(finished.theirs('test_acc'), 3)}, {len(published)} runs"]
+        if not row.finished:
+            ended = "; ".join(map(_ended, row.diverged))
+            print_row([*cells, ended or ("not finished" if row.runs else "not run"), ""])
             continue
         where = " on a GPU" if row.gpu else ""
-        number = f"{len(row.runs)} run{'s' if len(row.runs) > 1 else ''}"
+        number = f"{len(row.finished)} run{'s' if len(row.finished) > 1 else ''}"
         print_row([*cells, f"{spread(row.ours('test_acc'), 3)}, {number}{where}", _short_verdict(row, published)])
 
 
 def _short_verdict(row, published):
     """How many of the runs are inside the published range throughout, or at how many epochs the only one is not."""
-    places = [compare_run(run)["epochs"] for run in row.finished or row.runs]
+    places = [compare_run(run)["epochs"] for run in row.finished]
     if len(places) > 1:
         inside = sum(map(inside_throughout, places))
         others = f"{inside_the_others(published)} of {len(published)}"
         return f"{inside} of {len(places)} inside (published: {others})"
     (epochs,) = places
     out = sum(not inside_throughout([epoch]) for epoch in epochs)
-    planned = row.runs[0].recipe.epochs
-    so_far = f"epoch {len(epochs)} of {planned}: " if len(epochs) < planned else ""
-    return so_far + (f"outside at {out} of {len(epochs)} epochs" if out else "inside")
+    return f"outside at {out} of {len(epochs)} epochs" if out else "inside"
 
 
 def main():
