@@ -16,7 +16,7 @@ from pathlib import Path
 from initial_weights import print_clouds
 
 from gluon_cnn import GluonCNNError
-from gluon_cnn.comparison.published import published_runs
+from gluon_cnn.comparison.published import comparable_runs
 from gluon_cnn.comparison.results import histories_of, kinds
 from gluon_cnn.training.directory import RunDirectory
 
@@ -50,8 +50,7 @@ def main():
             sys.exit(f"{parser.prog}: {args.theirs} holds no finished run by the book's recipe: train one.")
         for (model, edition), runs in theirs.items():
             beside = ours.get((model, edition), [])
-            published = published_runs(runs[0].book.published_as, edition)
-            histories = [run.history for run in published if not run.of_another_network]
+            histories = [run.history for run in comparable_runs(runs[0].book.published_as, edition)]
             print(f"{model}, {edition}\n")
             print_clouds(histories, histories_of(beside + runs))
             print_pairs(runs, beside)

@@ -39,14 +39,14 @@ class Sample(NamedTuple):
 
 
 def all_samples():
-    """Every sample, network by network; the runs of a changed network are one of their own."""
+    """Every sample, network by network; the runs of a revised network are one of their own."""
     samples = []
     for network in NETWORKS:
         for edition in EDITIONS:
             runs = published_runs(network.published_as, edition)
-            changed = [run for run in runs if run.of_another_network]
-            samples.append(Sample(network, edition, [run for run in runs if run not in changed]))
-            samples += [Sample(network, f"{edition}, changed", changed)] if changed else []
+            revised = [run for run in runs if run.revised]
+            samples.append(Sample(network, edition, [run for run in runs if not run.revised]))
+            samples += [Sample(network, f"{edition}, revised", revised)] if revised else []
     return samples
 
 

@@ -1,7 +1,7 @@
 """The book's networks in PyTorch, from the weights that its published runs began from, on a CPU or a GPU.
 
     python examples/published_start_torch.py --models lenet --seeds 0-14 --data-dir /usr/share/datasets/fashion-mnist
-    python examples/published_start_torch.py --models all --device cuda --data-dir fashion-mnist
+    python examples/published_start_torch.py --models all --device cuda --data-dir ~/.mxnet/datasets/fashion-mnist
     gluon-cnn compare runs/torch/lenet-zh-v1-seed*
 
 Each run is trained by the book's recipe, in float32 without TF32, and gets a directory that gluon-cnn compare and
@@ -29,7 +29,10 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from gluon_cnn.published_weights import EDITIONS, MODELS, published_weights
+# The file by itself, because the package around it has requirements of its own.
+sys.path.append(str(Path(__file__).resolve().parent.parent / "gluon_cnn"))
+
+from published_weights import EDITIONS, MODELS, published_weights
 
 # Batch size, height and width of the images in pixels, learning rate
 RECIPES = {

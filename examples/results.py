@@ -18,7 +18,7 @@ from results_figures import draw_picture, draw_row
 
 from gluon_cnn import GluonCNNError
 from gluon_cnn.comparison.compare import compare_run, compare_runs
-from gluon_cnn.comparison.published import published_runs
+from gluon_cnn.comparison.published import comparable_runs
 from gluon_cnn.comparison.results import read_runs
 from gluon_cnn.comparison.verdict import inside_the_others, inside_throughout
 from gluon_cnn.comparison.words import gap_in_words
@@ -61,8 +61,7 @@ class Row(NamedTuple):
     @property
     def published(self):
         """The published runs of exactly its network."""
-        runs = published_runs(self.network.published_as, self.edition)
-        return [run for run in runs if not run.of_another_network]
+        return comparable_runs(self.network.published_as, self.edition)
 
     @property
     def name(self):
@@ -158,7 +157,7 @@ def print_results(rows, figures):
     head = [
         "network, edition",
         "ours among the published",
-        "verdict, and size where not all are inside",
+        "verdict, and gap where not all are inside",
         "runs of ours",
     ]
     head += ["train loss: **ours**, published", "test accuracy: **ours**, published", "command", "hours"]
@@ -215,7 +214,7 @@ def _verdict(row):
     comparison = compare_runs(row.runs)
     ended = [f"seed {run.recipe.seed}: {_ended(run)}; " for run in row.diverged]
     gap = gap_in_words(comparison)
-    return "".join([*ended, comparison["verdict"], *([f". *Size:* {gap}"] if gap else [])])
+    return "".join([*ended, comparison["verdict"], *([f". *Gap:* {gap}"] if gap else [])])
 
 
 def _ended(run):

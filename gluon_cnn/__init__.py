@@ -73,7 +73,8 @@ ARRAY_NAMES = [
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 _PACKAGES = ("comparison", "d2l", "data", "inspection", "interop", "models", "training")
 
-__all__ = sorted([*_MODULE_OF, GluonCNNError.__name__])
+#: Without the present edition's ``Trainer``, because that name is also Gluon's.
+__all__ = sorted({*_MODULE_OF, GluonCNNError.__name__} - {"Trainer"})
 
 _MODULE_OF.update(dict.fromkeys(ARRAY_NAMES, "gluon_cnn.d2l.arrays"))
 

@@ -8,6 +8,8 @@ from pathlib import Path
 ADDRESS = "https://github.com/OWNER/gluon-cnn"
 if not all(map(find_spec, ("gluon_cnn", "mxnet"))):
     folder = Path() if Path("environment.py").is_file() else Path("gluon-cnn", "examples", "notebooks")
+    if not folder.is_dir() and "OWNER" in ADDRESS:
+        sys.exit("Set ADDRESS to the address of your clone of gluon-cnn.")
     if not folder.is_dir():
         subprocess.run(["git", "clone", "--depth", "1", ADDRESS, "gluon-cnn"], check=True)
     sys.path.insert(0, str(folder))

@@ -19,15 +19,15 @@ def add(commands):
         commands,
         "selftest",
         _selftest,
-        "Try whether a device computes what it should, on the images in this package. Every layer is held against "
-        "NumPy, batches and networks against the CPU, dropout against its seed, a stopped run against one without a "
-        "stop; and five steps of each network show speed and memory. It takes less than two minutes on a GPU, and a "
-        "few on two processor cores. The exit code is 1 if anything fails.",
+        "Check that a device computes correctly, on the images in this package: layers against NumPy, batches and "
+        "networks against the CPU, dropout against its seed, a resumed run against one that was not stopped. Then five "
+        "steps of each network show speed and memory. It takes a few minutes on two processor cores. The exit code is "
+        "1 if a check fails.",
         "selftest --ctx gpu",
         "selftest --ctx gpu --json > selftest.json",
     )
     command.add_argument("--json", action="store_true", help="as one JSON document, with all that a bug report needs")
-    shared.add_device(command)
+    command.add_argument("--ctx", metavar="DEVICE", help="one device: auto, cpu, gpu or gpu:1 (default auto)")
 
 
 def _selftest(args):

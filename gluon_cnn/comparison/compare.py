@@ -7,7 +7,7 @@ A comparison is a dictionary that JSON can hold. Losses are in nats, accuracies 
 from statistics import median
 
 from gluon_cnn.comparison.gpu_settings import settings_off
-from gluon_cnn.comparison.published import published_runs
+from gluon_cnn.comparison.published import comparable_runs
 from gluon_cnn.comparison.statistics import five_numbers, percentile, rounded_as, two_samples
 from gluon_cnn.comparison.verdict import run_verdict, sample_verdict
 from gluon_cnn.data import FASHION_MNIST
@@ -36,8 +36,7 @@ def published_sample(run):
     """
     if run.reasons_not_compared:
         raise ComparisonError(f"The run does not follow the book's recipe: {'; '.join(run.reasons_not_compared)}.")
-    runs = published_runs(run.book.published_as, run.recipe.edition)
-    return [published for published in runs if not published.of_another_network]
+    return comparable_runs(run.book.published_as, run.recipe.edition)
 
 
 def compare_run(run):

@@ -9,7 +9,7 @@ from typing import List, NamedTuple
 from gluon_cnn.errors import ComparisonError
 from gluon_cnn.training.history import COLUMNS, EpochResult
 
-__all__ = ["PUBLISHED_RELEASE", "PublishedRun", "published_runs"]
+__all__ = ["PUBLISHED_RELEASE", "PublishedRun", "comparable_runs", "published_runs"]
 
 
 #: The release of Fashion-MNIST that all of them were trained and tested on, because Gluon downloads that one.
@@ -36,9 +36,9 @@ class PublishedRun(NamedTuple):
         When it was uploaded, or empty.
     history : list of EpochResult
         A value that was not published, or was not finite, is None.
-    of_another_network : bool
-        Whether its notebook builds the network otherwise than ours of the same edition is built, so that it is not
-        compared with: half of the GoogLeNets and DenseNets of ``zh-v1``.
+    revised : bool
+        Whether it is a GoogLeNet or DenseNet of ``zh-v1`` as revised in April 2019, which is another network than ours
+        of that edition, so that runs are not compared with it.
     """
 
     name: str
@@ -48,7 +48,7 @@ class PublishedRun(NamedTuple):
     date: str
     source: str
     history: List[EpochResult]
-    of_another_network: bool = False
+    revised: bool = False
 
 
 def published_runs(model, edition):
@@ -80,6 +80,11 @@ def published_runs(model, edition):
             f"No run of {model} was published in edition {edition}: there are runs of {models} in {editions}."
         )
     return list(runs)
+
+
+def comparable_runs(model, edition):
+    """Those of :func:`published_runs` whose network is exactly ours of that edition."""
+    return [run for run in published_runs(model, edition) if not run.revised]
 
 
 def _published_name(model):

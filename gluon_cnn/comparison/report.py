@@ -9,7 +9,7 @@ from typing import List, NamedTuple
 from gluon_cnn.comparison import figures
 from gluon_cnn.comparison.compare import published_sample
 from gluon_cnn.comparison.results import histories_of, kinds, read_runs, write_sample_comparisons
-from gluon_cnn.comparison.words import framework_in_words, release_in_words, throughput_in_words
+from gluon_cnn.comparison.words import framework_in_words, gap_in_words, release_in_words, throughput_in_words
 from gluon_cnn.errors import GluonCNNError, RunError
 from gluon_cnn.files import write_atomically
 from gluon_cnn.training.config import OWN_FRAMEWORK
@@ -112,6 +112,7 @@ def _network(directory, comparisons):
                 **comparison,
                 "start": _start(comparison),
                 "data": release_in_words(comparison),
+                "gap": gap_in_words(comparison),
                 "speed": throughput_in_words(comparison),
             }
             for comparison in write_sample_comparisons(runs, directory)

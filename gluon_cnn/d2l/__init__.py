@@ -2,7 +2,7 @@
 
 import gluon_cnn
 
-__all__ = list(gluon_cnn.__all__)
+__all__ = sorted({*gluon_cnn.__all__, "Trainer"})
 
 
 def __getattr__(name):

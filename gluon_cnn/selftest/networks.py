@@ -14,7 +14,7 @@ import numpy as np
 from mxnet import autograd, gluon
 from mxnet.gluon import nn
 
-from gluon_cnn.comparison.published import published_runs
+from gluon_cnn.comparison.published import comparable_runs
 from gluon_cnn.errors import ComparisonError
 from gluon_cnn.models import list_models
 from gluon_cnn.models.parameters import copied_parameters, named_parameters, put_parameters
@@ -138,7 +138,7 @@ def _steps(device, name, mixed=False):
 def _published_epoch(name):
     """Seconds of an epoch, with its test pass, of the runs published for a V100 (median); None if there are none."""
     try:
-        runs = published_runs(name, "zh-v1")
+        runs = comparable_runs(name, "zh-v1")
     except ComparisonError:
         return None
     seconds = [result.seconds for run in runs if run.gpu == "V100" for result in run.history if result.seconds]

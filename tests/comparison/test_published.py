@@ -50,12 +50,10 @@ def test_runs_that_nobody_published(model, edition):
 def test_runs_of_changed_networks_are_told_apart():
     """Before April 2019 the DenseNet had more channels and learned more: 2 % by the median."""
     last = {
-        other: [
-            run.history[-1].train_loss for run in published_runs("densenet", "zh-v1") if run.of_another_network is other
-        ]
+        other: [run.history[-1].train_loss for run in published_runs("densenet", "zh-v1") if run.revised is other]
         for other in (False, True)
     }
     assert [len(losses) for losses in last.values()] == [8, 8]
     assert median(last[True]) / median(last[False]) == pytest.approx(1.02, abs=0.001)
-    assert [run.of_another_network for run in published_runs("googlenet", "zh-v1")].count(True) == 9
-    assert not any(run.of_another_network for edition in ("en", "zh-v2") for run in published_runs("densenet", edition))
+    assert [run.revised for run in published_runs("googlenet", "zh-v1")].count(True) == 9
+    assert not any(run.revised for edition in ("en", "zh-v2") for run in published_runs("densenet", edition))
