@@ -14,15 +14,16 @@ from runs import CLI, SMALL_RUN
 from gluon_cnn.training.history import read_history
 
 #: Gives this process file systems of its own, takes Linux's away, and goes on with Python's code in its first argument.
+#: Nothing can be written to /dev/shm, so there are no semaphores and no shared memory.
 WITHOUT_PROC = """
-for folder in /proc /sys /dev/shm; do mount -t tmpfs none $folder || exit 99; done
+for folder in /proc /sys /dev/shm; do mount -t tmpfs -o ro none $folder || exit 99; done
 exec "$@"
 """
 #: oneDNN and OpenBLAS then use nothing later than SSE 4; MXNet itself was compiled for less.
 WITHOUT_AVX = {"DNNL_MAX_CPU_ISA": "SSE41", "OPENBLAS_CORETYPE": "Nehalem"}
 #: Commands, one a line, in a process without GNU's OpenMP within reach and without a list of the processors it may use.
 COMMANDS = """
-import ctypes, os, platform, shlex, sys
+import ctypes, multiprocessing, os, platform, shlex, sys
 del os.sched_getaffinity, os.RTLD_NOLOAD
 load = ctypes.CDLL.__init__
 def without_openmp(library, name, *args, **options):
@@ -31,7 +32,13 @@ def without_openmp(library, name, *args, **options):
     load(library, name, *args, **options)
 ctypes.CDLL.__init__ = without_openmp
 platform.machine, platform.processor = lambda: "arm64", lambda: ""
-assert not os.listdir("/proc") + os.listdir("/sys")
+assert not os.listdir("/proc") + os.listdir("/sys") + os.listdir("/dev/shm")
+try:
+    multiprocessing.Lock()
+except OSError:
+    pass
+else:
+    sys.exit("there are semaphores")
 from gluon_cnn.cli import main
 for line in sys.stdin:
     if main(shlex.split(line)):

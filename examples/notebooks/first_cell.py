@@ -8,10 +8,15 @@ from pathlib import Path
 ADDRESS = "https://github.com/OWNER/gluon-cnn"
 if not all(map(find_spec, ("gluon_cnn", "mxnet"))):
     folder = Path() if Path("environment.py").is_file() else Path("gluon-cnn", "examples", "notebooks")
-    if not folder.is_dir() and "OWNER" in ADDRESS:
-        sys.exit("Set ADDRESS to the address of your clone of gluon-cnn.")
-    if not folder.is_dir():
-        subprocess.run(["git", "clone", "--depth", "1", ADDRESS, "gluon-cnn"], check=True)
+    if not (folder / "environment.py").is_file():
+        if Path("gluon-cnn").exists():
+            sys.exit("The folder gluon-cnn has no examples/notebooks: remove it, and run this cell again.")
+        if "OWNER" in ADDRESS:
+            sys.exit("Set ADDRESS to the address of your clone of gluon-cnn.")
+        try:
+            subprocess.run(["git", "clone", "--depth", "1", ADDRESS, "gluon-cnn"], check=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            sys.exit(f"{ADDRESS} cannot be cloned ({error}): check ADDRESS, git and the network.")
     sys.path.insert(0, str(folder))
     import environment
 

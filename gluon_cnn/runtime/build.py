@@ -16,10 +16,23 @@ from typing import FrozenSet, NamedTuple, Tuple
 
 from gluon_cnn.runtime.installation import install_hint, mxnet_wheels, two_wheels
 
-__all__ = ["CUDA_11_WHEELS", "LIBRARY", "Build", "Kernels", "cpu_build", "installed_build", "no_kernels", "read_build"]
+__all__ = [
+    "CUDA_11_WHEELS",
+    "LIBRARY",
+    "Build",
+    "Kernels",
+    "cpu_build",
+    "installed_build",
+    "installed_library",
+    "is_cut_off",
+    "no_kernels",
+    "read_build",
+]
 
 LIBRARY = "libmxnet.so"
 _GPU_CODE = b".nv_fatbin"  # a section
+_ELF = b"\x7fELF\x02\x01"  # of 64 bits, the least byte first
+_LOADED = 1  # the kind of a segment that is mapped
 _UNREADABLE = (KeyError, IndexError, OSError, OverflowError, ValueError, struct.error)
 
 _FAT_BINARY = b"\x50\xed\x55\xba"
@@ -103,6 +116,12 @@ def cpu_build(capability=None):
 
 def installed_build():
     """The :class:`Build` that ``import mxnet`` loads; None if there is none, or it cannot be read."""
+    path = installed_library()
+    return read_build(path) if path else None
+
+
+def installed_library():
+    """The path of the library that ``import mxnet`` loads; None if there is none."""
     try:
         spec = find_spec("mxnet")
     except (ImportError, ValueError):  # ValueError for a module without a specification
@@ -115,8 +134,27 @@ def installed_build():
     ]
     named = os.environ.get("MXNET_LIBRARY_PATH", "")
     candidates = [*([named] if Path(named).is_absolute() else []), *(str(folder / LIBRARY) for folder in folders)]
-    path = next(filter(os.path.isfile, candidates), None)
-    return read_build(path) if path else None
+    return next(filter(os.path.isfile, candidates), None)
+
+
+def is_cut_off(path):
+    """Whether a library's file ends before what its header says of it, as after a download that was cut or on a disk
+    that was full. To load it ends the process by SIGBUS; what is less than a header, or none, the loader refuses."""
+    try:
+        with open(path, "rb") as file:
+            size, header = os.fstat(file.fileno()).st_size, file.read(64)
+            if len(header) < 64 or not header.startswith(_ELF):
+                return False
+            segments, sections = struct.unpack_from("<QQ", header, 32)
+            length, number, section_length, section_number = struct.unpack_from("<HHHH", header, 54)
+            if max(segments + length * number, sections + section_length * section_number) > size:
+                return True
+            file.seek(segments)
+            table = file.read(length * number)
+            parts = [struct.unpack_from("<I4xQ16xQ", table, i * length) for i in range(number)]
+            return any(kind == _LOADED and start + stored > size for kind, start, stored in parts)
+    except _UNREADABLE:
+        return False
 
 
 @functools.lru_cache(maxsize=4)
@@ -147,7 +185,7 @@ def _mapped(path):
 
 def _sections(data):
     """The offset and the size of each section, by its name."""
-    if data[:6] != b"\x7fELF\x02\x01":  # of 64 bits, the least byte first
+    if data[:6] != _ELF:
         raise ValueError("it is something else")
     (table,) = struct.unpack_from("<Q", data, 40)
     size, number, names = struct.unpack_from("<HHH", data, 58)
@@ -175,7 +213,7 @@ def _needs(data, sections):
 
 
 def _kernels(data, offset, size):
-    """What the fat binaries in a part of a file are for."""
+    """What the fat binaries in a part of a file are for; None if there is no image in them."""
     found, end = {True: set(), False: set()}, offset + size
     start = data.find(_FAT_BINARY, offset, end)
     while start >= 0:
@@ -187,4 +225,4 @@ def _kernels(data, offset, size):
             found[kind == _PTX].add(divmod(capability, 10))
             image += max(header + length, 64)
         start = data.find(_FAT_BINARY, max(after, start + 16), end)
-    return Kernels(frozenset(found[False]), frozenset(found[True]))
+    return Kernels(frozenset(found[False]), frozenset(found[True])) if any(found.values()) else None

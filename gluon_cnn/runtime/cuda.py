@@ -6,15 +6,17 @@ import os
 import re
 from pathlib import Path
 
+from gluon_cnn.errors import InstallationError
 from gluon_cnn.runtime import driver
-from gluon_cnn.runtime.build import installed_build
-from gluon_cnn.runtime.installation import INSTALL_HINT, install_hint, mxnet_wheels
+from gluon_cnn.runtime.build import LIBRARY, installed_build, installed_library, is_cut_off
+from gluon_cnn.runtime.installation import INSTALL_HINT, install_hint, mxnet_wheels, reinstall_hint
 from gluon_cnn.runtime.nvidia import missing_driver
 
 __all__ = [
     "CUDA_LIBRARIES",
     "FUSION",
     "VARIABLES",
+    "check_libraries",
     "compiler_version",
     "cuda_libraries",
     "explain_missing_library",
@@ -36,6 +38,8 @@ CUDA_LIBRARIES = (
     ("cusolver", "libcusolver.so.11"),
     ("nccl", "libnccl.so.2"),
 )
+# What MXNet's own wheel has beside each other.
+_OF_THE_WHEEL = (LIBRARY, "libopenblas.so.0", "libgfortran.so.3")
 # What libmxnet.so takes from the system, and a small image of a container may lack; and what its wheel for Linux on Arm
 # links to, which is not in any package of PyPI.
 _OF_THE_SYSTEM = ("libgomp.so.1", "libquadmath.so.0")
@@ -46,6 +50,18 @@ _CUDA_11 = 11  # the major version that they are for; builds for another find th
 # is newer than the one that the wheel was built with. And no fusion, where the driver refuses what its compiler writes.
 VARIABLES = {"NVIDIA_TF32_OVERRIDE": "0", "MXNET_ENFORCE_DETERMINISM": "1", "MXNET_CUDNN_LIB_CHECKING": "0"}
 FUSION = "MXNET_USE_FUSION"
+
+
+def check_libraries():
+    """Raise InstallationError if a library of the wheel is cut off, which would end the process that loads it."""
+    path = installed_library()
+    for name in _OF_THE_WHEEL if path else ():
+        _check(Path(path).with_name(name))
+
+
+def _check(path):
+    if is_cut_off(path):
+        raise InstallationError(f"MXNet cannot be loaded, because {_damaged(path, 'cut off')}.")
 
 
 def prepare_for_cuda():
@@ -62,6 +78,7 @@ def prepare_for_cuda():
     if build.cuda == _CUDA_11:
         for path in cuda_libraries().values():
             if path is not None:
+                _check(path)
                 ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
     compiler, newest = compiler_version(build), driver.cuda_version()
     if compiler and newest and newest < compiler:
@@ -72,7 +89,7 @@ def cuda_libraries():
     """The file of each CUDA library that PyPI's GPU wheels need: a dictionary by the library's name, in the order in
     which they are loaded. The value is None if none of PyPI's packages has it."""
     spec = importlib.util.find_spec("nvidia")
-    folders = [Path(folder) for folder in spec.submodule_search_locations] if spec else []
+    folders = [Path(folder) for folder in (spec.submodule_search_locations or ())] if spec else []
     return {
         library: next((path for folder in folders if (path := folder / package / "lib" / library).is_file()), None)
         for package, library in CUDA_LIBRARIES
@@ -94,7 +111,9 @@ def compiler_version(build):
 
 def explain_missing_library(message):
     """What is wrong and what to do, from the message of the OSError that loading libmxnet.so raised."""
-    library = message.split(":")[0]
+    library, _, reason = message.partition(":")
+    if re.match(" (file too short|cannot read file data|invalid ELF|ELF|object file has no)", reason):
+        return f"MXNet cannot be loaded, because {_damaged(library, f'damaged ({reason.strip()})')}."
     if library.startswith("libcuda.so"):
         missing, remedy = missing_driver()
         cpu_build = f"the CPU build: pip uninstall {' '.join(mxnet_wheels()) or 'mxnet'}, then {install_hint('cpu')}"
@@ -121,3 +140,15 @@ def explain_missing_library(message):
         return f"MXNet cannot be loaded, because {library} is missing: {INSTALL_HINT}."
     reason = " ".join(message.split())  # macOS has several lines
     return f"MXNet cannot be loaded ({reason}): {INSTALL_HINT}."
+
+
+def _damaged(path, how):
+    """What to do about a library's file that is damaged, as half a sentence."""
+    library = Path(path).name
+    package = next((folder for folder, name in CUDA_LIBRARIES if name == library), None)
+    if package:
+        wheel = f"nvidia-{package.replace('_', '-')}-cu11"
+        return f"{library} is {how}: pip uninstall -y {wheel}, then {install_hint('cu112')}"
+    if library in _OF_THE_WHEEL:
+        return f"{library} is {how}: {reinstall_hint(mxnet_wheels())}"
+    return f"{library} is {how}: install again what brings it"

@@ -32,10 +32,12 @@ log = logging.getLogger(__name__)
 #: Free bytes on a GPU with which MXNet can surely begin, and seconds that a trial may take: where a driver has to make
 #: machine code of PTX, it can take minutes the first time.
 _ROOM, _TRIAL_TIMEOUT = 1 << 30, 600
-# A process that finds what this one finds, and prints why an operation on a GPU failed.
+# A process that finds what this one finds, and prints why an operation on a GPU failed, on a line that begins with a
+# mark: what it imports, such as a sitecustomize, may print too.
+_MARK = "gluon-cnn's trial:"
 _TRIAL = (
     "import sys; sys.path[:] = sys.argv[2:]; import gluon_cnn; from gluon_cnn.runtime.devices import failure_on; "
-    "print(failure_on(int(sys.argv[1])) or '')"
+    f'print("\\n{_MARK}", failure_on(int(sys.argv[1])) or "")'
 )
 
 
@@ -166,7 +168,8 @@ def _try_in_a_process(index):
     except OSError as error:
         return f"no process could be started to try it: {error.strerror}"
     if done.returncode == 0:
-        return done.stdout.strip() or None
+        answer = re.search(rf"^{re.escape(_MARK)}(.*)$", done.stdout, re.MULTILINE)
+        return (answer[1].strip() or None) if answer else "a process that tried it gave no answer"
     said = next((line.strip() for line in reversed(done.stderr.splitlines()) if line.strip()), "without a word")
     code = done.returncode
     how = signal.Signals(-code).name if code < 0 else f"exit code {code}"

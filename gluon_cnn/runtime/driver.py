@@ -62,7 +62,7 @@ def name(index):
     driver, device, text = _load(), ctypes.c_int(), ctypes.create_string_buffer(100)
     if driver is None or _find(driver, device, index) or _call(driver, "cuDeviceGetName", text, len(text), device):
         return None
-    return text.value.decode(errors="replace")
+    return _one_line(text.value) or None
 
 
 def open_gpu(index):
@@ -116,5 +116,11 @@ def _call(driver, function, *arguments):
 def _in_words(driver, code):
     text = ctypes.c_char_p()
     _call(driver, "cuGetErrorString", code, ctypes.byref(text))
-    reason = text.value.decode("ascii", "replace") if text.value else f"error {code}"
+    reason = _one_line(text.value or b"") or f"error {code}"
     return f"NVIDIA's driver says: {reason}: {_ADVICE.get(code, _OTHERWISE)}"
+
+
+def _one_line(text):
+    """Bytes as printable text in one line, whatever they are."""
+    printable = "".join(c if c.isprintable() else " " for c in text.decode(errors="replace"))
+    return " ".join(printable.split())

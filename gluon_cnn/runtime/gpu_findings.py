@@ -40,7 +40,8 @@ def gpus(gpu_build, kernels=None):
 
 
 def _gpu(name, gpu, gpu_build, kernels):
-    value = f"{gpu.name}, {_memory(gpu)}, driver {gpu.driver}, compute capability {gpu.capability or 'unknown'}"
+    driver_version, capability = gpu.driver or "unknown", gpu.capability or "unknown"
+    value = f"{gpu.name}, {_memory(gpu)}, driver {driver_version}, compute capability {capability}"
     if gpu.mig:
         value += ", in MIG mode"
     if gpu.fault:

@@ -129,13 +129,14 @@ class _Finder:
 def _repaired():
     """A block that imports MXNet: repairs before it, and every failure as an InstallationError."""
     # Here, because what it imports takes a while, and `import gluon_cnn` does not need it.
-    from gluon_cnn.runtime.cuda import FUSION, VARIABLES, explain_missing_library, prepare_for_cuda
+    from gluon_cnn.runtime.cuda import FUSION, VARIABLES, check_libraries, explain_missing_library, prepare_for_cuda
 
     ours = {**_VARIABLES, **VARIABLES, FUSION: "0"}
     try:
         check_variables()
         restore_numpy_aliases()
         restore_distutils()
+        check_libraries()
         prepare_for_cuda()
         with within_thread_limit(), root_logger_left_alone(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # MXNet's own, where they are errors

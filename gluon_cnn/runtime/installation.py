@@ -4,7 +4,7 @@ import re
 import shlex
 from pathlib import Path
 
-__all__ = ["INSTALL_HINT", "install_hint", "mxnet_wheels", "two_wheels"]
+__all__ = ["INSTALL_HINT", "install_hint", "mxnet_wheels", "reinstall_hint", "two_wheels"]
 
 
 def install_hint(extra):
@@ -33,7 +33,12 @@ def two_wheels(wheels):
     if len(wheels) < 2:
         return None
     wrong = f"{' and '.join(wheels)} are installed over each other, in the same folder"
-    return wrong, f"pip uninstall -y {' '.join(wheels)}, then {INSTALL_HINT}"
+    return wrong, reinstall_hint(wheels)
+
+
+def reinstall_hint(wheels):
+    """What to type where :func:`mxnet_wheels` are damaged: pip installs nothing in the place of what it finds."""
+    return f"pip uninstall -y {' '.join(wheels) or 'mxnet'}, then {INSTALL_HINT}"
 
 
 def _source(packages):
@@ -61,14 +66,21 @@ def _is_checkout(folder):
 def _recorded(path):
     """The path or URL that pip recorded; None where it is gone, or the record says nothing that is understood."""
     import json  # here, as above
-    from urllib.parse import unquote, urlsplit
+    from urllib.parse import quote, unquote, urlsplit
 
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        url, parts = record["url"], urlsplit(record["url"])
+        parts, vcs = urlsplit(record["url"]), record.get("vcs_info")
         if parts.scheme != "file":
-            vcs = record.get("vcs_info")
-            return f"{vcs['vcs']}+{url}@{vcs['commit_id']}" if vcs else url if parts.netloc else None
+            user, _, host = parts.netloc.rpartition("@")
+            # A query may have a token, and a password with a slash looks like a port, which then raises an error.
+            if not host or parts.query or (parts.port or 1) < 0 or not record["url"].isprintable():
+                return None
+            address = f"{parts.scheme}://{'git@' if user == 'git' else ''}{host}{parts.path}"  # other users are secret
+            address = f"{vcs['vcs']}+{address}@{vcs['commit_id']}" if vcs else address
+            folder = record.get("subdirectory")
+            fragment = f"subdirectory={quote(folder)}" if folder else parts.fragment
+            return f"{address}#{fragment}" if fragment else address
         place = unquote(parts.path)
         return place if parts.netloc in ("", "localhost") and Path(place).exists() else None
     except (AttributeError, KeyError, OSError, RecursionError, TypeError, ValueError):

@@ -69,7 +69,7 @@ class Gpu(NamedTuple):
     capability: Optional[str]
     memory: Optional[str]
     memory_used: Optional[str]
-    driver: str
+    driver: Optional[str]
     mig: bool = False
     fault: Optional[str] = None
 
@@ -82,8 +82,17 @@ _FIELDS = {
     "driver_version": "driver",
     "mig.mode.current": "mig",
 }
+#: Every driver knows these, and a row is known by the last.
+_ALWAYS = ("name", "driver_version")
 #: What stands in brackets for a value that a healthy GPU need not have, or not tell.
-_NOT_TOLD = ("N/A", "Not Supported", "Insufficient Permissions")
+_NOT_TOLD = (
+    "N/A",
+    "Not Supported",
+    "Not Found",
+    "Insufficient Permissions",
+    "Deprecated",
+    "Requested functionality has been deprecated",
+)
 
 
 def nvidia_smi():
@@ -107,7 +116,7 @@ def nvidia_smi():
     output = _ask(program, fields)
     for _ in _FIELDS:  # drivers before 510 do not know compute_cap, those before 450 know no MIG
         unknown = re.search(r'Field "([\w.]+)" is not a valid field', output)
-        if unknown is None or unknown[1] not in fields:
+        if unknown is None or unknown[1] not in fields or unknown[1] in _ALWAYS:
             break
         fields.remove(unknown[1])
         output = _ask(program, fields)
@@ -115,7 +124,7 @@ def nvidia_smi():
     gpus, remarks = [], []
     for line in filter(None, map(str.strip, output.split("\n"))):
         values = dict(zip(fields, line.split(", ")))  # nvidia-smi quotes nothing
-        is_row = line.count(", ") == len(fields) - 1 and re.fullmatch(r"\d+(\.\d+)+", values["driver_version"])
+        is_row = line.count(", ") == len(fields) - 1 and re.fullmatch(r"\d+(\.\d+)+|\[.*\]", values["driver_version"])
         (gpus if is_row else remarks).append(_gpu(values) if is_row else line)
     if not gpus:
         known = re.match("[A-Z]|Field", output)
@@ -160,7 +169,7 @@ def _gpu(values):
     told = {_FIELDS[field]: value for field, value in values.items() if not re.fullmatch(r"\[.*\]", value)}
     faults = [value.strip("[]") for value in values.values() if value not in told.values()]
     fault = next((fault for fault in faults if fault not in _NOT_TOLD), None)
-    told = {**dict.fromkeys(("name", "capability", "memory", "memory_used")), **told}
+    told = {**dict.fromkeys(("name", "capability", "memory", "memory_used", "driver")), **told}
     return Gpu(**{**told, "name": told["name"] or "a GPU", "mig": told.get("mig") == "Enabled"}, fault=fault)
 
 
@@ -174,7 +183,7 @@ def _ask(program, fields):
     except OSError as error:
         raise NoAnswer(f"{program} cannot be run ({error.strerror})") from None
     try:
-        output = _read(process.stdout).decode(errors="replace")
+        output = _read(process).decode(errors="replace")
     finally:
         process.kill()  # if it still runs
         process.stdout.close()  # a child of the program may still hold it
@@ -184,16 +193,20 @@ def _ask(program, fields):
     return "\n".join(lines).strip()
 
 
-def _read(stream):
+def _read(process):
     """What a program writes until it ends, or has written more than anybody reads; NoAnswer if it takes too long."""
     output, end = b"", time.monotonic() + NVIDIA_SMI_TIMEOUT
     with selectors.DefaultSelector() as selector:
-        selector.register(stream, selectors.EVENT_READ)
+        selector.register(process.stdout, selectors.EVENT_READ)
         while len(output) < _LONGEST:
-            if not selector.select(end - time.monotonic()):
-                raise NoAnswer(f"nvidia-smi gave no answer in {NVIDIA_SMI_TIMEOUT} seconds", _SLOW)
-            part = stream.read(1 << 16)
-            if not part:
+            ended, left = process.poll() is not None, end - time.monotonic()
+            if selector.select(0 if ended else min(left, 0.1)):
+                part = process.stdout.read(1 << 16)
+                if not part:
+                    break
+                output += part
+            elif ended:  # and a child of it holds the pipe
                 break
-            output += part
+            elif left <= 0:
+                raise NoAnswer(f"nvidia-smi gave no answer in {NVIDIA_SMI_TIMEOUT} seconds", _SLOW)
     return output

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import subprocess
 import sys
 import sysconfig
 import venv
@@ -105,6 +106,28 @@ def test_stopped_cell_leaves_the_environment_alive(colab):
 def test_kernel_that_ends_is_reported(colab):
     with pytest.raises(CellExecutionError, match="kernel has ended: restart the notebook's"):
         colab(FIRST, "import os; os._exit(3)")
+
+
+@pytest.mark.parametrize(
+    ("address", "folder", "said"),
+    [
+        ("https://github.com/OWNER/gluon-cnn", None, "Set ADDRESS to"),
+        (
+            "https://github.com/OWNER/gluon-cnn",
+            "gluon-cnn/examples",
+            "The folder gluon-cnn has no examples/notebooks: ",
+        ),
+        ("{here}/nowhere", "gluon-cnn/examples/notebooks", "The folder gluon-cnn has no examples/notebooks: remove"),
+        ("{here}/nowhere", None, "{here}/nowhere cannot be cloned (Command"),
+    ],
+)
+def test_clone_that_fails_is_said_in_words(tmp_path, address, folder, said):
+    if folder:
+        (tmp_path / folder).mkdir(parents=True)
+    code = FIRST.replace("https://github.com/OWNER/gluon-cnn", address.format(here=tmp_path))
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert done.stderr.splitlines()[-1].startswith(said.format(here=tmp_path))
 
 
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)

@@ -6,7 +6,9 @@ import sys
 import sysconfig
 from pathlib import Path
 
+import mxnet as mx
 import pytest
+from libraries import library
 
 import gluon_cnn
 from gluon_cnn.runtime import INSTALL_HINT
@@ -91,6 +93,24 @@ def test_gpu_wheel_without_a_driver(packages):
     assert "NVIDIA driver (libcuda.so.1)" in problems["MXNet"]["advice"]
     assert problems["GPUs"]["advice"].endswith(", or use the CPU")
     assert "libcudnn.so.8" in problems["CUDA"]["value"]
+
+
+@pytest.mark.parametrize("name", ["libmxnet.so", "libopenblas.so.0"])
+def test_library_that_is_cut_off(packages, name):
+    """As after a download that was cut, or on a disk that was full; to load it would end the process by SIGBUS."""
+    put_wheel(packages, "mxnet")
+    put_mxnet(packages, f"import ctypes, os\nctypes.CDLL(os.path.dirname(__file__) + '/{name}')\n")
+    library(packages / "mxnet" / "libmxnet.so")
+    whole = Path(mx.libinfo.find_lib_path()[0]).with_name(name)
+    if not whole.exists():
+        pytest.skip(f"this build of MXNet has no {name}")
+    with open(whole, "rb") as file:
+        (packages / "mxnet" / name).write_bytes(file.read(whole.stat().st_size // 3))
+    problem = problems_with(packages)["MXNet"]
+    assert problem["value"] == "mxnet, cannot be imported"
+    assert problem["advice"] == (
+        f"MXNet cannot be loaded, because {name} is cut off: pip uninstall -y mxnet, then {INSTALL_HINT}"
+    )
 
 
 def test_wheels_installed_over_each_other(packages):

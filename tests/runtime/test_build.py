@@ -1,11 +1,13 @@
 """What a build of MXNet is made for, read in its library."""
 
+import struct
+
 import mxnet as mx
 import pytest
 from libraries import CUDA_11_IMAGES, CUDA_11_NEEDS, library
 
 from gluon_cnn.runtime import build, installation
-from gluon_cnn.runtime.build import CUDA_11_WHEELS, Kernels, cpu_build, installed_build, read_build
+from gluon_cnn.runtime.build import CUDA_11_WHEELS, Kernels, cpu_build, installed_build, is_cut_off, read_build
 
 
 @pytest.mark.parametrize(
@@ -42,11 +44,36 @@ def test_build_without_cuda_has_no_kernels(tmp_path):
     assert (found.has_gpu_code, found.kernels, found.cuda) == (False, None, None)
 
 
+@pytest.mark.parametrize("images", [(), None])
+def test_unreadable_kernels_are_not_known(tmp_path, images):
+    path = library(tmp_path / "libmxnet.so", (), [(2, 80)] if images is None else images)
+    if images is None:
+        path.write_bytes(path.read_bytes().replace(b"\x50\xed\x55\xba", bytes(4)))  # packed in another way
+    assert (read_build(path).has_gpu_code, read_build(path).kernels) == (True, None)
+
+
+def test_library_that_is_cut_off_is_known(tmp_path):
+    path = library(tmp_path / "libmxnet.so", CUDA_11_NEEDS)
+    whole = path.read_bytes()
+    assert not is_cut_off(path)
+    for size in range(64, len(whole), 8):
+        path.write_bytes(whole[:size])
+        assert is_cut_off(path)
+    # One segment, whose last byte is missing, where the table of sections comes first or there is none.
+    segment = struct.pack("<IIQQQQQQ", 1, 5, 0, 0, 0, 121, 121, 4096)
+    header = whole[:32] + struct.pack("<QQ", 64, 0) + whole[48:54] + struct.pack("<HHHHH", 56, 1, 0, 0, 0)
+    path.write_bytes(header + segment)
+    assert is_cut_off(path)
+    path.write_bytes(header + segment + b"\0")
+    assert not is_cut_off(path)
+
+
 def test_build_that_is_installed_is_read():
     found = installed_build()
     assert found.path == mx.libinfo.find_lib_path()[0]
     assert found.has_gpu_code is mx.runtime.Features().is_enabled("CUDA")
     assert "libc.so.6" in found.needs
+    assert not is_cut_off(found.path)
 
 
 def test_library_of_the_environment_comes_first(tmp_path, monkeypatch):

@@ -2,11 +2,13 @@
 
 import ctypes
 import os
+import sys
 from pathlib import Path
 
 import pytest
-from libraries import CUDA_11_NEEDS, Driver, put_driver
+from libraries import CUDA_11_NEEDS, Driver, library, put_driver
 
+from gluon_cnn.errors import InstallationError
 from gluon_cnn.runtime import cuda
 from gluon_cnn.runtime.build import Build
 
@@ -18,8 +20,8 @@ SET = (*cuda.VARIABLES, cuda.FUSION)
 def installed(tmp_path, monkeypatch):
     """A function that lets a build be installed, with all of PyPI's CUDA 11 packages and NVIDIA's driver; and the list
     of the libraries that are loaded."""
-    for package, library in cuda.CUDA_LIBRARIES:
-        path = tmp_path / "nvidia" / package / "lib" / library
+    for package, name in cuda.CUDA_LIBRARIES:
+        path = tmp_path / "nvidia" / package / "lib" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -103,8 +105,37 @@ def test_fusion_stays_where_nothing_is_known(installed, monkeypatch):
         assert "MXNET_USE_FUSION" not in values()
 
 
+def test_module_named_nvidia_has_no_libraries(tmp_path, monkeypatch):
+    (tmp_path / "nvidia.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "nvidia", raising=False)
+    assert set(cuda.cuda_libraries().values()) == {None}
+
+
+def test_cuda_library_that_is_cut_off(installed, tmp_path):
+    installed()
+    path = library(tmp_path / "nvidia" / "cuda_runtime" / "lib" / "libcudart.so.11.0")
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(
+        InstallationError, match=r"libcudart.so.11.0 is cut off: pip uninstall -y nvidia-cuda-runtime-cu"
+    ):
+        cuda.prepare_for_cuda()
+
+
+@pytest.mark.parametrize("reason", ["file too short", "invalid ELF header", "ELF load command past end of file"])
+def test_damaged_library_is_removed_first(reason):
+    message = cuda.explain_missing_library(f"/a/mxnet/libmxnet.so: {reason}")
+    assert message.startswith(
+        f"MXNet cannot be loaded, because libmxnet.so is damaged ({reason}): pip uninstall -y mxnet"
+    )
+    message = cuda.explain_missing_library(f"/a/nvidia/cudnn/lib/libcudnn.so.8: {reason}")
+    assert "pip uninstall -y nvidia-cudnn-cu11, then pip install" in message
+    message = cuda.explain_missing_library(f"/lib/libgomp.so.1: {reason}")
+    assert message.endswith(f"libgomp.so.1 is damaged ({reason}): install again what brings it.")
+
+
 @pytest.mark.parametrize(
-    ("library", "advice"),
+    ("name", "advice"),
     [
         ("libcudnn.so.8", cuda.install_hint("cu112")),
         ("libcusolver.so.11", cuda.install_hint("cu112")),
@@ -113,6 +144,6 @@ def test_fusion_stays_where_nothing_is_known(installed, monkeypatch):
         ("libgfortran.so.3", cuda.INSTALL_HINT),
     ],
 )
-def test_missing_library_says_what_brings_it(library, advice):
-    message = cuda.explain_missing_library(f"{library}: cannot open shared object file: No such file or directory")
-    assert message == f"MXNet cannot be loaded, because {library} is missing: {advice}."
+def test_missing_library_says_what_brings_it(name, advice):
+    message = cuda.explain_missing_library(f"{name}: cannot open shared object file: No such file or directory")
+    assert message == f"MXNet cannot be loaded, because {name} is missing: {advice}."

@@ -1,5 +1,7 @@
 """Contexts, and what is said of a GPU that cannot be used."""
 
+import os
+
 import mxnet as mx
 import pytest
 from libraries import CUDA_11_NEEDS, Driver, put_driver
@@ -161,7 +163,7 @@ UNSURE = pytest.mark.parametrize(
 @UNSURE
 def test_unsure_gpu_is_tried_in_another_process(gpus, no_operation, child, unsure):
     gpus(1, **unsure)
-    child("pass")
+    child(f"print({devices._MARK!r})")
     assert parse_context("auto") == [mx.gpu()]
 
 
@@ -173,7 +175,11 @@ def test_unsure_gpu_is_tried_in_another_process(gpus, no_operation, child, unsur
             "import os, sys; sys.stderr.write('terminate called\\n  what():  no kernel image\\n'); os.abort()",
             "this build of MXNet has no kernels for it (it ended a process by SIGABRT: 'what(): no kernel image')",
         ),
-        ("print('CUDA: an illegal memory access')", "an operation on it failed (CUDA: an illegal memory access)"),
+        (
+            f"print({devices._MARK!r}, 'CUDA: an illegal memory access')",
+            "an operation on it failed (CUDA: an illegal memory access)",
+        ),
+        ("pass", "an operation on it failed (a process that tried it gave no answer)"),
         ("raise SystemExit('gone')", "it ended a process by exit code 1: 'gone'"),
     ],
 )
@@ -184,6 +190,20 @@ def test_death_of_that_process_is_reported(gpus, no_operation, child, code, reas
     assert reason in gpu_problem()
     with pytest.raises(DeviceError):
         parse_context("gpu")
+
+
+def test_other_words_of_that_process_are_no_failure(gpus, no_operation, child):
+    gpus(1, kernels=None)
+    child(f"print('welcome', end=''); print({chr(10) + devices._MARK!r}, ''); print('goodbye')")
+    assert gpu_problem() is None
+
+
+@needs_cpu_wheel
+def test_sitecustomize_may_print(gpus, no_operation, tmp_path, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text("print('welcome', end='')\n")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]))
+    gpus(1, kernels=None)
+    assert "welcome" not in gpu_problem()
 
 
 def test_process_that_hangs_is_given_up(gpus, no_operation, child, monkeypatch):

@@ -1,5 +1,6 @@
 """What NVIDIA's driver is asked before MXNet is, with a stand-in for its library."""
 
+import libraries
 import pytest
 from libraries import Driver, put_driver
 
@@ -47,6 +48,19 @@ def test_answer_that_is_missing_is_none(monkeypatch):
     put_driver(monkeypatch, Driver(errors={"cuDeviceGet": 101, "cuCtxPushCurrent_v2": 1}))
     assert driver.capability(0) is None
     assert driver.open_gpu(0).problem.startswith("NVIDIA's driver says: error 101")
+
+
+def test_words_of_the_driver_stay_in_one_line(monkeypatch):
+    said = b"out\n of \x1b[2J memory\xff"
+    words = {"cuGetErrorString": lambda driver, code, text: setattr(text._obj, "value", said)}
+    names = {
+        "cuDeviceGetName": lambda driver, text, size, device: setattr(text, "value", b"GPU\r\n\x1b]0;x \xe2\x80\xae")
+    }
+    monkeypatch.setattr(libraries, "_FUNCTIONS", {**libraries._FUNCTIONS, **words, **names})
+    put_driver(monkeypatch, Driver(errors={"cuInit": 2}))
+    assert driver.start().startswith("NVIDIA's driver says: out of [2J memory\ufffd: end another")
+    put_driver(monkeypatch, Driver())
+    assert driver.name(0) == "GPU ]0;x"
 
 
 def test_driver_without_a_function_says_nothing(monkeypatch):

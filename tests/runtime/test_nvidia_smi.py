@@ -91,6 +91,10 @@ def test_each_of_two_gpus_is_judged(nvidia_smi):
         ),
         ("NVIDIA GB10, 12.1, [N/A], [N/A], 580.95.05, [N/A]", "NVIDIA GB10, memory unknown, driver 580.95.05, comp"),
         ("[N/A], 7.5, 15360, [N/A], 535.104.05, [N/A]", "a GPU, 15360 MiB, driver 535.104.05, comp"),
+        (
+            "Tesla T4, 7.5, [Not Found], [Deprecated], 535.104.05, [Requested functionality has been deprecated]",
+            "Tesla T4, memory unknown, driver 535.104.05, comp",
+        ),
     ],
 )
 def test_value_that_is_not_told_is_left_out(nvidia_smi, row, value):
@@ -117,6 +121,18 @@ def test_driver_too_old_for_some_fields(nvidia_smi):
     (finding,) = gpus(True, CUDA_11_WHEELS)
     assert finding.value == "Tesla M60, 7618 MiB of which 0 are used, driver 418.87.00, compute capability unknown"
     assert "an update of the driver may" in finding.advice
+
+
+@pytest.mark.parametrize("field", ["name", "driver_version"])
+def test_driver_that_refuses_what_all_know(nvidia_smi, field):
+    nvidia_smi(prints(f'Field \\"{field}\\" is not a valid field to query.', code=2))
+    assert gpus(True)[0].value == f'none: nvidia-smi says: Field "{field}" is not a valid field to query.'
+
+
+def test_child_that_holds_the_pipe_is_not_awaited(nvidia_smi, monkeypatch):
+    monkeypatch.setattr(nvidia, "NVIDIA_SMI_TIMEOUT", 5)
+    nvidia_smi(f"sleep 20 &\n{prints(T4)}")
+    assert gpus(True, CUDA_11_WHEELS)[0].state == "ok"
 
 
 @pytest.mark.parametrize("before", [True, False])
@@ -160,6 +176,14 @@ def test_gpu_with_a_fault(nvidia_smi, fault):
     assert lost.value.endswith(f"but the driver says: {fault}")
     assert (lost.state, whole.state) == ("warning", "ok")
     assert lost.advice.startswith("restart the machine")
+
+
+def test_gpu_whose_driver_is_not_told(nvidia_smi):
+    unknown = "[Unknown Error]"
+    nvidia_smi(prints(f"NVIDIA A40, {unknown}, {unknown}, {unknown}, {unknown}, {unknown}"))
+    (finding,) = gpus(True, CUDA_11_WHEELS)
+    assert finding.value.startswith("NVIDIA A40, memory unknown, driver unknown, compute capability unknown, but the")
+    assert finding.state == "warning"
 
 
 def test_gpu_in_mig_mode(nvidia_smi, monkeypatch):
