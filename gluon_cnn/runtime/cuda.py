@@ -6,7 +6,6 @@ import os
 import re
 from pathlib import Path
 
-from gluon_cnn.errors import InstallationError
 from gluon_cnn.runtime import driver
 from gluon_cnn.runtime.build import LIBRARY, installed_build, installed_library, is_cut_off
 from gluon_cnn.runtime.installation import INSTALL_HINT, install_hint, mxnet_wheels, reinstall_hint
@@ -53,7 +52,7 @@ FUSION = "MXNET_USE_FUSION"
 
 
 def check_libraries():
-    """Raise InstallationError if a library of the wheel is cut off, which would end the process that loads it."""
+    """Raise OSError, as the loader does, if a library of the wheel is cut off, which would end the process."""
     path = installed_library()
     for name in _OF_THE_WHEEL if path else ():
         _check(Path(path).with_name(name))
@@ -61,7 +60,7 @@ def check_libraries():
 
 def _check(path):
     if is_cut_off(path):
-        raise InstallationError(f"MXNet cannot be loaded, because {_damaged(path, 'cut off')}.")
+        raise OSError(f"{path}: cut off")
 
 
 def prepare_for_cuda():
@@ -112,8 +111,8 @@ def compiler_version(build):
 def explain_missing_library(message):
     """What is wrong and what to do, from the message of the OSError that loading libmxnet.so raised."""
     library, _, reason = message.partition(":")
-    if re.match(" (file too short|cannot read file data|invalid ELF|ELF|object file has no)", reason):
-        return f"MXNet cannot be loaded, because {_damaged(library, f'damaged ({reason.strip()})')}."
+    if re.match(" (cut off|file too short|cannot read file data|invalid ELF|ELF|object file has no)", reason):
+        return f"MXNet cannot be loaded, because {_damaged(library, reason.strip())}."
     if library.startswith("libcuda.so"):
         missing, remedy = missing_driver()
         cpu_build = f"the CPU build: pip uninstall {' '.join(mxnet_wheels()) or 'mxnet'}, then {install_hint('cpu')}"
@@ -142,9 +141,9 @@ def explain_missing_library(message):
     return f"MXNet cannot be loaded ({reason}): {INSTALL_HINT}."
 
 
-def _damaged(path, how):
+def _damaged(path, reason):
     """What to do about a library's file that is damaged, as half a sentence."""
-    library = Path(path).name
+    library, how = Path(path).name, "cut off" if reason == "cut off" else f"damaged ({reason})"
     package = next((folder for folder, name in CUDA_LIBRARIES if name == library), None)
     if package:
         wheel = f"nvidia-{package.replace('_', '-')}-cu11"

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from libraries import CUDA_11_NEEDS, Driver, library, put_driver
 
-from gluon_cnn.errors import InstallationError
 from gluon_cnn.runtime import cuda
 from gluon_cnn.runtime.build import Build
 
@@ -116,10 +115,12 @@ def test_cuda_library_that_is_cut_off(installed, tmp_path):
     installed()
     path = library(tmp_path / "nvidia" / "cuda_runtime" / "lib" / "libcudart.so.11.0")
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(
-        InstallationError, match=r"libcudart.so.11.0 is cut off: pip uninstall -y nvidia-cuda-runtime-cu"
-    ):
+    with pytest.raises(OSError, match="cut off") as caught:
         cuda.prepare_for_cuda()
+    advice = (
+        f"libcudart.so.11.0 is cut off: pip uninstall -y nvidia-cuda-runtime-cu11, then {cuda.install_hint('cu112')}"
+    )
+    assert advice in cuda.explain_missing_library(str(caught.value))
 
 
 @pytest.mark.parametrize("reason", ["file too short", "invalid ELF header", "ELF load command past end of file"])
