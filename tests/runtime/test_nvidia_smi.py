@@ -125,8 +125,9 @@ def test_driver_too_old_for_some_fields(nvidia_smi):
 
 @pytest.mark.parametrize("field", ["name", "driver_version"])
 def test_driver_that_refuses_what_all_know(nvidia_smi, field):
-    nvidia_smi(prints(f'Field \\"{field}\\" is not a valid field to query.', code=2))
-    assert gpus(True)[0].value == f'none: nvidia-smi says: Field "{field}" is not a valid field to query.'
+    refusal = f'Field "{field}" is not a valid field to query.'
+    nvidia_smi(f"case \"$1\" in *{field}*) echo '{refusal}'; exit 2;; esac\necho 'Tesla T4, 7.5, 15360, 312, [N/A]'")
+    assert gpus(True)[0].value == f"none: nvidia-smi says: {refusal}"
 
 
 def test_child_that_holds_the_pipe_is_not_awaited(nvidia_smi, monkeypatch):
