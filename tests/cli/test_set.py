@@ -144,8 +144,8 @@ def test_options_of_the_network_are_set(model, words, options):
         ("lenet --set options=x", "options cannot be changed by --set."),
         ("lenet --set momentum", "--set takes NAME=VALUE, such as momentum=0.9, but not 'momentum'."),
         ("lenet --set =1", "--set takes NAME=VALUE"),
-        ("resnet --set momentum=0.5", "There is no network 'resnet'"),
-        ("resnet --set padding=1", "There is no network 'resnet'"),
+        ("vit --set momentum=0.5", "There is no network 'vit'"),
+        ("vit --set padding=1", "There is no network 'vit'"),
     ],
 )
 def test_wrong_setting_is_named(words, message):

@@ -198,7 +198,7 @@ NETWORKS = {
     "vgg11": (lambda: gluon_cnn.vgg11(ratio=4, hybrid=True), vgg11),
     "nin": (lambda: gluon_cnn.nin(hybrid=True), lambda side: nin()),
     "lenet_bn": (lambda: gluon_cnn.lenet_bn(hybrid=True), lambda side: lenet_bn()),
-    "googlenet": (lambda: gluon_cnn.googlenet(hybrid=True), lambda side: googlenet()),
+    "googlenet": (lambda: gluon_cnn.googlenet(edition="en", hybrid=True), lambda side: googlenet()),
     "resnet18": (lambda: gluon_cnn.resnet(hybrid=True), lambda side: resnet()),
     "densenet zh-v1": (lambda: gluon_cnn.densenet(hybrid=True), lambda side: densenet((96, 160, 224))),
     "densenet en": (lambda: gluon_cnn.densenet(edition="en", hybrid=True), lambda side: densenet((96, 112, 120))),

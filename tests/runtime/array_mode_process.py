@@ -43,7 +43,8 @@ def network_logits(model):
         net = d2l.get_model(model, hybrid=hybrid, **options)
         initialize_from_seed(net, 0, (1, 1, side, side))  # drawn by other operators in each mode
         for parameter in net.collect_params().values():
-            parameter.set_data(array(np.resize(drawn, parameter.shape)))
+            values = np.resize(drawn, parameter.shape)
+            parameter.set_data(array(1 + abs(values) if parameter.name.endswith("running_var") else values))
         if hybrid:
             net.hybridize()
         yield f"{model} {hybrid}", logits(net, side)
