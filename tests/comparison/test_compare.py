@@ -109,7 +109,7 @@ def diverged(directory, epochs, problem="The loss is no longer finite in epoch 3
 
 
 @pytest.mark.parametrize(
-    "problem", ["The loss is no longer finite in epoch 3", "The loss is no longer\nfinite in epoch 3."]
+    "problem", ["The loss is no longer finite in epoch 3", "The loss is no\nlonger finite in epoch 3."]
 )
 def test_verdict_begins_with_a_divergence(tmp_path, problem):
     run = diverged(tmp_path / "run", 2, problem)
