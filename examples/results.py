@@ -266,15 +266,19 @@ def main():
     try:
         rows = find_rows(args.directory)
         if args.readme:
-            print_readme(rows)
             draw_picture([(Row(*kind), of_kind) for kind, of_kind in readme_rows(rows).items()], args.readme)
-            return
-        print_results(rows, args.figures)
-        args.figures.mkdir(parents=True, exist_ok=True)
-        for row in rows:
-            draw_row(row, args.figures / f"{row.name}.png")
+        else:
+            args.figures.mkdir(parents=True, exist_ok=True)
+            for row in rows:
+                draw_row(row, args.figures / f"{row.name}.png")
     except GluonCNNError as error:
         sys.exit(f"{parser.prog}: {error}")
+    except OSError as error:
+        sys.exit(f"{parser.prog}: {error.filename} cannot be written ({error.strerror}): name another place.")
+    if args.readme:
+        print_readme(rows)
+    else:
+        print_results(rows, args.figures)
 
 
 if __name__ == "__main__":
