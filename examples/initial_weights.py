@@ -72,6 +72,8 @@ def main():
         save_clouds(published, samples, args.figure, "LeNet, zh-v1: every run, epoch by epoch")
     except GluonCNNError as error:
         sys.exit(f"{parser.prog}: {error}")
+    except OSError as error:
+        sys.exit(f"{parser.prog}: {error.filename} cannot be read ({error.strerror}): name another file.")
     print_clouds(published, samples)
 
 

@@ -18,11 +18,14 @@ from initial_weights import print_clouds
 from gluon_cnn import GluonCNNError
 from gluon_cnn.comparison.published import comparable_runs
 from gluon_cnn.comparison.results import histories_of, kinds
+from gluon_cnn.errors import RunError
 from gluon_cnn.training.directory import RunDirectory
 
 
 def finished_runs(directory):
     """The finished runs below a directory that follow the book's recipe from the published weights."""
+    if not directory.is_dir():
+        raise RunError(f"{directory} is not a directory: name one that holds runs.")
     runs = [RunDirectory.open(path.parent) for path in sorted(directory.rglob("config.json"))]
     runs = [run for run in runs if run.recipe.init == "published" and not run.reasons_not_compared]
     return [run for run in runs if run.epochs_done == run.recipe.epochs]

@@ -6,6 +6,7 @@ python examples/published_samples.py --figure published.png
 import argparse
 import itertools
 import math
+import sys
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from matplotlib.figure import Figure
 from results import NETWORKS, Network, print_row
 from results_figures import PUBLISHED
 
+from gluon_cnn import GluonCNNError
 from gluon_cnn.comparison.published import published_runs
 from gluon_cnn.comparison.statistics import five_numbers
 from gluon_cnn.data import FASHION_MNIST
@@ -178,12 +180,17 @@ def main():
     parser.add_argument("--figure", type=Path, metavar="FILE", help="also draw every run to this PNG")
     args = parser.parse_args()
     samples = all_samples()
+    try:
+        if args.figure:
+            draw(samples, args.figure)
+    except GluonCNNError as error:
+        sys.exit(f"{parser.prog}: {error}")
+    except OSError as error:
+        sys.exit(f"{parser.prog}: {error.filename} cannot be written ({error.strerror}): name another place.")
     for number, print_table in enumerate((print_ends, print_collapse, print_speeds)):
         if number:
             print()
         print_table(samples)
-    if args.figure:
-        draw(samples, args.figure)
 
 
 if __name__ == "__main__":

@@ -13,14 +13,19 @@ runs where those do not. Therefore it reads the data itself, and writes the file
 """
 
 import argparse
+import contextlib
 import gzip
 import hashlib
+import itertools
 import json
 import multiprocessing
 import platform
+import re
 import shlex
 import sys
+import tempfile
 import time
+import warnings
 import zlib
 from pathlib import Path
 
@@ -258,10 +263,11 @@ def read_data(directory, train_size, test_size, device):
     """Fashion-MNIST's training and test part on a device, images and labels; the release; and the files' SHA-256."""
     contents = {}
     for name in FILES:
-        path = next((path for path in (directory / name, directory / f"{name}.gz") if path.exists()), None)
-        if path is None:
-            sys.exit(f"{directory} has no {name}.gz: name the directory with Fashion-MNIST's files by --data-dir.")
+        path = directory / name
         try:
+            path = next((path for path in (path, directory / f"{name}.gz") if path.exists()), None)
+            if path is None:
+                sys.exit(f"{directory} has no {name}.gz: name the directory with Fashion-MNIST's files by --data-dir.")
             contents[name] = gzip.decompress(path.read_bytes()) if path.suffix else path.read_bytes()
         except (OSError, EOFError, zlib.error) as error:
             sys.exit(f"{path} cannot be read ({error}): download it again.")
@@ -269,6 +275,9 @@ def read_data(directory, train_size, test_size, device):
     parts = []
     for part, size in (("train", train_size), ("t10k", test_size)):
         images, labels = (contents[name] for name in FILES if name.startswith(part))
+        number = len(labels) - 8
+        if number < 1 or len(images) != 16 + 28 * 28 * number or max(labels[8:]) >= len(CLASSES):
+            sys.exit(f"{directory} has files {part}-* that are not Fashion-MNIST's: download them again.")
         images = np.frombuffer(images, np.uint8, offset=16).reshape(-1, 28, 28)[:size]
         labels = np.frombuffer(labels, np.uint8, offset=8)[:size].astype(np.int64)
         parts.append((torch.from_numpy(images.copy()).to(device), torch.from_numpy(labels).to(device)))
@@ -280,10 +289,10 @@ def write_run(directory, args, model, seed, started, history, data):
     """Write what gluon-cnn reads of a run: config.json, and last, because it says that the run is finished, its
     history. Epochs from the first on whose loss is not finite are left out, and noted."""
     finite = [row for row in history if np.isfinite(row[1])]
-    diverged = f"the train loss of epoch {len(finite) + 1}" if finite != history else ""
+    diverged = f"The loss is no longer finite in epoch {len(finite) + 1}" if len(finite) < len(history) else ""
     (batch_size, side, lr), (release, sha256) = RECIPES[model], data
     book = {"epochs": EPOCHS[args.edition], "train_size": None, "test_size": None}
-    own = {"epochs": args.epochs or book["epochs"], "train_size": args.train_size, "test_size": args.test_size}
+    own = own_settings(args)
     recipe = {"model": model, "edition": args.edition, "batch_size": batch_size, "lr": lr, "side": side, "seed": seed}
     uname, cuda = platform.uname(), args.device.startswith("cuda")
     config = {
@@ -306,7 +315,6 @@ def write_run(directory, args, model, seed, started, history, data):
         "dataset": {"name": "Fashion-MNIST", "classes": CLASSES, "channels": 1, "side": 28, "sha256": sha256},
         "diverged": diverged,
     }
-    directory.mkdir(parents=True, exist_ok=True)
     write(directory / "config.json", json.dumps(config, indent=1) + "\n")
     columns = ["epoch", "train_loss", "train_acc", "test_acc", "seconds", "examples_per_sec"]
     rows = [
@@ -318,8 +326,45 @@ def write_run(directory, args, model, seed, started, history, data):
 def write(path, text):
     """Write a file that is whole or not there."""
     temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        sys.exit(f"{path} cannot be written ({error.strerror}): make room, or name another directory by --out.")
+
+
+def own_settings(args):
+    """What the command can change in the book's recipe, by the names in config.json."""
+    epochs = args.epochs or EPOCHS[args.edition]
+    return {"epochs": epochs, "train_size": args.train_size, "test_size": args.test_size}
+
+
+def refuse_other_run(directory, wanted):
+    """Exit if the run that a directory holds has other settings."""
+    try:
+        recipe = json.loads((directory / "config.json").read_text(encoding="utf-8"))["recipe"]
+        found = {name: recipe[name] for name in wanted}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        sys.exit(f"{directory} has no config.json that can be read: name another directory by --out.")
+    if found != wanted:
+        sys.exit(f"{directory} holds a run of other epochs or images: name another directory by --out.")
+
+
+def is_finished(directory, wanted):
+    """Whether a directory holds the run with these settings; exits if it holds another one, or cannot be written."""
+    try:
+        if (directory / "history.csv").exists():
+            refuse_other_run(directory, wanted)
+            return True
+        directory.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=directory).close()
+        if not {path.name for path in directory.iterdir()} <= {"config.json", ".config.json.tmp", ".history.csv.tmp"}:
+            sys.exit(f"{directory} holds something else than a run of PyTorch's: name another directory by --out.")
+    except OSError as error:
+        sys.exit(f"{directory} cannot be written ({error.strerror}): name another directory by --out.")
+    return False
 
 
 def processor():
@@ -328,9 +373,22 @@ def processor():
 
 
 def seeds(text):
-    """``0-14`` or ``0,3`` as whole numbers."""
-    parts = [list(map(int, part.split("-"))) for part in text.split(",")]
-    return [seed for first, *last in parts for seed in range(first, max([first, *last]) + 1)]
+    """``0-14`` or ``0,3`` as a list of ranges."""
+    ranges = []
+    for part in text.split(","):
+        match = re.fullmatch("([0-9]{1,19})(?:-([0-9]{1,19}))?", part)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, -1)
+        if not first <= last < 2**63:
+            raise argparse.ArgumentTypeError(f"{text[:80]!r} is not such as 0-14 or 0,3, with seeds below 2^63")
+        ranges.append(range(first, last + 1))
+    return ranges
+
+
+def count(text):
+    """A whole number from 1 to a million."""
+    if not re.fullmatch("[0-9]{1,7}", text) or not 1 <= int(text) <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} is not a whole number from 1 to 1000000")
+    return int(text)
 
 
 def models(text):
@@ -341,6 +399,17 @@ def models(text):
     return names
 
 
+def refuse_device(device):
+    """Exit if nothing can be computed on a device."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of devices that are no more
+            float(torch.ones(1, dtype=torch.float64, device=device) + 1)
+    except Exception as error:  # of many kinds, by what PyTorch was built with
+        why = next(iter(str(error).splitlines()), type(error).__name__)
+        sys.exit(f"There is no device {' '.join(device.split())} ({why}) that computes: name another one by --device.")
+
+
 def main():
     """Train the runs that are missing, one after another."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -348,27 +417,24 @@ def main():
     parser.add_argument("--edition", choices=EDITIONS, default="zh-v1", help="whose recipe, default %(default)s")
     parser.add_argument("--seeds", type=seeds, default="0", help="such as 0-14 or 0,3; default %(default)s")
     parser.add_argument("--device", default="cpu", help="such as cuda or cuda:1; default %(default)s")
-    parser.add_argument("--epochs", type=int, help="default: the book's")
-    parser.add_argument("--train-size", type=int, help="take only the first training images")
-    parser.add_argument("--test-size", type=int, help="take only the first test images")
+    parser.add_argument("--epochs", type=count, help="default: the book's")
+    parser.add_argument("--train-size", type=count, help="take only the first training images")
+    parser.add_argument("--test-size", type=count, help="take only the first test images")
     parser.add_argument("--data-dir", type=Path, required=True, help="the directory with Fashion-MNIST's four files")
     parser.add_argument("--out", type=Path, default=Path("runs/torch"), help="default %(default)s")
     args = parser.parse_args()
-    try:
-        torch.zeros(1, device=args.device)
-    except (RuntimeError, AssertionError) as error:  # the latter where PyTorch is built without CUDA
-        sys.exit(f"There is no device {args.device} ({str(error).splitlines()[0]}): name another one by --device.")
+    refuse_device(args.device)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = True
     train_data, test_data, *data = read_data(args.data_dir, args.train_size, args.test_size, args.device)
     for model in args.models:
-        for seed in args.seeds:
+        for seed in itertools.chain(*args.seeds):
             directory = args.out / f"{model}-{args.edition}-seed{seed}"
-            if (directory / "history.csv").exists():
+            if is_finished(directory, own_settings(args)):
                 continue
             started, history = time.strftime("%Y-%m-%dT%H:%M:%S%z"), []
             net = build(model, args.edition).to(args.device)
-            epochs, nominal_step = args.epochs or EPOCHS[args.edition], args.edition == "zh-v1"
+            epochs, nominal_step = own_settings(args)["epochs"], args.edition == "zh-v1"
             for row in train(net, train_data, test_data, seed, RECIPES[model], epochs, nominal_step):
                 history.append(row)
                 words = "epoch {}, loss {:.4f}, train acc {:.3f}, test acc {:.3f}, time {:.1f} sec".format(*row)

@@ -154,11 +154,13 @@ def main():
             results[split, order] = train(get_recipe("lenet", seed=order), dataset)
             with open(args.out, "a", newline="", encoding="utf-8") as file:
                 csv.writer(file).writerow([split, order, *results[split, order]])
+        if args.figure:
+            draw({run: results[run] for run in wanted}, args.figure)
     except GluonCNNError as error:
         sys.exit(f"{parser.prog}: {error}")
+    except OSError as error:
+        sys.exit(f"{parser.prog}: {error.filename} cannot be written ({error.strerror}): name another place.")
     print_table({run: results[run] for run in wanted})
-    if args.figure:
-        draw({run: results[run] for run in wanted}, args.figure)
 
 
 if __name__ == "__main__":

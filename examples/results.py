@@ -20,7 +20,7 @@ from gluon_cnn import GluonCNNError
 from gluon_cnn.comparison.compare import compare_run, compare_runs
 from gluon_cnn.comparison.published import comparable_runs
 from gluon_cnn.comparison.results import read_runs
-from gluon_cnn.comparison.verdict import inside_the_others, inside_throughout
+from gluon_cnn.comparison.verdict import end_in_words, inside_the_others, inside_throughout
 from gluon_cnn.comparison.words import gap_in_words
 from gluon_cnn.errors import RunError
 from gluon_cnn.recipe import PUBLISHED_EDITIONS
@@ -89,11 +89,6 @@ class Row(NamedTuple):
     def finished(self):
         """Those of its runs that have all epochs."""
         return [run for run in self.runs if run.epochs_done == run.recipe.epochs]
-
-    @property
-    def diverged(self):
-        """Those of its runs whose loss was no longer finite."""
-        return [run for run in self.runs if run.config.diverged]
 
     def ours(self, name):
         """The last value of one measure of each run that is finished, or of the longest if none is."""
@@ -212,14 +207,8 @@ def _verdict(row):
     if not row.runs:
         return "not run"
     comparison = compare_runs(row.runs)
-    ended = [f"seed {run.recipe.seed}: {_ended(run)}; " for run in row.diverged]
     gap = gap_in_words(comparison)
-    return "".join([*ended, comparison["verdict"], *([f". *Gap:* {gap}"] if gap else [])])
-
-
-def _ended(run):
-    """How a run that diverged ended."""
-    return run.config.diverged[0].lower() + run.config.diverged[1:]
+    return comparison["verdict"] + (f". *Gap:* {gap}" if gap else "")
 
 
 def _hours(row):
@@ -246,7 +235,7 @@ def print_readme(rows):
         finished = row if row.finished else Row(network, edition)  # of the published runs the last epoch
         cells = [f"{network.title}, {edition}", f"{spread(finished.theirs('test_acc'), 3)}, {len(published)} runs"]
         if not row.finished:
-            ended = "; ".join(map(_ended, row.diverged))
+            ended = "; ".join(end_in_words(run.diverged) for run in row.runs if run.diverged)
             print_row([*cells, ended or ("not finished" if row.runs else "not run"), ""])
             continue
         where = " on a GPU" if row.gpu else ""
@@ -277,15 +266,19 @@ def main():
     try:
         rows = find_rows(args.directory)
         if args.readme:
-            print_readme(rows)
             draw_picture([(Row(*kind), of_kind) for kind, of_kind in readme_rows(rows).items()], args.readme)
-            return
-        print_results(rows, args.figures)
-        args.figures.mkdir(parents=True, exist_ok=True)
-        for row in rows:
-            draw_row(row, args.figures / f"{row.name}.png")
+        else:
+            args.figures.mkdir(parents=True, exist_ok=True)
+            for row in rows:
+                draw_row(row, args.figures / f"{row.name}.png")
     except GluonCNNError as error:
         sys.exit(f"{parser.prog}: {error}")
+    except OSError as error:
+        sys.exit(f"{parser.prog}: {error.filename} cannot be written ({error.strerror}): name another place.")
+    if args.readme:
+        print_readme(rows)
+    else:
+        print_results(rows, args.figures)
 
 
 if __name__ == "__main__":

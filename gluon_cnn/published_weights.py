@@ -50,16 +50,22 @@ def published_weights(model, edition="zh-v1"):
 
 def published_shapes(model, edition="zh-v1"):
     """The shapes of the arrays that :func:`published_weights` gives, by their names, and the same ValueError."""
-    if model not in MODELS or edition not in EDITIONS:
+    # An array refuses to be compared with a name.
+    if not (isinstance(model, str) and model in MODELS and isinstance(edition, str) and edition in EDITIONS):
         raise ValueError(
-            f"No run of {model!r} in edition {edition!r} was published: use one of {', '.join(MODELS)}, and one of "
-            f"{', '.join(EDITIONS)}."
+            f"No run of {_shown(model)} in edition {_shown(edition)} was published: use one of {', '.join(MODELS)}, "
+            f"and one of {', '.join(EDITIONS)}."
         )
     return {
         f"{name}.{what}": shape if what == "weight" else shape[:1]
         for name, shape in _NETWORKS[model](edition).items()
         for what in (_NORMALISATION if len(shape) == 1 else ("weight", "bias"))
     }
+
+
+def _shown(value):
+    """A wrong value within a sentence, whatever it is."""
+    return repr(value[:80]) if isinstance(value, str) else f"an object of type {type(value).__name__}"
 
 
 def _initial(name, shape, random):

@@ -169,6 +169,38 @@ def test_results_of_no_directory(example, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments", "place"),
+    [
+        ("results", [RUNS / "lenet", "--readme", "nowhere/results.png"], "nowhere/results.png"),
+        ("results", [RUNS / "lenet", "--figures", "file"], "file"),
+        ("published_samples", ["--figure", "nowhere/figure.png"], "nowhere/figure.png"),
+        (
+            "random_splits",
+            ["--out", RUNS / "lenet" / "random-splits.csv", "--figure", "nowhere/figure.png"],
+            "nowhere/figure.png",
+        ),
+    ],
+)
+def test_figures_that_cannot_be_written(example, tmp_path, monkeypatch, capsys, name, arguments, place):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit, match=rf"^{name}\.py: {place} cannot be .*written \(.+\): name another place\.$"):
+        example(name, *arguments).main()
+    assert capsys.readouterr().out == ""
+
+
+def test_printed_runs_that_cannot_be_read(example, tmp_path):
+    with pytest.raises(SystemExit, match=r"^initial_weights\.py: nowhere cannot be read \(.+\): name another file\.$"):
+        example("initial_weights", RUNS / "lenet", tmp_path / "figure.png", "--book-loop", "nowhere").main()
+
+
+@pytest.mark.parametrize("arguments", [("nowhere", RUNS / "lenet"), (RUNS / "torch", "nowhere")])
+def test_directory_of_other_frameworks_is_named(example, arguments):
+    with pytest.raises(SystemExit, match=r"^other_frameworks\.py: nowhere is not a directory: name one that holds"):
+        example("other_frameworks", *arguments).main()
+
+
 def test_documents_have_the_table_of_other_frameworks(example, capsys):
     example("other_frameworks", RUNS / "torch", RUNS / "lenet").main()
     assert capsys.readouterr().out in (DOCS / "other-frameworks.md").read_text(encoding="utf-8")

@@ -126,8 +126,11 @@ def test_arrays_belong_to_the_caller():
     assert (again["0.weight"].flat[0], again["0.bias"].any()) == (pytest.approx(-0.1665106), False)
 
 
+NAMES = (np.array([["lenet", "zh-v1"], ["lenet", "en"]]),)
+
+
 @pytest.mark.parametrize("function", [published_weights, published_shapes])
-@pytest.mark.parametrize("wrong", [("lenet_bn",), (None,), ("lenet", "adam"), ("lenet", [])])
+@pytest.mark.parametrize("wrong", [("lenet_bn",), (None,), ("lenet", "adam"), ("lenet", []), NAMES, ("lenet", *NAMES)])
 def test_networks_and_editions_without_published_weights(function, wrong):
     with pytest.raises(
         ValueError, match=r"^No run of .* was published: use one of lenet, .* densenet, and one of zh-v1"

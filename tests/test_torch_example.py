@@ -159,7 +159,86 @@ def test_diverged_run_says_so(example, data_dir, tmp_path, monkeypatch, capsys):
     example.main()
     assert capsys.readouterr().out.count("\n") == 2
     run = load_run(tmp_path / "runs" / "lenet-zh-v1-seed0")
-    assert (run.config.diverged, len(run.history)) == ("the train loss of epoch 2", 1)
+    assert (run.config.diverged, len(run.history)) == ("The loss is no longer finite in epoch 2", 1)
+
+
+@pytest.fixture
+def refuses(example, data_dir, tmp_path, monkeypatch, capsys):
+    """A function that calls the example with arguments, and returns why it refuses them, before it trains."""
+    monkeypatch.setattr(example, "train", lambda *_: pytest.fail("it trains"))
+
+    def call(*arguments, out=tmp_path / "runs"):
+        arguments = ["published_start_torch.py", "--data-dir", data_dir, "--out", out, *arguments]
+        monkeypatch.setattr(sys, "argv", list(map(str, arguments)))
+        with pytest.raises(SystemExit) as ended:
+            example.main()
+        if ended.value.code == 2:
+            return capsys.readouterr().err.splitlines()[-1]
+        assert "\n" not in ended.value.code
+        return ended.value.code
+
+    return call
+
+
+@pytest.mark.parametrize("flag", ["--epochs", "--train-size", "--test-size"])
+@pytest.mark.parametrize("number", ["0", "-1", "1.5", "x", "", "1000001", "9" * 5000, "1e3", "٣"])
+def test_numbers_that_are_no_counts(refuses, tmp_path, flag, number):
+    assert "is not a whole number from 1 to 1000000" in refuses(f"{flag}={number}")
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("text", ["99999999999999999999", str(2**63), "5-3", "1-2-3", "-1", "", "0,", "0-", "9" * 5000])
+def test_seeds_that_are_none(refuses, text):
+    assert "is not such as 0-14 or 0,3, with seeds below 2^63" in refuses(f"--seeds={text}")
+
+
+def test_seeds_are_not_written_out(example):
+    assert example.seeds(f"0-2,7,3-{2**63 - 1}") == [range(3), range(7, 8), range(3, 2**63)]
+
+
+@pytest.mark.parametrize("device", ["meta", "mkldnn", "xla", "lazy", "hpu", "privateuseone", "cpu:-1", "", "a\nb"])
+def test_devices_that_compute_nothing(refuses, device):
+    assert refuses("--device", device).startswith(f"There is no device {device.split()[0] if device else ''}")
+
+
+def test_places_that_cannot_be_written(refuses, tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    for out in (file, file / "below", tmp_path / ("n" * 300)):
+        assert "cannot be written (" in refuses(out=out)
+    (tmp_path / "lenet-zh-v1-seed0").touch()
+    assert "cannot be written (" in refuses(out=tmp_path)
+
+
+def test_other_runs_are_left_alone(refuses, tmp_path):
+    begun = write_run(tmp_path / "lenet-zh-v1-seed0", []).directory
+    (begun / "run.lock").touch()
+    before = (begun / "config.json").read_bytes()
+    assert "holds something else than a run of PyTorch's" in refuses(out=tmp_path)
+    (begun / "history.csv").touch()
+    assert "holds a run of other epochs or images" in refuses("--epochs", "1", out=tmp_path)
+    assert (begun / "config.json").read_bytes() == before
+    (begun / "config.json").write_text("[]")
+    assert "has no config.json that can be read" in refuses(out=tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 8, b"x" * 48, bytes(8) + b"\x0a" * 40])
+def test_data_that_is_not_fashion_mnist(refuses, data_dir, content):
+    (data_dir / "t10k-labels-idx1-ubyte").write_bytes(content)
+    assert refuses().endswith("has files t10k-* that are not Fashion-MNIST's: download them again.")
+
+
+def test_run_that_cannot_be_written_is_not_finished(example, data_dir, tmp_path, monkeypatch):
+    arguments = ["--train-size", "8", "--epochs", "1", "--data-dir", data_dir, "--out", tmp_path / "runs"]
+    monkeypatch.setattr(sys, "argv", ["published_start_torch.py", *map(str, arguments)])
+    run = tmp_path / "runs" / "lenet-zh-v1-seed0"
+    (run / ".history.csv.tmp").mkdir(parents=True)  # in whose place no file can be written
+    with pytest.raises(SystemExit, match=r"history\.csv cannot be written \(.*\): make room, or name another"):
+        example.main()
+    assert not (run / "history.csv").exists()
+    (run / ".history.csv.tmp").rmdir()
+    example.main()
+    assert (run / "history.csv").read_text().count("\n") == 2
 
 
 def test_bad_models_and_seeds(example, monkeypatch, capsys, tmp_path):

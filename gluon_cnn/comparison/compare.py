@@ -9,7 +9,7 @@ from statistics import median
 from gluon_cnn.comparison.gpu_settings import settings_off
 from gluon_cnn.comparison.published import comparable_runs
 from gluon_cnn.comparison.statistics import five_numbers, percentile, rounded_as, two_samples
-from gluon_cnn.comparison.verdict import run_verdict, sample_verdict
+from gluon_cnn.comparison.verdict import end_in_words, run_verdict, sample_verdict
 from gluon_cnn.data import FASHION_MNIST
 from gluon_cnn.errors import ComparisonError
 from gluon_cnn.recipe import EDITIONS
@@ -70,7 +70,7 @@ def compare_run(run):
         "seed": run.recipe.seed,
         "epochs_done": len(history),
         "epochs_of_recipe": run.recipe.epochs,
-        "verdict": run_verdict(epochs, run.recipe.epochs),
+        "verdict": run_verdict(epochs, run.recipe.epochs, run.diverged),
         "throughput": _throughput(run.recipe.edition, [history], published),
         "epochs": epochs,
     }
@@ -91,8 +91,9 @@ def compare_runs(runs):
         ``epochs`` has for each epoch and measure the five numbers (``runs``, ``minimum``, quartiles, ``median``,
         ``maximum``) of ``ours`` and ``published``. If two or more runs are finished, ``tests`` has for each measure of
         the last epoch the Mann–Whitney U with its exact two-sided p and the Kolmogorov–Smirnov distance, our values
-        with as many decimals as the published ones; ``collapsed`` counts on each side the runs that end with the loss
-        of a guess. ``verdict`` says it in a sentence.
+        with as many decimals as the published ones; ``collapsed`` counts on each side, of the runs that are finished
+        or diverged, those that end with the loss of a guess or with one that is not finite. ``verdict`` says it in a
+        sentence.
 
     Raises
     ------
@@ -102,20 +103,22 @@ def compare_runs(runs):
         If a run's history is missing or cannot be read.
     """
     published, recipe = published_sample(runs[0]), runs[0].recipe
-    histories = _by_seed(runs)
-    finished = [history for history in histories.values() if len(history) == recipe.epochs]
+    by_seed = _by_seed(runs)
+    histories = {seed: run.history for seed, run in by_seed.items()}
+    diverged = {seed: run.diverged for seed, run in by_seed.items() if run.diverged}
+    finished = [of for seed, of in histories.items() if len(of) == recipe.epochs and seed not in diverged]
     epochs, tests = _epochs(histories.values(), published), _tests(finished, published)
-    places = [_places(history, published) for history in histories.values()]
+    places = {seed: _places(history, published) for seed, history in histories.items()}
     return {
         **_what(runs, published),
         "seeds": list(histories),
         "repeats_left_out": len(runs) - len(histories),
         "runs_finished": len(finished),
         "epochs_of_recipe": recipe.epochs,
-        "verdict": sample_verdict(places, recipe.epochs, published, epochs[-1], tests),
+        "verdict": sample_verdict(places, recipe.epochs, published, epochs[-1], tests, diverged),
         "throughput": _throughput(recipe.edition, histories.values(), published),
         "collapsed": {
-            "ours": _collapsed(finished),
+            "ours": _collapsed(finished, len(diverged)),
             "published": _collapsed([run.history for run in published]),
         },
         "tests": tests,
@@ -129,7 +132,7 @@ def kind_of(run):
 
 
 def _by_seed(runs):
-    """``{seed: history}`` of runs of one kind, of each seed the longest history."""
+    """``{seed: run}`` for runs of one kind, of each seed the run with the longest history."""
     for run in runs:
         published_sample(run)  # refuses a run that follows another recipe
     if len({(run.recipe.model, run.recipe.edition, *kind_of(run)) for run in runs}) != 1:
@@ -137,14 +140,18 @@ def _by_seed(runs):
             "These runs are not all of one network, edition, kind of initial weights, release of Fashion-MNIST and "
             "framework: compare each kind by itself."
         )
-    histories = {}
+    longest = {}
     for run in runs:
-        seed = run.recipe.seed
-        histories[seed] = max(histories.get(seed, []), _history(run), key=len)
-    return histories
+        other = longest.setdefault(run.recipe.seed, run)
+        if len(_history(run)) > len(other.history):
+            longest[run.recipe.seed] = run
+    return longest
 
 
 def _history(run):
+    if run.diverged and not run.epochs_done:
+        ended = end_in_words(run.diverged)
+        raise ComparisonError(f"The run has no epoch to compare, because it diverged ({ended}): name another run.")
     history = run.history
     if not history:
         raise ComparisonError("The run has no epoch to compare yet: resume its training.", "resume")
@@ -219,10 +226,11 @@ def _values(published, name, epoch):
     return [value for value in values if value is not None]
 
 
-def _collapsed(histories):
-    """How many runs end with the loss of a guess, or with one that is not finite."""
+def _collapsed(histories, diverged=0):
+    """How many finished runs end with the loss of a guess, or with one that is not finite, as ``diverged`` more did."""
     losses, classes = [history[-1].train_loss for history in histories], len(FASHION_MNIST.classes)
-    return {"collapsed": sum(loss is None or is_a_guess(loss, classes) for loss in losses), "runs": len(losses)}
+    collapsed = sum(loss is None or is_a_guess(loss, classes) for loss in losses)
+    return {"collapsed": collapsed + diverged, "runs": len(losses) + diverged}
 
 
 def _throughput(edition, histories, published):

@@ -9,6 +9,7 @@ from typing import List, NamedTuple
 from gluon_cnn.comparison import figures
 from gluon_cnn.comparison.compare import published_sample
 from gluon_cnn.comparison.results import histories_of, kinds, read_runs, write_sample_comparisons
+from gluon_cnn.comparison.verdict import end_in_words
 from gluon_cnn.comparison.words import framework_in_words, gap_in_words, release_in_words, throughput_in_words
 from gluon_cnn.errors import GluonCNNError, RunError
 from gluon_cnn.files import write_atomically
@@ -129,7 +130,7 @@ def _start(comparison):
 def _row(directory, run, comparison):
     history = run.history
     by = "" if run.framework == OWN_FRAMEWORK else f", by {run.framework}"
-    verdict = comparison["verdict"] if comparison else "; ".join(run.reasons_not_compared)
+    ended = [end_in_words(run.diverged)] if run.diverged else []
     return {
         "run": run.directory.relative_to(directory).as_posix() + by,
         "release": run.recipe.release or "",
@@ -137,7 +138,7 @@ def _row(directory, run, comparison):
         "epochs": f"{len(history)} of {run.recipe.epochs}",
         "last": history[-1],
         "minutes": sum(result.seconds for result in history) / 60,
-        "verdict": run.config.diverged or verdict,
+        "verdict": comparison["verdict"] if comparison else "; ".join([*ended, *run.reasons_not_compared]),
         "command": run.config.command,
     }
 

@@ -96,7 +96,7 @@ def train_missing(runs, *, command, quiet=False):
 
 
 def _is_over(run):
-    return has_results(run) or bool(run.config.diverged)
+    return has_results(run) or bool(run.diverged)
 
 
 def _time_left(to_do, runs):

@@ -2,10 +2,10 @@
 
 from gluon_cnn.training.history import MEASURES
 
-__all__ = ["inside_the_others", "inside_throughout", "run_verdict", "sample_verdict"]
+__all__ = ["end_in_words", "inside_the_others", "inside_throughout", "run_verdict", "sample_verdict"]
 
 
-def run_verdict(epochs, planned):
+def run_verdict(epochs, planned, diverged=""):
     """Where a run leaves the published range, by how much, and when.
 
     Parameters
@@ -14,8 +14,12 @@ def run_verdict(epochs, planned):
         The ``epochs`` of :func:`gluon_cnn.comparison.compare.compare_run`.
     planned : int
         The number of epochs in its recipe.
+    diverged : str
+        What was no longer finite when it ended, and where; empty if nothing was.
     """
     so_far = "" if len(epochs) == planned else f"so far (epoch {len(epochs)} of {planned}) "
+    if diverged:
+        so_far = f"{end_in_words(diverged)}; before that "
     if inside_throughout(epochs):
         return f"{so_far}inside the published range at every epoch"
     outside = []
@@ -31,37 +35,52 @@ def run_verdict(epochs, planned):
     return so_far + "; ".join(outside)
 
 
-def sample_verdict(runs, planned, published, last, tests):
+def sample_verdict(runs, planned, published, last, tests, diverged):
     """How many runs of a sample stay inside the published range, and how far its median is from the published one; of a
     single run, its :func:`run_verdict`.
 
     Parameters
     ----------
-    runs : list of list of dict
-        For each run, the ``epochs`` of :func:`gluon_cnn.comparison.compare.compare_run`.
+    runs : dict
+        For each seed, the ``epochs`` of :func:`gluon_cnn.comparison.compare.compare_run`.
     planned : int
         The number of epochs in their recipe.
     published : list of PublishedRun
     last, tests : dict
         The last of the ``epochs`` of :func:`gluon_cnn.comparison.compare.compare_runs`, and its ``tests``.
+    diverged : dict
+        For each seed whose run diverged, what was no longer finite, and where.
     """
     if len(runs) == 1:
-        return run_verdict(runs[0], planned)
-    finished, parts = [epochs for epochs in runs if len(epochs) == planned], []
+        ((seed, epochs),) = runs.items()
+        return run_verdict(epochs, planned, diverged.get(seed, ""))
+    parts = []
+    if diverged:
+        ends = "; ".join(f"seed {seed}: {end_in_words(problem)}" for seed, problem in diverged.items())
+        parts.append(f"{len(diverged)} of {_count(len(runs))} diverged ({ends})")
+    going_on = [epochs for seed, epochs in runs.items() if seed not in diverged]
+    finished = [epochs for epochs in going_on if len(epochs) == planned]
     if finished:
         inside, expected = sum(map(inside_throughout, finished)), inside_the_others(published)
         parts.append(
             f"{inside} of {_count(len(finished))} inside the published range at every epoch "
             f"(of the published runs, {expected} of {len(published)} are inside the range of the others)"
         )
-    if len(finished) < len(runs):
-        parts.append(f"{len(runs) - len(finished)} of {_count(len(runs))} not finished")
+    if len(finished) < len(going_on):
+        parts.append(f"{len(going_on) - len(finished)} of {_count(len(runs))} not finished")
     ours, theirs = (last["train_loss"][side]["median"] for side in ("ours", "published"))
     change = ours / theirs - 1
     away = f"{_percent(abs(change))} {'below' if change < 0 else 'above'}" if change else "equal to"
     p = f", Mann–Whitney p = {tests['train_loss']['mann_whitney_p']:.2g}" if tests else ""
     parts.append(f"the median train loss after epoch {last['epoch']} is {away} the published median{p}")
     return "; ".join(parts)
+
+
+def end_in_words(diverged):
+    """How a run that diverged ended, within a sentence and on a line."""
+    words = "".join(character if character.isprintable() else " " for character in diverged).split()
+    text = " ".join(words).rstrip(".")
+    return text[:1].lower() + text[1:]
 
 
 def inside_throughout(epochs):

@@ -104,6 +104,11 @@ class RunDirectory:
         return len(self.history) if self.history_path.exists() else 0
 
     @property
+    def diverged(self):
+        """What was no longer finite when the run ended, and where; empty if nothing was."""
+        return self._content.get("diverged", "")
+
+    @property
     def processes(self):
         """Those that trained the run, from the first to the last, a list of Process; empty if it has not begun."""
         config = RunDirectory.open(self.directory).config if self.begun else None
@@ -192,15 +197,13 @@ class RunDirectory:
         else:
             config = process
         config.pop("diverged", None)
-        self._write_config(
-            {
-                **config,
-                "recipe": self.recipe.values(),
-                "settings": dataclasses.asdict(self.settings),
-                "book": self.book and dataclasses.asdict(self.book),
-                "dataset": dataclasses.asdict(self.dataset),
-            }
+        config.update(
+            recipe=self.recipe.values(),
+            settings=dataclasses.asdict(self.settings),
+            book=self.book and dataclasses.asdict(self.book),
+            dataset=dataclasses.asdict(self.dataset),
         )
+        self._write_config(config)
 
     def note_divergence(self, problem):
         """Write into ``config.json`` what is no longer finite, and where, until somebody resumes the run."""

@@ -1,13 +1,15 @@
 """Initial weights: those that the book's published runs began from, or drawn from a seed."""
 
 import mxnet as mx
+from mxnet.gluon import Block
 
-from gluon_cnn.checks import choice
-from gluon_cnn.errors import ModelError
+from gluon_cnn.checks import brief, choice
+from gluon_cnn.errors import DeviceError, ModelError
 from gluon_cnn.models import find_network
 from gluon_cnn.models.parameters import fits, named_parameters, put_parameters
 from gluon_cnn.published_weights import MODELS, published_shapes, published_weights
 from gluon_cnn.recipe import PUBLISHED_EDITIONS
+from gluon_cnn.runtime.devices import as_list, as_text, parse_context
 from gluon_cnn.seeding import WEIGHTS, seed_mxnet
 
 __all__ = ["initialize_as_published", "initialize_from_seed"]
@@ -34,8 +36,12 @@ def initialize_as_published(net, edition="zh-v1", *, ctx=None):
         For another edition.
     ModelError
         If the network is none of these.
+    DeviceError
+        If ``ctx`` is no device, or one that cannot be used.
     """
-    edition = choice("edition", edition, PUBLISHED_EDITIONS)
+    edition, ctx = choice("edition", edition, PUBLISHED_EDITIONS), _usable(ctx)
+    if not isinstance(net, Block):
+        raise ModelError(f"{brief(net)} is not a Gluon block: give one of the book's networks.", "model")
     model = _published_model(net, edition)
     net.initialize(force_reinit=True, ctx=ctx, init=mx.init.Zero())
     side = find_network(model).side
@@ -46,6 +52,15 @@ def initialize_as_published(net, edition="zh-v1", *, ctx=None):
     _published_model(net, edition)  # whether these are right too
     weights = published_weights(model, edition).values()
     put_parameters(net, dict(zip(named_parameters(net), weights)), ctx)
+
+
+def _usable(ctx):
+    """The devices that ``ctx`` names, MXNet's current one if it is None, as a list of contexts."""
+    contexts = as_list(mx.context.current_context() if ctx is None else ctx)
+    kind = type(mx.cpu())  # mx.Context is no class in MXNet 2
+    if not contexts or not all(isinstance(context, kind) for context in contexts):
+        raise DeviceError(f"ctx is {brief(ctx)}; it must be a context, such as mx.cpu(), or a list of them.", "ctx")
+    return parse_context(as_text(contexts))
 
 
 def _published_model(net, edition):

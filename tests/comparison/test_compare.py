@@ -2,11 +2,12 @@ import dataclasses
 from statistics import median
 
 import pytest
-from our_runs import RunInMemory
+from our_runs import RunInMemory, published_history, write_run
 
 from gluon_cnn.comparison.compare import compare_run, compare_runs
 from gluon_cnn.comparison.published import published_runs
 from gluon_cnn.errors import ComparisonError
+from gluon_cnn.training.directory import RunDirectory
 from gluon_cnn.training.history import MEASURES
 
 PUBLISHED = published_runs("lenet", "zh-v1")
@@ -99,6 +100,52 @@ def test_unfinished_run_is_compared_so_far():
     comparison = compare_run(RunInMemory(PUBLISHED[0].history[:2]))
     assert comparison["verdict"] == f"so far (epoch 2 of 5) {INSIDE}"
     assert len(comparison["epochs"]) == 2
+
+
+def diverged(directory, epochs, problem="The loss is no longer finite in epoch 3, step 455", **changes):
+    """A run that ended so, read from its directory."""
+    write_run(directory, published_history(epochs=epochs), **changes).note_divergence(problem)
+    return RunDirectory.open(directory)
+
+
+@pytest.mark.parametrize(
+    "problem", ["The loss is no longer finite in epoch 3", "The loss is no\nlonger finite in epoch 3."]
+)
+def test_verdict_begins_with_a_divergence(tmp_path, problem):
+    run = diverged(tmp_path / "run", 2, problem)
+    said = f"the loss is no longer finite in epoch 3; before that {INSIDE}"
+    assert compare_run(run)["verdict"] == said
+    alone = compare_runs([run])
+    assert (alone["verdict"], alone["collapsed"]["ours"]) == (said, {"collapsed": 1, "runs": 1})
+
+
+def test_resumed_run_no_longer_diverged(tmp_path):
+    run = diverged(tmp_path / "run", 2)
+    run.write_config("gluon-cnn train", 2)
+    assert compare_run(run)["verdict"] == f"so far (epoch 2 of 5) {INSIDE}"
+
+
+def test_sample_counts_runs_that_diverged(tmp_path):
+    runs = [RunInMemory(run.history, seed=seed) for seed, run in enumerate(PUBLISHED[:2])]
+    unfinished = RunInMemory(PUBLISHED[0].history[:3], seed=3)
+    comparison = compare_runs([*runs, unfinished, diverged(tmp_path / "run", 2, seed=7)])
+    assert comparison["collapsed"]["ours"] == {"collapsed": 1, "runs": 3}
+    assert comparison["runs_finished"] == 2
+    assert comparison["verdict"].startswith(
+        "1 of 4 runs diverged (seed 7: the loss is no longer finite in epoch 3, step 455); 2 of 2 runs inside "
+    )
+    assert "; 1 of 4 runs not finished; " in comparison["verdict"]
+
+
+@pytest.mark.parametrize("history", [True, False])
+def test_run_that_diverged_at_once_says_so(tmp_path, history):
+    run = diverged(tmp_path / "run", 1)
+    header = run.history_path.read_text().splitlines()[0]
+    run.history_path.unlink()
+    if history:
+        run.history_path.write_text(f"{header}\n")
+    with pytest.raises(ComparisonError, match=r"no epoch to compare, because it diverged \(the loss is no longer"):
+        compare_run(run)
 
 
 def test_seed_and_initial_weights_are_free():

@@ -6,7 +6,7 @@ from mxnet.gluon import nn
 
 from gluon_cnn import GluonCNNError, densenet, get_recipe, initialize_as_published, lenet, resnet18, vgg11
 from gluon_cnn.data import FASHION_MNIST
-from gluon_cnn.errors import ModelError
+from gluon_cnn.errors import DeviceError, ModelError
 from gluon_cnn.models.batch_norm import lenet_bn
 from gluon_cnn.models.parameters import copied_parameters
 from gluon_cnn.published_weights import EDITIONS, MODELS, published_weights
@@ -99,6 +99,28 @@ def test_networks_without_published_weights_are_refused(net, edition):
         ModelError, match=rf"not one whose runs were published in edition {edition}: build lenet, .*\.$"
     ):
         initialize_as_published(net, edition)
+
+
+@pytest.mark.parametrize("net", [None, 3, "lenet", [], lenet, nn.Dense, mx.nd.zeros(2)])
+def test_what_is_no_network_is_refused(net):
+    with pytest.raises(ModelError, match=r"^.+ is not a Gluon block: give one of the book's networks\.$"):
+        initialize_as_published(net)
+
+
+@pytest.mark.parametrize(
+    "ctx", [3, "cpu", ["cpu"], [], [mx.cpu(), None], mx.cpu(-1), [mx.cpu(), mx.cpu()], [mx.cpu(), mx.gpu()], {}]
+)
+def test_what_is_no_device_is_refused(ctx):
+    with pytest.raises(
+        DeviceError, match=r"^(ctx is .*; it must be a context.*|ctx names.*|There is no context.*|The context.*)\.$"
+    ):
+        initialize_as_published(lenet(), ctx=ctx)
+
+
+@pytest.mark.parametrize("ctx", [mx.gpu(999), [mx.gpu(999)], None])
+def test_gpu_that_cannot_be_used_is_refused(ctx):
+    with pytest.raises(DeviceError, match=r"^gpu:999 cannot be used, because .+\.$"), mx.gpu(999):
+        initialize_as_published(lenet(), ctx=ctx)
 
 
 def test_edition_without_published_runs():
