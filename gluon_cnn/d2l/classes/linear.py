@@ -1,13 +1,16 @@
 """Linear regression as models, and its data."""
 
+import numbers
+
 import mxnet as mx
 from mxnet import gluon
 from mxnet.gluon import nn
 
-from gluon_cnn.checks import number, whole_number
+from gluon_cnn.checks import brief, number, whole_number
 from gluon_cnn.d2l.classes.data import DataModule
 from gluon_cnn.d2l.classes.module import SGD, Module
 from gluon_cnn.d2l.linear import linreg, normal
+from gluon_cnn.errors import SettingError
 
 __all__ = ["LinearRegression", "LinearRegressionScratch", "SyntheticRegressionData"]
 
@@ -19,7 +22,7 @@ class SyntheticRegressionData(DataModule):
     ----------
     w : array
         d weights.
-    b : number
+    b : number or array of one
     noise : float
         Standard deviation.
     num_train, num_val, batch_size : int
@@ -28,12 +31,21 @@ class SyntheticRegressionData(DataModule):
     ----------
     X, y : array
         Features, N×d and normal with a deviation of 1, and labels, N×1; the training part comes first.
+
+    Raises
+    ------
+    SettingError
+        If an argument is of another kind or out of range.
     """
 
     def __init__(self, w, b, noise=0.01, num_train=1000, num_val=1000, batch_size=32):
         super().__init__()
         self.save_hyperparameters()
         size = whole_number("num_train", num_train) + whole_number("num_val", num_val)
+        if not isinstance(w, mx.nd.NDArray) or not w.size or w.shape[:1] != (w.size,):
+            raise SettingError(f"w is {brief(w)}; it must be an array of MXNet with a weight for each feature.")
+        if getattr(b, "size", 1) != 1 or not (isinstance(b, mx.nd.NDArray) or _is_finite(b)):
+            raise SettingError(f"b is {brief(b)}; it must be a number, or an array of one.")
         self.X = normal(1, (size, len(w)))
         self.y = linreg(self.X, w.reshape((-1, 1)), b) + number("noise", noise) * normal(1, (size, 1))
 
@@ -41,6 +53,10 @@ class SyntheticRegressionData(DataModule):
         """The training part in another order in each epoch, or the validation part."""
         indices = slice(0, self.num_train) if train else slice(self.num_train, None)
         return self.get_tensorloader((self.X, self.y), train, indices)
+
+
+def _is_finite(value):
+    return isinstance(value, numbers.Real) and abs(value) < 1e30  # with which MXNet computes in float32
 
 
 class LinearRegressionScratch(Module):
