@@ -68,7 +68,8 @@ class HyperParameters:
         Raises
         ------
         SettingError
-            If no method calls it, ``ignore`` is no such sequence, or the class has something of its own under an argument's name.
+            If no method calls it, ``ignore`` is no such sequence, or the class has something of its own under an
+            argument's name.
         """
         frame = inspect.currentframe().f_back
         if frame.f_locals is frame.f_globals:

@@ -5,17 +5,17 @@ import math
 import mxnet as mx
 from mxnet import gluon
 from mxnet.gluon import nn
-from mxnet.gluon.nn.conv_layers import _Conv
 
 from gluon_cnn.checks import MOST, brief, number, whole_number
 from gluon_cnn.d2l.classes.board import ProgressBoard
 from gluon_cnn.d2l.classes.hyperparameters import HyperParameters
+from gluon_cnn.d2l.classes.initial import check_initialized, is_initialized
 from gluon_cnn.d2l.epochs import devices_of
 from gluon_cnn.d2l.linear import sgd
 from gluon_cnn.errors import DataError, ModelError, SettingError
 from gluon_cnn.training.metrics import answers
 
-__all__ = ["SGD", "Classifier", "Module", "check_initialized", "init_cnn", "nn_Module"]
+__all__ = ["SGD", "Classifier", "Module", "nn_Module"]
 
 nn_Module = nn.Block  # the book's name for every framework's
 
@@ -135,7 +135,7 @@ class Module(nn.Block, HyperParameters):
         ----------
         inputs : sequence of array
         init : callable, optional
-            Such as :func:`init_cnn`.
+            Such as :func:`gluon_cnn.init_cnn`.
 
         Raises
         ------
@@ -147,7 +147,7 @@ class Module(nn.Block, HyperParameters):
         if init is not None and not callable(init):
             raise SettingError(f"init is {brief(init)}; it must be a function of a block, such as init_cnn.")
         for parameter in self.collect_params().values():
-            if not _is_initialized(parameter):
+            if not is_initialized(parameter):
                 parameter.initialize()
         self(*inputs)
         if init is not None:
@@ -203,7 +203,7 @@ class Classifier(Module):
             raise SettingError(f"X_shape is {brief(X_shape)}; it must be sizes such as (1, 1, 28, 28).")
         X_shape = tuple(whole_number("X_shape", size) for size in X_shape)
         if math.prod(X_shape) > MOST:
-            raise SettingError(f"X_shape is {brief(X_shape)}, more numbers than MXNet's arrays have: use a smaller one.")
+            raise SettingError(f"X_shape is {brief(X_shape)}, too many numbers for an array: use a smaller one.")
         net = self._network()
         check_initialized(self)
         normal = mx.np.random.normal if mx.util.is_np_array() else mx.nd.random.normal
@@ -235,39 +235,6 @@ class SGD(HyperParameters):
     def step(self, batch_size=1):
         """Take a step; the gradients are taken as they are, whatever the batch's size."""
         sgd(self.params, number("lr", self.lr), 1)
-
-
-def init_cnn(module):
-    """Draw Xavier's weights for a convolution or a dense layer, for ``net.apply(init_cnn)`` (book, section 7.6 of the
-    English edition since 1.0).
-
-    Other blocks and biases stay as they are, and get Gluon's usual values if they have none. A SettingError for what is
-    no block.
-    """
-    if not isinstance(module, nn.Block):
-        raise SettingError(f"{brief(module)} is no block: write net.apply(init_cnn), which gives each of its blocks.")
-    for parameter in module._reg_params.values():
-        if isinstance(module, (nn.Dense, _Conv)) and parameter is module.weight:
-            ctx = parameter.list_ctx() if _is_initialized(parameter) else None
-            parameter.initialize(mx.init.Xavier(), ctx=ctx, force_reinit=True)
-        elif not _is_initialized(parameter):
-            parameter.initialize()
-
-
-def _is_initialized(parameter):
-    """Whether a parameter has values, or will have them when its shape is known."""
-    try:
-        return bool(parameter.list_ctx())
-    except RuntimeError:  # Gluon's for one that was never initialised
-        return False
-
-
-def check_initialized(module):
-    """Raise a ModelError if a parameter of a module was never initialised."""
-    parameters = module.parameters()
-    for name, parameter in () if isinstance(parameters, list) else parameters.items():
-        if not _is_initialized(parameter):
-            raise ModelError(f"{type(module).__name__}'s {name} has no values: call initialize() in __init__.")
 
 
 def _inputs_and_label(batch):

@@ -6,9 +6,10 @@ import mxnet as mx
 from mxnet import autograd, gluon
 
 from gluon_cnn.checks import brief, number, whole_number
-from gluon_cnn.d2l.classes.hyperparameters import HyperParameters
 from gluon_cnn.d2l.classes.data import DataModule
-from gluon_cnn.d2l.classes.module import Module, check_initialized
+from gluon_cnn.d2l.classes.hyperparameters import HyperParameters
+from gluon_cnn.d2l.classes.initial import check_initialized
+from gluon_cnn.d2l.classes.module import Module
 from gluon_cnn.data.batches import Batches
 from gluon_cnn.errors import DataError, ModelError, SettingError
 from gluon_cnn.runtime.devices import try_all_gpus
@@ -72,7 +73,7 @@ class Trainer(HyperParameters):
         DataError
             If there are no batches, nobody knows how many, or they are no arrays.
         ModelError
-            If the model is not initialised, its scores do not fit the labels, or it cannot take a step.
+            If the model is not initialised, or it, its loss and the batches do not fit each other.
         """
         if not isinstance(model, Module) or not isinstance(data, DataModule):
             raise SettingError(
@@ -89,7 +90,14 @@ class Trainer(HyperParameters):
         self.train_batch_idx = self.val_batch_idx = 0
         for epoch in range(self.max_epochs):
             self.epoch = epoch
-            self.fit_epoch()
+            try:
+                self.fit_epoch()
+            except (mx.MXNetError, UserWarning) as error:  # UserWarning: Gluon's for a layer that forward left out
+                name, reason = type(model).__name__, brief(str(error).strip().splitlines()[-1].strip())
+                raise ModelError(
+                    f"{name} cannot be trained on these batches ({reason}): give inputs that fit its layers, and a "
+                    "loss computed from its output, in which every layer with parameters takes part."
+                ) from error
 
     def prepare_data(self, data):
         """Get the loaders of some data, and count their batches."""
@@ -142,20 +150,13 @@ class Trainer(HyperParameters):
             raise DataError(f"{name} gave no batch in epoch {self.epoch}: let it begin anew in every epoch.")
 
     def _step(self, loss):
-        name = type(self.model).__name__
         if not isinstance(loss, mx.nd.NDArray):
+            name = type(self.model).__name__
             raise ModelError(f"{name}'s training_step gives {brief(loss)}: let it return the loss, an array.")
-        try:
-            loss.backward()
-            if self.gradient_clip_val > 0:
-                self.clip_gradients(self.gradient_clip_val, self.model)
-            self.optim.step(1)
-        except (mx.MXNetError, UserWarning) as error:  # UserWarning is what Gluon raises for a gradient that is not new
-            reason = brief(str(error).strip().splitlines()[-1].strip())
-            raise ModelError(
-                f"{name} cannot take a step ({reason}): compute the loss from its output, in which every layer with "
-                'parameters takes part, and let one have a grad_req other than "null".'
-            ) from None
+        loss.backward()
+        if self.gradient_clip_val > 0:
+            self.clip_gradients(self.gradient_clip_val, self.model)
+        self.optim.step(1)
 
     def clip_gradients(self, grad_clip_val, model):
         """Scale the gradients of a model down until their norm, of all together, is at most ``grad_clip_val``."""
