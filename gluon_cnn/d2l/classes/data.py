@@ -61,6 +61,8 @@ class DataModule(HyperParameters):
             raise DataError(f"The tensors are {brief(tensors)}: give a tuple of arrays of one length.")
         try:
             parts = tuple(array[indices] for array in tensors)
+            if any(len(part.shape) != len(array.shape) for part, array in zip(parts, tensors)):
+                raise IndexError("one example, not several")
         except (IndexError, TypeError, ValueError, mx.MXNetError):
             raise SettingError(
                 f"indices is {brief(indices)}; it must be a slice, or a list of numbers below {lengths[0][0]}."

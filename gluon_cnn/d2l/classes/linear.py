@@ -10,7 +10,7 @@ from gluon_cnn.checks import brief, number, whole_number
 from gluon_cnn.d2l.classes.data import DataModule
 from gluon_cnn.d2l.classes.module import SGD, Module
 from gluon_cnn.d2l.linear import linreg, normal
-from gluon_cnn.errors import SettingError
+from gluon_cnn.errors import ModelError, SettingError
 
 __all__ = ["LinearRegression", "LinearRegressionScratch", "SyntheticRegressionData"]
 
@@ -79,7 +79,9 @@ class LinearRegressionScratch(Module):
         self.b.attach_grad()
 
     def forward(self, X):
-        """N×1 predictions."""
+        """N×1 predictions; a ModelError for what is not N×num_inputs."""
+        if not isinstance(X, mx.nd.NDArray) or X.shape[-1:] != self.w.shape[:1]:
+            raise ModelError(f"The input is {brief(X)}; it must be an array of MXNet, N×{len(self.w)}.")
         return linreg(X, self.w, self.b)
 
     def loss(self, y_hat, y):
@@ -110,5 +112,7 @@ class LinearRegression(Module):
         return gluon.loss.L2Loss()(y_hat, y).mean()
 
     def get_w_b(self):
-        """The weights, 1×d, and the bias."""
+        """The weights, 1×d, and the bias; a ModelError before the first batch, which decides d."""
+        if not self.net.weight.shape[-1]:
+            raise ModelError("LinearRegression has no weights yet: show it a batch first.")
         return self.net.weight.data(), self.net.bias.data()

@@ -142,7 +142,7 @@ class Module(nn.Block, HyperParameters):
         SettingError
             If they are no such inputs, or ``init`` cannot be called.
         """
-        if not isinstance(inputs, (list, tuple)) or not all(isinstance(each, mx.nd.NDArray) for each in inputs):
+        if not isinstance(inputs, (list, tuple)) or not inputs or not all(map(_is_filled, inputs)):
             raise SettingError(f"inputs is {brief(inputs)}; it must be a list of the network's inputs, arrays.")
         if init is not None and not callable(init):
             raise SettingError(f"init is {brief(init)}; it must be a function of a block, such as init_cnn.")
@@ -227,9 +227,16 @@ class SGD(HyperParameters):
     params : sequence of array
         With gradients.
     lr : float
+
+    Raises
+    ------
+    SettingError
+        If they are no such arrays.
     """
 
     def __init__(self, params, lr):
+        if not isinstance(params, (list, tuple)) or any(getattr(each, "grad", None) is None for each in params):
+            raise SettingError(f"params is {brief(params)}; it must be a list of arrays, each after attach_grad().")
         self.save_hyperparameters()
 
     def step(self, batch_size=1):
@@ -239,7 +246,11 @@ class SGD(HyperParameters):
 
 def _inputs_and_label(batch):
     """What a batch gives the network, and what to predict, its last array."""
-    if not isinstance(batch, (list, tuple)) or len(batch) < 2 or not all(map(_is_filled, batch)):
+    if (
+        not isinstance(batch, (list, tuple))
+        or len(batch) < 2
+        or not all(_is_filled(each) and each.shape for each in batch)
+    ):
         raise DataError(f"A batch is {brief(batch)}: let the loader give arrays of MXNet, inputs and then labels.")
     return batch[:-1], batch[-1]
 
