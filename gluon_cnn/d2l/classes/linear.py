@@ -113,6 +113,7 @@ class LinearRegression(Module):
 
     def get_w_b(self):
         """The weights, 1×d, and the bias; a ModelError before the first batch, which decides d."""
-        if not self.net.weight.shape[-1]:
-            raise ModelError("LinearRegression has no weights yet: show it a batch first.")
-        return self.net.weight.data(), self.net.bias.data()
+        try:
+            return self.net.weight.data(), self.net.bias.data()
+        except RuntimeError:  # Gluon's
+            raise ModelError("LinearRegression has no weights yet: show it a batch first.") from None

@@ -96,7 +96,7 @@ class Trainer(HyperParameters):
                 name, reason = type(model).__name__, brief(str(error).strip().splitlines()[-1].strip())
                 raise ModelError(
                     f"{name} cannot be trained on these batches ({reason}): give inputs that fit its layers, and a "
-                    "loss computed from its output, in which every layer with parameters takes part."
+                    "loss from its output in which every layer takes part and parameters have gradients (grad_req)."
                 ) from error
 
     def prepare_data(self, data):
