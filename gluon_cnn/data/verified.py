@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gluon_cnn.checks import brief
 from gluon_cnn.data.idx import parse_idx
 from gluon_cnn.data.releases import CLASSES, FILES, NUMBERS, SIDE, recognize, refuse_changed
 from gluon_cnn.errors import DataError
@@ -59,6 +60,8 @@ def data_home():
 
 def expanded(path):
     """A path with the home directory in the place of its ``~``."""
+    if not isinstance(path, (str, os.PathLike)) or "\0" in str(path):
+        raise DataError(f"{brief(path)} is no path: name the directory with the data.", "data_dir")
     try:
         return Path(path).expanduser()
     except RuntimeError:

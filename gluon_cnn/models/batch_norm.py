@@ -5,6 +5,7 @@ from mxnet import autograd
 from mxnet.gluon import nn
 
 from gluon_cnn.checks import choice, whole_number
+from gluon_cnn.errors import ModelError
 from gluon_cnn.models.lenet import POOLINGS
 from gluon_cnn.models.network import Network
 from gluon_cnn.models.sequential import named_sequential
@@ -33,12 +34,14 @@ class BatchNorm(nn.Block):
     ------
     SettingError
         For other numbers.
+    ModelError
+        For an input of another shape, or where it has no values yet.
     """
 
     def __init__(self, num_features, num_dims, **kwargs):
         super().__init__(**kwargs)
         num_features, num_dims = whole_number("num_features", num_features), choice("num_dims", num_dims, (2, 4))
-        shape = (1, num_features) + (1,) * (num_dims - 2)
+        shape = self._shape = (1, num_features) + (1,) * (num_dims - 2)
         self._others = (0,) if num_dims == 2 else (0, 2, 3)  # the axes over which a feature's mean is taken
 
         def parameter(name, init, **options):
@@ -53,8 +56,15 @@ class BatchNorm(nn.Block):
 
     def forward(self, X):
         """The batch normalised."""
+        if not isinstance(X, mx.nd.NDArray) or X.ndim != len(self._shape) or X.shape[1] != self._shape[1]:
+            wanted = "×".join(["N", str(self._shape[1]), "H", "W"][: len(self._shape)])
+            found = f"shape {X.shape}" if isinstance(X, mx.nd.NDArray) else f"type {type(X).__name__}"
+            raise ModelError(f"BatchNorm takes an array of MXNet, {wanted}, not {found}: make it for its input.")
         ctx = X.ctx
-        mean, var = self.moving_mean.data(ctx), self.moving_var.data(ctx)
+        try:
+            mean, var = self.moving_mean.data(ctx), self.moving_var.data(ctx)
+        except RuntimeError:  # Gluon's for a parameter that has no values there
+            raise ModelError(f"BatchNorm has no values on {ctx}: call the network's initialize(ctx=...).") from None
         if autograd.is_training():
             moving_mean, moving_var = mean, var
             mean = X.mean(axis=self._others, keepdims=True)

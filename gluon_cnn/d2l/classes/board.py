@@ -3,10 +3,11 @@
 import itertools
 from typing import NamedTuple
 
-from gluon_cnn.checks import whole_number
+from gluon_cnn.checks import brief, whole_number
 from gluon_cnn.d2l.classes.hyperparameters import HyperParameters
 from gluon_cnn.d2l.figures import in_notebook, use_svg_display
 from gluon_cnn.d2l.measures import number_of
+from gluon_cnn.errors import SettingError
 
 __all__ = ["Point", "ProgressBoard"]
 
@@ -47,6 +48,8 @@ class ProgressBoard(HyperParameters):
         The :class:`Point` list of each curve.
     """
 
+    _made_in_init = ("raw_points", "data")
+
     def __init__(
         self,
         xlabel=None,
@@ -79,9 +82,11 @@ class ProgressBoard(HyperParameters):
         Raises
         ------
         SettingError
-            If ``every_n`` is out of range, or ``x`` or ``y`` is not one number.
+            If ``every_n`` is out of range, ``x`` or ``y`` is not one number, or ``label`` is no name.
         """
         every_n = whole_number("every_n", every_n)
+        if not isinstance(label, str):
+            raise SettingError(f"label is {brief(label)}; it must be the curve's name.")
         points, curve = self.raw_points.setdefault(label, []), self.data.setdefault(label, [])
         points.append((x, y))
         if len(points) < every_n:

@@ -1,16 +1,20 @@
 """Data as the English edition's classes give them: a training part and a validation part."""
 
+import mxnet as mx
 from mxnet import gluon
 
-from gluon_cnn.checks import whole_numbers
+from gluon_cnn.checks import brief, whole_number, whole_numbers
 from gluon_cnn.d2l.classes.hyperparameters import HyperParameters
 from gluon_cnn.d2l.figures import show_images
 from gluon_cnn.d2l.linear import load_array
+from gluon_cnn.d2l.measures import is_sequence, numbers
 from gluon_cnn.data import FASHION_MNIST, get_fashion_mnist_labels
 from gluon_cnn.data.batches import Batches, load_data_fashion_mnist, to_batch
-from gluon_cnn.errors import DataError
+from gluon_cnn.errors import DataError, SettingError
 
 __all__ = ["DataModule", "FashionMNIST"]
+
+_MOST_IMAGES = 100  # in a row, and in a column
 
 
 class DataModule(HyperParameters):
@@ -41,8 +45,29 @@ class DataModule(HyperParameters):
         return self.get_dataloader(train=False)
 
     def get_tensorloader(self, tensors, train, indices=slice(0, None)):
-        """A loader of batches of ``self.batch_size`` from arrays of one length, of which it takes ``indices``."""
-        return load_array(tuple(array[indices] for array in tensors), self.batch_size, train)
+        """A loader of batches of ``self.batch_size`` from arrays of one length, of which it takes ``indices``.
+
+        Raises
+        ------
+        DataError
+            If they are no such arrays.
+        SettingError
+            If there is no batch size, or these are no indices.
+        """
+        if not hasattr(self, "batch_size"):
+            raise SettingError(f"{type(self).__name__} has no batch_size: keep it with save_hyperparameters.")
+        lengths = [getattr(each, "shape", ())[:1] for each in tensors] if isinstance(tensors, (list, tuple)) else []
+        if not lengths or () in lengths or len(set(lengths)) > 1:
+            raise DataError(f"The tensors are {brief(tensors)}: give a tuple of arrays of one length.")
+        try:
+            parts = tuple(array[indices] for array in tensors)
+            if any(len(part.shape) != len(array.shape) for part, array in zip(parts, tensors)):
+                raise IndexError("one example, not several")
+        except (IndexError, TypeError, ValueError, mx.MXNetError):
+            raise SettingError(
+                f"indices is {brief(indices)}; it must be a slice, or a list of numbers below {lengths[0][0]}."
+            ) from None
+        return load_array(parts, self.batch_size, train)
 
 
 class FashionMNIST(DataModule):
@@ -101,7 +126,9 @@ class FashionMNIST(DataModule):
         return Batches(part.images, part.labels, self.batch_size, **options)
 
     def text_labels(self, indices):
-        """The names of classes that are given by their numbers from 0 to 9."""
+        """The names of classes that are given by their numbers from 0 to 9; a SettingError for anything else."""
+        if not is_sequence(indices) or any(index not in range(10) for index in numbers(indices)):
+            raise SettingError(f"indices is {brief(indices)}; it must be a sequence of whole numbers from 0 to 9.")
         return get_fashion_mnist_labels(indices)
 
     def visualize(self, batch, nrows=1, ncols=8, labels=()):
@@ -110,9 +137,24 @@ class FashionMNIST(DataModule):
         Returns
         -------
         np.ndarray of matplotlib.axes.Axes
+
+        Raises
+        ------
+        DataError
+            If this is no batch of images with one channel.
+        SettingError
+            If a number is out of range, or there are too few ``labels``.
         """
+        nrows, ncols = (whole_number(*each, largest=_MOST_IMAGES) for each in (("nrows", nrows), ("ncols", ncols)))
+        shapes = [getattr(each, "shape", ()) for each in batch] if isinstance(batch, (list, tuple)) else []
+        if len(shapes) != 2 or len(shapes[0]) not in (3, 4) or shapes[0][1:-2] not in ((), (1,)):
+            raise DataError(f"{brief(batch)} is no batch of images: give one of a loader's, with N×1×H×W and N labels.")
+        if shapes[0][:1] != shapes[1][:1]:
+            raise DataError(f"Images of shape {shapes[0]} do not fit labels of shape {shapes[1]}: give one for each.")
         X, y = batch
         shown = min(len(y), nrows * ncols)
+        if not isinstance(labels, (list, tuple)) or 0 < len(labels) < shown:
+            raise SettingError(f"labels is {brief(labels)}; it must be a list of a name for each of {shown} images.")
         images = X[:shown].reshape((shown, *X.shape[-2:]))
         return show_images(images, nrows, ncols, labels or self.text_labels(y[:shown]))
 

@@ -3,7 +3,7 @@
 import inspect
 
 from gluon_cnn.checks import brief
-from gluon_cnn.errors import SettingError
+from gluon_cnn.errors import ModelError, SettingError
 
 __all__ = ["HyperParameters", "add_to_class"]
 
@@ -16,7 +16,7 @@ def add_to_class(Class):
     Raises
     ------
     SettingError
-        If ``Class`` is no class, or what is added has no name.
+        If ``Class`` is no class, or one that takes no methods, or what is added has no name.
     """
     if not isinstance(Class, type):
         raise SettingError(f"{brief(Class)} is no class: give add_to_class the class itself, not an object of it.")
@@ -25,10 +25,17 @@ def add_to_class(Class):
         name = getattr(function, "__name__", None)
         if name is None:
             raise SettingError(f"{brief(function)} has no name: put add_to_class above a function.")
-        setattr(Class, name, function)
+        try:
+            setattr(Class, name, function)
+        except TypeError:  # Python's, for a class that is not written in Python
+            raise SettingError(f"{Class.__name__} takes no new methods: add them to a subclass of it.") from None
         return function
 
     return add
+
+
+class _NotSetUp(ModelError, AttributeError):
+    """An object misses what ``__init__`` makes; an AttributeError too, for ``hasattr``."""
 
 
 class HyperParameters:
@@ -39,6 +46,13 @@ class HyperParameters:
     hparams : dict
         What :meth:`save_hyperparameters` kept last.
     """
+
+    _made_in_init = ()  # what a class needs its own __init__ for
+
+    def __getattr__(self, name):
+        if name in self._made_in_init:
+            raise _NotSetUp(f"{type(self).__name__} is not set up: call super().__init__() first in its __init__.")
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def save_hyperparameters(self, ignore=()):
         """Keep the arguments of the calling method as attributes, and together in :attr:`hparams`.
@@ -54,12 +68,15 @@ class HyperParameters:
         Raises
         ------
         SettingError
-            If no method calls it, or the class has something of its own under an argument's name.
+            If no method calls it, ``ignore`` is no such sequence, or the class has something of its own under an
+            argument's name.
         """
         frame = inspect.currentframe().f_back
         if frame.f_locals is frame.f_globals:
             raise SettingError("save_hyperparameters keeps the arguments of a method: call it in __init__.")
-        left_out = {ignore} if isinstance(ignore, str) else set(ignore)
+        left_out = (ignore,) if isinstance(ignore, str) else ignore
+        if not isinstance(left_out, (list, tuple, set, frozenset)):
+            raise SettingError(f"ignore is {brief(ignore)}; it must be a list of names.")
         self.hparams = {
             name: value
             for name, value in frame.f_locals.items()
@@ -68,6 +85,8 @@ class HyperParameters:
         for name, value in self.hparams.items():
             try:
                 setattr(self, name, value)
+            except _NotSetUp:
+                raise
             except AttributeError:
                 raise SettingError(
                     f"{type(self).__name__} has a property {name} of its own, so it cannot keep an argument of that "

@@ -1,19 +1,21 @@
 """Networks with their loss, optimiser and curves, as the English edition's classes have them."""
 
+import math
+
 import mxnet as mx
 from mxnet import gluon
 from mxnet.gluon import nn
-from mxnet.gluon.nn.conv_layers import _Conv
 
-from gluon_cnn.checks import brief, number, whole_number
+from gluon_cnn.checks import MOST, brief, number, whole_number
 from gluon_cnn.d2l.classes.board import ProgressBoard
 from gluon_cnn.d2l.classes.hyperparameters import HyperParameters
+from gluon_cnn.d2l.classes.initial import check_initialized, is_initialized
 from gluon_cnn.d2l.epochs import devices_of
 from gluon_cnn.d2l.linear import sgd
-from gluon_cnn.errors import ModelError, SettingError
+from gluon_cnn.errors import DataError, ModelError, SettingError
 from gluon_cnn.training.metrics import answers
 
-__all__ = ["SGD", "Classifier", "Module", "check_initialized", "init_cnn", "nn_Module"]
+__all__ = ["SGD", "Classifier", "Module", "nn_Module"]
 
 nn_Module = nn.Block  # the book's name for every framework's
 
@@ -36,6 +38,8 @@ class Module(nn.Block, HyperParameters):
         The one that trains it.
     """
 
+    _made_in_init = ("_children", "_reg_params", "_params", "board")
+
     def __init__(self, plot_train_per_epoch=2, plot_valid_per_epoch=1):
         super().__init__()
         self.save_hyperparameters()
@@ -47,9 +51,13 @@ class Module(nn.Block, HyperParameters):
 
     def forward(self, X):
         """The network's output for a batch."""
-        if getattr(self, "net", None) is None:
+        return self._network()(X)
+
+    def _network(self):
+        net = getattr(self, "net", None)
+        if not isinstance(net, nn.Block):
             raise ModelError(f"{type(self).__name__} has no network: make self.net in __init__, or define forward.")
-        return self.net(X)
+        return net
 
     def plot(self, key, value, train):
         """Give the curve ``train_KEY`` or ``val_KEY`` a value of this step; the board takes the mean of several.
@@ -74,13 +82,15 @@ class Module(nn.Block, HyperParameters):
 
     def training_step(self, batch):
         """The loss of a batch, whose last array is what to predict; called while MXNet records."""
-        loss = self.loss(self(*batch[:-1]), batch[-1])
+        inputs, label = _inputs_and_label(batch)
+        loss = self.loss(self(*inputs), label)
         self.plot("loss", loss, train=True)
         return loss
 
     def validation_step(self, batch):
         """Take the loss of a batch of the validation part."""
-        self.plot("loss", self.loss(self(*batch[:-1]), batch[-1]), train=False)
+        inputs, label = _inputs_and_label(batch)
+        self.plot("loss", self.loss(self(*inputs), label), train=False)
 
     def configure_optimizers(self):
         """Plain SGD of all :meth:`parameters`, with the learning rate ``self.lr``."""
@@ -125,14 +135,23 @@ class Module(nn.Block, HyperParameters):
         ----------
         inputs : sequence of array
         init : callable, optional
-            Such as :func:`init_cnn`.
+            Such as :func:`gluon_cnn.init_cnn`.
+
+        Raises
+        ------
+        SettingError
+            If they are no such inputs, or ``init`` cannot be called.
         """
+        if not isinstance(inputs, (list, tuple)) or not inputs or not all(map(_is_filled, inputs)):
+            raise SettingError(f"inputs is {brief(inputs)}; it must be a list of the network's inputs, arrays.")
+        if init is not None and not callable(init):
+            raise SettingError(f"init is {brief(init)}; it must be a function of a block, such as init_cnn.")
         for parameter in self.collect_params().values():
-            if not _is_initialized(parameter):
+            if not is_initialized(parameter):
                 parameter.initialize()
         self(*inputs)
         if init is not None:
-            self.net.apply(init)
+            self._network().apply(init)
 
 
 class Classifier(Module):
@@ -140,9 +159,10 @@ class Classifier(Module):
 
     def validation_step(self, batch):
         """Take the loss and the accuracy of a batch of the validation part."""
-        Y_hat = self(*batch[:-1])
-        self.plot("loss", self.loss(Y_hat, batch[-1]), train=False)
-        self.plot("acc", self.accuracy(Y_hat, batch[-1]), train=False)
+        inputs, label = _inputs_and_label(batch)
+        Y_hat = self(*inputs)
+        self.plot("loss", self.loss(Y_hat, label), train=False)
+        self.plot("acc", self.accuracy(Y_hat, label), train=False)
 
     def accuracy(self, Y_hat, Y, averaged=True):
         """The share of predictions that are right, or for each 1 if it is and 0 if not.
@@ -158,7 +178,7 @@ class Classifier(Module):
         Raises
         ------
         ModelError
-            If there are not as many labels.
+            If there are not as many labels, or no scores.
         """
         Y_hat, Y = _flat(Y_hat, Y)
         right = (answers(Y_hat, Y).astype("float32") == Y.astype("float32")).astype("float32")
@@ -175,17 +195,20 @@ class Classifier(Module):
         Raises
         ------
         SettingError
-            If ``X_shape`` is no shape.
+            If ``X_shape`` is no shape, or too large.
         ModelError
             If such an input does not fit a layer.
         """
         if not isinstance(X_shape, (list, tuple)) or not X_shape:
             raise SettingError(f"X_shape is {brief(X_shape)}; it must be sizes such as (1, 1, 28, 28).")
         X_shape = tuple(whole_number("X_shape", size) for size in X_shape)
+        if math.prod(X_shape) > MOST:
+            raise SettingError(f"X_shape is {brief(X_shape)}, too many numbers for an array: use a smaller one.")
+        net = self._network()
         check_initialized(self)
         normal = mx.np.random.normal if mx.util.is_np_array() else mx.nd.random.normal
         X = normal(0, 1, X_shape, ctx=devices_of(self)[0])
-        for layer in self.net:
+        for layer in net if isinstance(net, (nn.Sequential, nn.HybridSequential)) else [net]:
             shape, kind = X.shape, type(layer).__name__
             try:
                 X = layer(X)
@@ -204,48 +227,44 @@ class SGD(HyperParameters):
     params : sequence of array
         With gradients.
     lr : float
+
+    Raises
+    ------
+    SettingError
+        If they are no such arrays.
     """
 
     def __init__(self, params, lr):
+        if not isinstance(params, (list, tuple)) or any(getattr(each, "grad", None) is None for each in params):
+            raise SettingError(f"params is {brief(params)}; it must be a list of arrays, each after attach_grad().")
         self.save_hyperparameters()
 
     def step(self, batch_size=1):
         """Take a step; the gradients are taken as they are, whatever the batch's size."""
-        sgd(self.params, self.lr, 1)
+        sgd(self.params, number("lr", self.lr), 1)
 
 
-def init_cnn(module):
-    """Draw Xavier's weights for a convolution or a dense layer, for ``net.apply(init_cnn)`` (book, section 7.6 of the
-    English edition since 1.0).
-
-    Other blocks and biases stay as they are, and get Gluon's usual values if they have none.
-    """
-    for parameter in module._reg_params.values():
-        if isinstance(module, (nn.Dense, _Conv)) and parameter is module.weight:
-            ctx = parameter.list_ctx() if _is_initialized(parameter) else None
-            parameter.initialize(mx.init.Xavier(), ctx=ctx, force_reinit=True)
-        elif not _is_initialized(parameter):
-            parameter.initialize()
+def _inputs_and_label(batch):
+    """What a batch gives the network, and what to predict, its last array."""
+    if (
+        not isinstance(batch, (list, tuple))
+        or len(batch) < 2
+        or not all(_is_filled(each) and each.shape for each in batch)
+    ):
+        raise DataError(f"A batch is {brief(batch)}: let the loader give arrays of MXNet, inputs and then labels.")
+    return batch[:-1], batch[-1]
 
 
-def _is_initialized(parameter):
-    """Whether a parameter has values, or will have them when its shape is known."""
-    try:
-        return bool(parameter.list_ctx())
-    except RuntimeError:  # Gluon's for one that was never initialised
-        return False
-
-
-def check_initialized(module):
-    """Raise a ModelError if a parameter of a module was never initialised."""
-    parameters = module.parameters()
-    for name, parameter in () if isinstance(parameters, list) else parameters.items():
-        if not _is_initialized(parameter):
-            raise ModelError(f"{type(module).__name__}'s {name} has no values: call initialize() in __init__.")
+def _is_filled(array):
+    return isinstance(array, mx.nd.NDArray) and 0 not in array.shape
 
 
 def _flat(Y_hat, Y):
     """N×classes scores and N labels."""
+    if not (_is_filled(Y_hat) and _is_filled(Y)) or not Y_hat.shape:
+        raise ModelError(
+            f"Scores {brief(Y_hat)} and labels {brief(Y)} cannot be compared: give arrays of MXNet that are not empty."
+        )
     scores, labels = Y_hat.reshape((-1, Y_hat.shape[-1])), Y.reshape((-1,))
     if len(scores) != len(labels):
         raise ModelError(

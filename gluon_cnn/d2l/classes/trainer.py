@@ -6,10 +6,12 @@ import mxnet as mx
 from mxnet import autograd, gluon
 
 from gluon_cnn.checks import brief, number, whole_number
+from gluon_cnn.d2l.classes.data import DataModule
 from gluon_cnn.d2l.classes.hyperparameters import HyperParameters
-from gluon_cnn.d2l.classes.module import check_initialized
+from gluon_cnn.d2l.classes.initial import check_initialized
+from gluon_cnn.d2l.classes.module import Module
 from gluon_cnn.data.batches import Batches
-from gluon_cnn.errors import DataError, SettingError
+from gluon_cnn.errors import DataError, ModelError, SettingError
 from gluon_cnn.runtime.devices import try_all_gpus
 from gluon_cnn.training.loop import one_ahead
 from gluon_cnn.training.metrics import Pace
@@ -43,6 +45,8 @@ class Trainer(HyperParameters):
         If a number is out of range.
     """
 
+    _made_in_init = ("max_epochs", "gpus", "gradient_clip_val")
+
     def __init__(self, max_epochs, num_gpus=0, gradient_clip_val=0):
         max_epochs, num_gpus = whole_number("max_epochs", max_epochs), whole_number("num_gpus", num_gpus, smallest=0)
         gradient_clip_val = number("gradient_clip_val", gradient_clip_val)
@@ -67,21 +71,33 @@ class Trainer(HyperParameters):
         SettingError
             If they are not such objects.
         DataError
-            If there are no batches, or nobody knows how many.
+            If there are no batches, nobody knows how many, or they are no arrays.
         ModelError
-            If the model is not initialised, or its scores do not fit the labels.
+            If the model is not initialised, or it, its loss and the batches do not fit each other.
         """
-        if not hasattr(model, "training_step") or not hasattr(data, "train_dataloader"):
+        if not isinstance(model, Module) or not isinstance(data, DataModule):
             raise SettingError(
                 f"fit takes a Module and a DataModule, in this order, not {brief(model)} and {brief(data)}."
             )
         self.prepare_data(data)
         self.prepare_model(model)
         self.optim = model.configure_optimizers()
+        if not hasattr(self.optim, "step"):
+            raise ModelError(
+                f"{type(model).__name__}'s configure_optimizers gives {brief(self.optim)}: let it return an optimizer "
+                "with a step method, such as gluon.Trainer."
+            )
         self.train_batch_idx = self.val_batch_idx = 0
         for epoch in range(self.max_epochs):
             self.epoch = epoch
-            self.fit_epoch()
+            try:
+                self.fit_epoch()
+            except (mx.MXNetError, UserWarning) as error:  # UserWarning: Gluon's for a layer that forward left out
+                name, reason = type(model).__name__, brief(str(error).strip().splitlines()[-1].strip())
+                raise ModelError(
+                    f"{name} cannot be trained on these batches ({reason}): give inputs that fit its layers, and a "
+                    "loss from its output in which every layer takes part and parameters have gradients (grad_req)."
+                ) from error
 
     def prepare_data(self, data):
         """Get the loaders of some data, and count their batches."""
@@ -108,23 +124,39 @@ class Trainer(HyperParameters):
 
     def prepare_batch(self, batch):
         """A batch on the device."""
+        if not isinstance(batch, (list, tuple)):
+            raise DataError(f"A batch is {brief(batch)}: let the loader give tuples of arrays, inputs and then labels.")
         return [part.as_in_context(self._device) if hasattr(part, "as_in_context") else part for part in batch]
 
     def fit_epoch(self):
         """Take a step with each training batch, then show the model each validation batch."""
-        for batch in one_ahead(self.train_dataloader, _pace()):
+        for batch in self._batches("train_dataloader"):
             with autograd.record():
-                loss = self.model.training_step(self.prepare_batch(batch))
-            loss.backward()
-            if self.gradient_clip_val > 0:
-                self.clip_gradients(self.gradient_clip_val, self.model)
-            self.optim.step(1)
+                loss = self.model.training_step(batch)
+            self._step(loss)
             self.train_batch_idx += 1
         if self.val_dataloader is None:
             return
-        for batch in one_ahead(self.val_dataloader, _pace()):
-            self.model.validation_step(self.prepare_batch(batch))
+        for batch in self._batches("val_dataloader"):
+            self.model.validation_step(batch)
             self.val_batch_idx += 1
+
+    def _batches(self, name):
+        given = 0
+        for batch in one_ahead(getattr(self, name), _pace()):
+            given += 1
+            yield self.prepare_batch(batch)
+        if not given:
+            raise DataError(f"{name} gave no batch in epoch {self.epoch}: let it begin anew in every epoch.")
+
+    def _step(self, loss):
+        if not isinstance(loss, mx.nd.NDArray):
+            name = type(self.model).__name__
+            raise ModelError(f"{name}'s training_step gives {brief(loss)}: let it return the loss, an array.")
+        loss.backward()
+        if self.gradient_clip_val > 0:
+            self.clip_gradients(self.gradient_clip_val, self.model)
+        self.optim.step(1)
 
     def clip_gradients(self, grad_clip_val, model):
         """Scale the gradients of a model down until their norm, of all together, is at most ``grad_clip_val``."""
