@@ -115,8 +115,8 @@ def done_before(path):
 def take_steps(args, results, done):
     """Take the steps that are not done; the exit code."""
     signals, end = [], time.monotonic() + args.seconds
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # also SIGINT, which a shell's & lets commands ignore
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # as nohup does
             signal.signal(number, lambda number, _: signals.append(number))
     for name, command in steps(args):
         left = end - time.monotonic() - GRACE
