@@ -8,13 +8,23 @@ import numpy as np
 
 from gluon_cnn.errors import GluonCNNError, RunStopped
 
-__all__ = ["Check", "Seen", "difference", "tried"]
+__all__ = ["Check", "Seen", "Untried", "difference", "tried"]
+
+_UNTRIED = (
+    "This says nothing about what the device computes: make room if memory or the disk of temporary files is full, or "
+    "set TMPDIR to a directory with room; else report it."
+)
+
+
+class Untried(Exception):
+    """A check that could not be made, and why."""
 
 
 class Check(NamedTuple):
     """What was tried, whether the device passed, what was seen, and, if it failed, what that means and what to do.
 
-    ``numbers`` has what was measured, for JSON; what is not finite is None there.
+    ``numbers`` has what was measured, for JSON; what is not finite is None there. A check that is not ``ok`` was
+    perhaps ``untried``, because of an error.
     """
 
     group: str
@@ -23,6 +33,7 @@ class Check(NamedTuple):
     seen: str
     meaning: str = ""
     numbers: Mapping[str, Any] = MappingProxyType({})
+    untried: bool = False
 
 
 class Seen(NamedTuple):
@@ -34,7 +45,7 @@ class Seen(NamedTuple):
 
 
 def tried(group, name, meaning, function, *arguments):
-    """The :class:`Check` of a function that returns a :class:`Seen`; an error of any kind is a failure.
+    """The :class:`Check` of a function that returns a :class:`Seen`; with an error of any kind it is untried.
 
     Parameters
     ----------
@@ -50,12 +61,11 @@ def tried(group, name, meaning, function, *arguments):
     except RunStopped:  # by Ctrl-C, which a training takes note of and others raise
         raise KeyboardInterrupt from None
     except Exception as error:  # whatever a device can do
-        last = (
-            (str(error).strip().splitlines() or [""])[-1].strip().rstrip(".")
-        )  # where MXNet's errors say what is wrong
+        lines = str(error).strip().splitlines() or [""]
+        last = lines[-1].strip().rstrip(".")  # where MXNet's errors say what is wrong
         kind = type(error).__name__
-        named = last if isinstance(error, GluonCNNError) or last.startswith(kind) else f"{kind}: {last}"
-        seen = Seen(False, f"it failed ({named[:300]})")
+        named = last if isinstance(error, (GluonCNNError, Untried)) or last.startswith(kind) else f"{kind}: {last}"
+        return Check(group, name, False, f"could not be tried: {named[:300]}", _UNTRIED, untried=True)
     numbers = {key: _finite(value) for key, value in seen.numbers.items()}
     return Check(group, name, bool(seen.ok), seen.words, "" if seen.ok else meaning, numbers)
 

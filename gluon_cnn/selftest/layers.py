@@ -111,7 +111,7 @@ def _compare(case, device, dtype):
     for compiled in (False, True) if isinstance(case.make(), gluon.HybridBlock) else (False,):
         found = _run(case, device, dtype, compiled, X, labels, parameters, G)
         if len(found) < len(wanted):
-            raise AssertionError("a gradient is missing")
+            return Seen(False, "a gradient is missing")
         worst = max([worst, *(difference(a, b) for a, b in zip(found, wanted))])
     return Seen(worst <= TOLERANCES[dtype], f"{worst:.1e}", {"difference": worst, "tolerance": TOLERANCES[dtype]})
 

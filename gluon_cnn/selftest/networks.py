@@ -1,4 +1,4 @@
-"""Each of the book's networks: its gradients on a device against the CPU's, and five steps of its training."""
+"""Each of the book's networks: its gradients on a device against the CPU's, and steps of its training."""
 
 import contextlib
 import gc
@@ -33,6 +33,7 @@ MIXED = "nin"
 _COMPARED = 4  # images of which the gradients are compared
 # Where a ReLU is passed by one device and not by the other, for a number that is nearly 0, whole gradients differ.
 _TOLERANCE = 1e-2
+_RATE = 0.01
 _STEPS = 5
 _BATCH_ON_CPU = 16  # images of more than 28 pixels, so that six steps take seconds
 _IMAGES = 60_000  # of an epoch
@@ -40,13 +41,15 @@ _MIB = 2**20
 
 
 def check_networks(device):
-    """Yield two Checks of each of the book's networks."""
+    """Yield a Check of what is measured, and two of each of the book's networks."""
+    meaning = "Losses and accuracies are not those of the network: do not trust what is measured here, and report it."
+    yield tried("networks", "mean loss and correct answers", meaning, _measured, device)
     for name in list_models():
         yield tried(
             "networks",
             f"{name} against the CPU",
-            "The whole network computes something else here than layer by layer on the CPU: do not trust what is "
-            "trained here, and report it.",
+            "The whole network computes something else here than layer by layer on the CPU, or a step changes it by "
+            "something else than its gradients: do not trust what is trained here, and report it.",
             _compare,
             device,
             name,
@@ -72,7 +75,7 @@ def _set_up(device, name, **changes):
 
 def _compare(device, name):
     """The largest difference of the logits and gradients, as the network is trained, from those of one that is not
-    compiled, on the CPU."""
+    compiled, on the CPU, and of a step from what NumPy makes of the gradients."""
     recipe, setup = _set_up(device, name)
     X, y = (array[:_COMPARED] for array in next(setup.data.train.epoch(0)))
     reference = build_network(recipe, setup.data.info)
@@ -87,8 +90,10 @@ def _compare(device, name):
     largest = max(np.linalg.norm(array) for array in expected[1:])
     # A gradient that is nearly 0 beside the others is rounding alone, such as a bias's before batch normalisation.
     apart = [np.linalg.norm(a - b) / max(np.linalg.norm(b), 0.01 * largest) for a, b in zip(found[1:], expected[1:])]
-    worst = float(np.max([difference(found[0], expected[0]), *apart]))
-    return Seen(worst <= _TOLERANCE, f"{worst:.1e}", {"difference": worst, "tolerance": _TOLERANCE})
+    steps = [_step(setup, X, y, kind) for kind in (("sgd", "adam") if name == "lenet" else ("sgd",))]
+    worst = float(np.max([difference(found[0], expected[0]), *apart, *steps]))
+    words = f"{worst:.1e}" if max(steps) <= _TOLERANCE else f"a step is off by {max(steps):.1e} of its size"
+    return Seen(worst <= _TOLERANCE, words, {"difference": worst, "tolerance": _TOLERANCE})
 
 
 def _gradients(computing, net, X, y):
@@ -97,8 +102,47 @@ def _gradients(computing, net, X, y):
         output = computing(X)
         loss = gluon.loss.SoftmaxCrossEntropyLoss()(output, y)
     loss.backward()
-    trained = (p for p in named_parameters(net).values() if p.grad_req != "null")
-    return [output.asnumpy(), *(parameter.grad().asnumpy() for parameter in trained)]
+    return [output.asnumpy(), *(parameter.grad().asnumpy() for parameter in _trained(net))]
+
+
+def _trained(net):
+    return [parameter for parameter in named_parameters(net).values() if parameter.grad_req != "null"]
+
+
+def _step(setup, X, y, optimizer):
+    """How far an optimiser's first step is from NumPy's in float64, over the largest change of each parameter."""
+    gradients = _gradients(setup.training_net, setup.net, X, y)[1:]
+    parameters, apart = _trained(setup.net), []
+    before = [parameter.data().asnumpy().astype(np.float64) for parameter in parameters]
+    trainer = gluon.Trainer(parameters, optimizer, {"learning_rate": _RATE})
+    trainer.step(len(y))
+    for parameter, old, gradient in zip(parameters, before, gradients):
+        g = gradient.astype(np.float64) / len(y)
+        # Adam's averages begin at 0, and are scaled so that its first step is of the size of the rate.
+        change = _RATE * g if optimizer == "sgd" else _RATE * g / (np.abs(g) + 1e-8 / 0.001**0.5)
+        off = np.abs(parameter.data().asnumpy() - (old - change)).max()
+        rounding = 1e-6 * np.abs(old).max()  # of what the change is added to
+        apart.append(off / max(np.abs(change).max(), 1e-30) if not off <= rounding else 0.0)
+    return float(np.max(apart))
+
+
+def _measured(device):
+    """The mean loss and the correct answers of numbers that are drawn, of which most answers are correct."""
+    random = np.random.RandomState(0)
+    logits = random.randn(1000, 10).astype(np.float32)
+    labels = np.where(random.uniform(size=1000) < 0.7, logits.argmax(axis=1), random.randint(0, 10, 1000))
+    array = mx.np.array if mx.util.is_np_array() else mx.nd.array
+    output, label = (array(values, ctx=device, dtype="float32") for values in (logits, labels))
+    sums = Sums()
+    sums.add([gluon.loss.SoftmaxCrossEntropyLoss()(output, label)], [output], [label])
+    sums.read()
+    exact = logits.astype(np.float64)
+    loss = float(np.mean(np.log(np.exp(exact).sum(axis=1)) - exact[np.arange(1000), labels]))
+    correct = int((exact.argmax(axis=1) == labels).sum())
+    words = f"{sums.correct} correct of 1,000, loss {sums.mean_loss:.6f}"
+    if sums.correct == correct and abs(sums.mean_loss - loss) <= 1e-5 * loss:
+        return Seen(True, words)
+    return Seen(False, f"{words}, not {correct} and {loss:.6f}")
 
 
 def _steps(device, name, mixed=False):

@@ -26,7 +26,7 @@ _VARIABLES = ("CUBLAS_", "CUDA_", "CUDNN_", "DMLC_", "GOMP_", "KMP_", "LD_LIBRAR
 
 def line_of(check):
     """A check as one line; what a failure means, and what to do, follow on another."""
-    line = f"{'ok' if check.ok else 'FAILED':<8}{check.group + ': ' + check.name:<56}{check.seen}"
+    line = f"{_status(check):<8}{check.group + ': ' + check.name:<56}{check.seen}"
     return "\n".join([line, *_wrapped(check.meaning)])
 
 
@@ -50,16 +50,19 @@ def as_table(checks, device, seconds):
     failed = [check for check in checks if not check.ok]
     lines += [""] if speeds or failed else []
     for check in failed:
-        lines += [f"FAILED  {check.group}: {check.name}: {check.seen}", *_wrapped(check.meaning)]
+        lines += [f"{_status(check):<8}{check.group}: {check.name}: {check.seen}", *_wrapped(check.meaning)]
     return "\n".join([*lines, f"verdict: {verdict(checks, device, seconds)}"])
 
 
 def verdict(checks, device, seconds):
     """One sentence."""
-    failed = [check for check in checks if not check.ok]
-    if not failed:
-        return f"{device} passes all {len(checks)} checks, in {seconds:.0f} s"
-    return f"{device} fails {len(failed)} of {len(checks)} checks: do not rely on what it computes"
+    failed = sum(not (check.ok or check.untried) for check in checks)
+    untried = sum(check.untried for check in checks)
+    apart = f", {untried} could not be tried" if untried else ""
+    if failed:
+        return f"{device} fails {failed} of {len(checks)} checks{apart}: do not rely on what it computes"
+    passed = f"{len(checks) - untried} of {len(checks)}" if untried else f"all {len(checks)}"
+    return f"{device} passes {passed} checks{apart}, in {seconds:.0f} s"
 
 
 def as_json(checks, device, seconds):
@@ -75,6 +78,10 @@ def as_json(checks, device, seconds):
         "findings": [finding._asdict() for finding in examine()],
     }
     return json.dumps(document, indent=1, allow_nan=False)
+
+
+def _status(check):
+    return "ok" if check.ok else "untried" if check.untried else "FAILED"
 
 
 def _worst(checks):

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gluon_cnn.errors import RunError, RunStopped
+from gluon_cnn.errors import RunStopped
 from gluon_cnn.models.parameters import read_parameters
 from gluon_cnn.runtime.devices import as_text
-from gluon_cnn.selftest.check import Seen, difference, tried
+from gluon_cnn.selftest.check import Seen, Untried, difference, tried
 from gluon_cnn.training.checkpoints import last_checkpoint
 from gluon_cnn.training.job import Job
 from gluon_cnn.training.manifest import PARAMETERS, STATES, read_state
@@ -84,7 +84,7 @@ class _Runs:
 
     def __init__(self, model, ctx):
         self.model, self.ctx = model, ctx
-        self._directory, self._whole, self._trained = None, None, False
+        self._directory, self._whole, self._error = None, None, None
 
     def place(self, name):
         """The path of a run; an OSError if there is no room."""
@@ -93,13 +93,17 @@ class _Runs:
         return Path(self._directory.name) / name
 
     def whole(self):
-        """The run without a stop, trained once."""
+        """The run without a stop, trained once; the same error each time if that failed."""
+        if self._error is not None:
+            raise self._error
         if self._whole is None:
-            self._whole = self.place("whole")
-            train(self._whole, self.model, self.ctx)
-            self._trained = True
-        if not self._trained:
-            raise RunError("The run to compare with has failed.")
+            try:
+                whole = self.place("whole")
+                train(whole, self.model, self.ctx)
+            except Exception as error:
+                self._error = error
+                raise
+            self._whole = whole
         return self._whole
 
     def close(self):
@@ -122,12 +126,15 @@ def _resumed(runs):
 def _twice(runs):
     whole, other = runs.whole(), runs.place("other")
     command = [sys.executable, "-c", _CODE, str(other), runs.model, runs.ctx, *sys.path]
-    done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=_SECONDS
-    )
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        raise Untried(f"the other process had not ended after {_SECONDS} s") from None
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines() or ["without a word"]
-        return Seen(False, f"the other process ended with {done.returncode}: {said[-1][:200]}")
+        raise Untried(f"the other process ended with {done.returncode}: {said[-1][:200]}")
     return _same(other, whole)
 
 

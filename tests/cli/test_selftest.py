@@ -13,6 +13,7 @@ import pytest
 
 from gluon_cnn import selftest
 from gluon_cnn.cli import main
+from gluon_cnn.cli import selftest as command
 from gluon_cnn.runtime.devices import describe
 from gluon_cnn.selftest import batches, layers, networks, report, runs
 from gluon_cnn.selftest.check import Check
@@ -41,9 +42,9 @@ def test_cpu_passes_with_a_table_and_a_verdict(quick, capsys):
     assert main(["selftest", "--ctx", "cpu:1"]) == 0
     first, *lines, last = capsys.readouterr().out.splitlines()
     assert first == "testing cpu(1)"
-    assert last.startswith("verdict: cpu(1) passes all 14 checks, in ")
-    assert [line.split()[0] for line in lines[:14]] == ["ok"] * 14
-    table = [line for line in lines[15:] if line]
+    assert last.startswith("verdict: cpu(1) passes all 15 checks, in ")
+    assert [line.split()[0] for line in lines[:15]] == ["ok"] * 15
+    table = [line for line in lines[16:] if line]
     assert "layers, forward and backward, in float32         2 of 2" in table[0]
     assert table[0].endswith(", at most 5e-05")
     assert table[-2].split() == ["images/s", "an", "epoch", "on", "a", "V100", "memory"]
@@ -56,7 +57,7 @@ def test_failure_says_which_and_what_to_do(quick, capsys, monkeypatch):
     monkeypatch.setattr(mx.nd, "Activation", lambda *args, **options: relu(*args, **options) + 1e-3)
     assert main(["selftest", "--ctx", "cpu"]) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-1].startswith("verdict: cpu(0) fails 1 of 14 checks")
+    assert lines[-1].startswith("verdict: cpu(0) fails 1 of 15 checks")
     failed = [number for number, line in enumerate(lines) if line.startswith("FAILED")]
     assert len(failed) == 2  # as it ends, and under the table
     assert lines[failed[1]].startswith("FAILED  layers, float32: relu: ")
@@ -89,7 +90,7 @@ def test_device_that_is_not_there_is_one_line(ctx, reason, fails):
     assert reason in fails("selftest", "--ctx", ctx)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signal_ends_it_and_leaves_nothing(number, tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, "--ctx", "cpu"],
@@ -104,6 +105,35 @@ def test_signal_ends_it_and_leaves_nothing(number, tmp_path):
     _, error = process.communicate(timeout=60)
     assert (process.returncode, error) == (130, "gluon-cnn: interrupted.\n")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_reader_that_goes_away_leaves_the_code(flags):
+    program = """
+import sys
+from gluon_cnn import selftest
+from gluon_cnn.cli import main
+from gluon_cnn.selftest.check import Check
+selftest.run_checks = lambda device: (Check("runs", str(number), number < 3, "") for number in range(5))
+sys.exit(main(["selftest", "--ctx", "cpu", *sys.argv[1:]]))
+"""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-c", program, *flags]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert done.returncode == 1
+    assert "Broken" not in done.stderr
+
+
+def test_ignored_hangup_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with command._signals_as_ctrl_c():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_float16_and_mixed_precision_are_for_gpus(monkeypatch):
@@ -146,9 +176,11 @@ def test_driver_that_is_not_there_describes_nothing():
 
 def test_table_without_speeds_has_a_verdict():
     checks = [
-        Check("steps", "nin", False, "it failed (out of memory)", "Take smaller batches."),
+        Check("steps", "nin", False, "the loss is not a finite number", "Report it."),
         Check("runs", "x", True, ""),
+        Check("runs", "y", False, "could not be tried: no room", "Make room.", untried=True),
     ]
     text = report.as_table(checks, "gpu(0)", 3.2)
-    assert text.endswith("Take smaller batches.\nverdict: gpu(0) fails 1 of 2 checks: do not rely on what it computes")
+    assert "untried runs: y: could not be tried: no room\n        → Make room.\n" in text
+    assert text.endswith("\nverdict: gpu(0) fails 1 of 3 checks, 1 could not be tried: do not rely on what it computes")
     assert "V100" not in text

@@ -3,7 +3,7 @@
 import gluon_cnn
 
 # isort: split
-import functools
+import errno
 
 import mxnet as mx
 import numpy as np
@@ -14,8 +14,8 @@ from mxnet.gluon import nn
 from gluon_cnn.errors import RunStopped
 from gluon_cnn.models.dropout import Dropout
 from gluon_cnn.models.sequential import layers_of
-from gluon_cnn.selftest import batches, dropout, layers, networks, runs
-from gluon_cnn.selftest.check import Seen, difference, tried
+from gluon_cnn.selftest import batches, dropout, layers, runs
+from gluon_cnn.selftest.report import verdict
 
 DEVICE = mx.cpu(1)
 
@@ -121,7 +121,7 @@ def test_half_precision_is_of_products_alone(monkeypatch):
     monkeypatch.setattr(layers, "HALF", layers.HALF[-3:])
     found = list(layers.check_layers(DEVICE, "float16", "not here"))
     assert [check.name for check in found] == [case.name for case in layers.HALF]
-    assert all("it failed (MXNetError: " in check.seen for check in found)  # the CPU has no such kernels
+    assert all("could not be tried: MXNetError: " in check.seen for check in found)  # the CPU has no such kernels
 
 
 @pytest.fixture
@@ -230,16 +230,38 @@ def test_unseeded_dropout_of_a_run_is_found(nin_alone, monkeypatch):
     assert "nin, stopped and resumed" in failed(runs.check_runs(DEVICE))
 
 
-def test_process_that_ends_is_a_failure(nin_alone, monkeypatch):
-    monkeypatch.setattr(runs, "_CODE", "import sys; sys.exit('no such device')")
-    assert [check.seen for check in runs.check_runs(DEVICE)][1] == "the other process ended with 1: no such device"
+@pytest.mark.parametrize(
+    ("code", "seconds", "words"),
+    [
+        ("import sys; sys.exit('no such device')", 300, "ended with 1: no such device"),
+        ("import os; os.kill(os.getpid(), 9)", 300, "ended with -9: without a word"),
+        ("import time; time.sleep(60)", 0.1, "had not ended after 0.1 s"),
+    ],
+)
+def test_process_that_ends_or_hangs_is_untried(code, seconds, words, nin_alone, monkeypatch):
+    monkeypatch.setattr(runs, "_CODE", code)
+    monkeypatch.setattr(runs, "_SECONDS", seconds)
+    check = list(runs.check_runs(DEVICE))[1]
+    assert (check.ok, check.untried, check.seen) == (False, True, f"could not be tried: the other process {words}")
+    assert "bits" not in check.meaning
 
 
-def test_no_place_for_the_runs_is_a_failure(monkeypatch, tmp_path):
+def test_no_place_for_the_runs_is_untried(monkeypatch, tmp_path):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
     found = list(runs.check_runs(DEVICE))
     assert len(failed(found)) == 4
-    assert all("No such file or directory" in check.seen for check in found[::2])
+    assert all(check.untried and "No such file or directory" in check.seen for check in found)
+    assert all("set TMPDIR" in check.meaning for check in found)
+
+
+def test_full_disk_is_no_other_result(nin_alone, monkeypatch):
+    def full(*args, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("gluon_cnn.training.saver.write_checkpoint", full)
+    found = list(runs.check_runs(DEVICE))
+    assert all(check.untried and "No space left on device" in check.seen for check in found)
+    assert verdict(found, DEVICE, 1) == "cpu(1) passes 0 of 2 checks, 2 could not be tried, in 1 s"
 
 
 def test_stop_by_somebody_else_ends_the_test(nin_alone, monkeypatch):
@@ -249,42 +271,3 @@ def test_stop_by_somebody_else_ends_the_test(nin_alone, monkeypatch):
     monkeypatch.setattr(runs, "train_run", stopped)
     with pytest.raises(KeyboardInterrupt):
         list(runs.check_runs(DEVICE))
-
-
-@pytest.fixture
-def lenet_alone(monkeypatch):
-    monkeypatch.setattr(networks, "list_models", lambda: ["lenet"])
-
-
-def test_network_that_computes_something_else_is_found(lenet_alone, monkeypatch):
-    monkeypatch.setattr(mx.sym, "Convolution", changed(mx.sym.Convolution, lambda y: 1.05 * y))
-    assert failed(networks.check_networks(DEVICE)) == ["lenet against the CPU"]
-
-
-def test_loss_that_is_not_finite_is_found(lenet_alone, monkeypatch):
-    loss = gluon.loss.SoftmaxCrossEntropyLoss()
-    train = functools.partial(networks.train_epoch, loss=lambda output, label: loss(output, label) * np.inf)
-    monkeypatch.setattr(networks, "train_epoch", train)
-    steps = list(networks.check_networks(DEVICE))[1]
-    assert (steps.ok, steps.seen) == (False, "the loss is not a finite number")
-    assert steps.numbers["losses"]
-
-
-def test_mixed_precision_on_the_cpu_fails():
-    (check,) = networks.check_mixed_precision(DEVICE)
-    assert not check.ok
-    assert check.seen == "it failed (amp is for GPUs, and this run would be on cpu(1): leave it out, or name a GPU)"
-
-
-def test_error_of_a_device_is_a_failure():
-    def fails():
-        raise mx.MXNetError("Traceback:\n  File x\nMXNetError: Check failed: e == cudaSuccess.")
-
-    check = tried("layers", "relu", "It is broken.", fails)
-    assert check[2:] == (False, "it failed (MXNetError: Check failed: e == cudaSuccess)", "It is broken.", {})
-
-
-def test_numbers_that_are_not_finite_are_none():
-    check = tried("layers", "relu", "", lambda: Seen(False, "inf", {"difference": difference([np.nan], [1.0])}))
-    assert check.numbers == {"difference": None}
-    assert difference([1.0], [1.0, 2.0]) == np.inf
