@@ -98,6 +98,7 @@ def test_signal_ends_it_and_leaves_nothing(number, tmp_path):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # a shell's & makes its commands ignore Ctrl-C
     )
     while process.poll() is None and not list(tmp_path.glob("gluon-cnn-selftest-*/other")):
         time.sleep(0.05)
