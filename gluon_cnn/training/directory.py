@@ -190,12 +190,10 @@ class RunDirectory:
     def write_config(self, command, threads, on_gpu=False):
         """Write ``config.json``: recipe, settings, data set, and the command, versions, machine and number of threads
         that the run began with. Those of each process that resumed it follow under ``resumed``."""
-        path, process = self.directory / CONFIG, this_process(command, threads, on_gpu)
+        path, config = self.directory / CONFIG, this_process(command, threads, on_gpu)
         if path.exists():
             before = RunDirectory.open(self.directory)._content
-            config = {**before, "resumed": [*before.get("resumed", []), process]}
-        else:
-            config = process
+            config = {**before, "resumed": [*before.get("resumed", []), config]}
         config.pop("diverged", None)
         config.update(
             recipe=self.recipe.values(),
