@@ -23,6 +23,8 @@ from gluon_cnn.comparison.results import read_runs
 from gluon_cnn.comparison.verdict import end_in_words, inside_the_others, inside_throughout
 from gluon_cnn.comparison.words import gap_in_words
 from gluon_cnn.errors import RunError
+from gluon_cnn.models import find_network
+from gluon_cnn.published_weights import MODELS
 from gluon_cnn.recipe import PUBLISHED_EDITIONS
 from gluon_cnn.training.config import OWN_FRAMEWORK
 from gluon_cnn.training.directory import RunDirectory
@@ -36,16 +38,14 @@ class Network(NamedTuple):
     model: str
 
 
+def _network(model):
+    record = find_network(model)
+    title = "VGG-11/4" if model == "vgg11" else record.title  # with a quarter of the channels
+    return Network(title, record.published_as, model)
+
+
 #: In the order of the chapter.
-NETWORKS = [
-    Network("LeNet", "lenet", "lenet"),
-    Network("AlexNet", "alexnet", "alexnet"),
-    Network("VGG-11/4", "vgg", "vgg11"),
-    Network("NiN", "nin", "nin"),
-    Network("GoogLeNet", "googlenet", "googlenet"),
-    Network("ResNet-18", "resnet", "resnet18"),
-    Network("DenseNet", "densenet", "densenet"),
-]
+NETWORKS = [_network(model) for model in MODELS]
 
 
 class Row(NamedTuple):

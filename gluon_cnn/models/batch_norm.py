@@ -81,12 +81,10 @@ def lenet_bn(*, num_classes=10, edition="zh-v1", hybrid=False):
 
     Parameters
     ----------
-    num_classes : int, default 10
-        Number of logits.
     edition : {"zh-v1", "en", "adam"}, default "zh-v1"
         The first Chinese edition pools by maximum, the others by average.
-    hybrid : bool, default False
-        Build on ``nn.HybridSequential`` instead of ``nn.Sequential``.
+    num_classes, hybrid
+        As in :func:`gluon_cnn.models.lenet.lenet`.
 
     Returns
     -------

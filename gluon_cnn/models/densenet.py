@@ -102,13 +102,11 @@ def densenet(*, num_classes=10, edition="zh-v1", hybrid=False):
 
     Parameters
     ----------
-    num_classes : int, default 10
-        Number of logits.
     edition : {"zh-v1", "en", "adam"}, default "zh-v1"
         The first Chinese edition's notebooks, until April 2019, count on as if a transition did not halve the channels:
         their transitions have 96, 160 and 224 of them, the others' 96, 112 and 120.
-    hybrid : bool, default False
-        Build on ``nn.HybridSequential`` instead of ``nn.Sequential``.
+    num_classes, hybrid
+        As in :func:`gluon_cnn.models.lenet.lenet`.
 
     Returns
     -------

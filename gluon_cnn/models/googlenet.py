@@ -80,13 +80,11 @@ def googlenet(*, num_classes=10, edition="zh-v1", hybrid=False):
 
     Parameters
     ----------
-    num_classes : int, default 10
-        Number of logits.
     edition : {"zh-v1", "en", "adam"}, default "zh-v1"
         In the first Chinese edition's notebooks, until April 2019, the second and third convolution have no ReLU; in
         the others they have one.
-    hybrid : bool, default False
-        Build on ``nn.HybridSequential`` instead of ``nn.Sequential``.
+    num_classes, hybrid
+        As in :func:`gluon_cnn.models.lenet.lenet`.
 
     Returns
     -------

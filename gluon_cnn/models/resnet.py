@@ -89,10 +89,8 @@ def resnet(*, num_classes=10, hybrid=False):
 
     Parameters
     ----------
-    num_classes : int, default 10
-        Number of logits.
-    hybrid : bool, default False
-        Build on ``nn.HybridSequential`` instead of ``nn.Sequential``.
+    num_classes, hybrid
+        As in :func:`gluon_cnn.models.lenet.lenet`.
 
     Returns
     -------
