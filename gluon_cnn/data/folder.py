@@ -5,13 +5,13 @@ import os
 
 import numpy as np
 
+from gluon_cnn.checks import choice, number, whole_number
 from gluon_cnn.data.dataset import Dataset, DatasetInfo, Part
 from gluon_cnn.data.decoded import is_grey
 from gluon_cnn.data.folder_files import TEST_PARTS, TRAIN_PART, find_pictures
 from gluon_cnn.data.held_images import hold
 from gluon_cnn.errors import DataError, ImageError
 from gluon_cnn.files import open_regular, reason_of
-from gluon_cnn.seeding import SPLIT, numpy_stream
 
 __all__ = ["channels_of", "read_folder", "read_folder_of", "split", "training_images"]
 
@@ -54,6 +54,8 @@ def read_folder(directory, side, *, channels=None, test_share=0.2, seed=0):
     DataError
         As :func:`gluon_cnn.data.folder_files.find_pictures`; or if a class has no picture that can be read.
     """
+    side, seed, test_share = whole_number("side", side), whole_number("seed", seed), number("test_share", test_share)
+    channels = None if channels is None else choice("channels", channels, (1, 3))
     found = find_pictures(directory)
     parts = [found.train, found.test]
     if found.test is None:
@@ -109,11 +111,16 @@ def split(pictures, classes, seed, test_share):
                 f"pictures, or make the folders {TRAIN_PART} and {TEST_PARTS[0]} yourself.",
                 "data_dir",
             )
-        numpy_stream(seed, SPLIT, label).shuffle(indices)
-        number = min(max(round(len(indices) * test_share), 1), len(indices) - 1)
-        test += indices[:number].tolist()
-        train += indices[number:].tolist()
+        indices = sorted(indices.tolist(), key=lambda index: _drawn(seed, pictures.names[index]))
+        tested = min(max(round(len(indices) * test_share), 1), len(indices) - 1)
+        test += indices[:tested]
+        train += indices[tested:]
     return sorted(train), sorted(test)
+
+
+def _drawn(seed, name):
+    """A random number for a picture, so that the others stay where they are when one is added or taken away."""
+    return hashlib.sha256(b"%d/%s" % (seed, os.fsencode(name))).digest()
 
 
 def channels_of(parts):
