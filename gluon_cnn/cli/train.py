@@ -20,7 +20,7 @@ __all__ = ["add", "asked_settings", "make_example_parser", "make_train_parser", 
 log = logging.getLogger(__name__)
 
 _DESCRIPTION = "Train a network by the book's recipe."
-_FLAGS = ("epochs", "lr", "batch_size", "side", "seed", "init", "data", "test_share", "channels", "amp")
+_FLAGS = ("epochs", "lr", "batch_size", "side", "seed", "init", "data", "test_share", "image_channels", "amp")
 _ELSEWHERE = ("release",)  # fields whose flag several commands have
 _EXAMPLES = (
     "--quick",

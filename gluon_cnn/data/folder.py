@@ -10,10 +10,15 @@ from gluon_cnn.data.dataset import Dataset, DatasetInfo, Part
 from gluon_cnn.data.decoded import is_grey
 from gluon_cnn.data.folder_files import TEST_PARTS, TRAIN_PART, find_pictures
 from gluon_cnn.data.held_images import hold
-from gluon_cnn.errors import DataError, ImageError
+from gluon_cnn.errors import DataError, ImageError, SettingError
 from gluon_cnn.files import open_regular, reason_of
+from gluon_cnn.recipe import Recipe
 
 __all__ = ["channels_of", "read_folder", "read_folder_of", "split", "training_images"]
+
+
+#: The share of each class that is split off for the test by default.
+TEST_SHARE = Recipe.test_share
 
 
 def training_images(directory, test_share):
@@ -25,11 +30,11 @@ def training_images(directory, test_share):
 def read_folder_of(directory, recipe):
     """The data set of a recipe, see :func:`read_folder`."""
     side = recipe.short_side or recipe.side
-    options = {"channels": recipe.channels, "test_share": recipe.test_share, "seed": recipe.seed}
+    options = {"channels": recipe.image_channels, "test_share": recipe.test_share, "seed": recipe.seed}
     return read_folder(directory, side, **options)
 
 
-def read_folder(directory, side, *, channels=None, test_share=0.2, seed=0):
+def read_folder(directory, side, *, channels=None, test_share=TEST_SHARE, seed=0):
     """The data set in a folder, as squares of one size.
 
     Parameters
@@ -58,6 +63,11 @@ def read_folder(directory, side, *, channels=None, test_share=0.2, seed=0):
     channels = None if channels is None else choice("channels", channels, (1, 3))
     found = find_pictures(directory)
     parts = [found.train, found.test]
+    if found.test and test_share != TEST_SHARE:
+        raise SettingError(
+            f"test_share is {test_share:g}, but {found.train.root} has a test part of its own: leave it out.",
+            "test_share",
+        )
     if found.test is None:
         both = split(found.train, found.classes, seed, test_share)
         parts = [found.train.take(indices) for indices in both]

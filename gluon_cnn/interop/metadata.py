@@ -26,7 +26,7 @@ class DescribedRecipe(msgspec.Struct):
     test_size: Optional[within("test_size")] = None
     side: Optional[within("side")] = None
     short_side: Optional[within("short_side")] = None
-    channels: Optional[within("channels")] = None
+    image_channels: Optional[within("image_channels")] = None
     test_share: Fraction = Recipe.test_share
     seed: within("seed") = 0
 

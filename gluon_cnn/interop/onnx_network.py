@@ -212,7 +212,7 @@ class OnnxNetwork:
 
     def test_images(self, root=None, release=None):
         """Batches of the test images that its accuracy was measured on, or of all where the file does not say which."""
-        known = {"release": release or self.release, "channels": self.inputs.dataset.channels}
+        known = {"release": release or self.release, "image_channels": self.inputs.dataset.channels}
         recipe = msgspec.structs.replace(self._recipe, **known)
         dataset = DATA_SETS[self.data].read(root, recipe)
         if dataset.info.classes != self.inputs.dataset.classes:

@@ -138,7 +138,7 @@ class Run(RunDirectory):
         """The recipe with which the run's data set is read again, in the release and the colours that it had."""
         changes = {"release": release} if release else {}
         if self.dataset and DATA_SETS[self.recipe.data].info is None:
-            changes["channels"] = self.dataset.channels
+            changes["image_channels"] = self.dataset.channels
         return dataclasses.replace(self.recipe, **changes)
 
     def refuse_other_classes(self, dataset):
