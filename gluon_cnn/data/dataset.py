@@ -1,11 +1,11 @@
-"""A data set of labelled pictures in memory."""
+"""A data set of labelled pictures: what it is, and its parts."""
 
 import dataclasses
-from typing import Callable, NamedTuple, Optional, Tuple
+from typing import Any, Callable, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from gluon_cnn.decoding import Names, within
+from gluon_cnn.decoding import Finite, Names, within
 
 __all__ = ["DataSource", "Dataset", "DatasetInfo", "Part"]
 
@@ -27,6 +27,11 @@ class DatasetInfo:
         Of the files; None where no files were looked at.
     license : str or None
         Of the pictures, as far as it is known.
+    mean, deviation : tuple of float, or None
+        Of each channel, of numbers in [0, 1]: what a network's images are normalised with, ``(x - mean) / deviation``.
+        None if they are not normalised.
+    cropped : bool
+        Whether the images of a network are cut out of the stored ones. Otherwise those are resized.
     """
 
     name: str
@@ -35,6 +40,18 @@ class DatasetInfo:
     side: within("side")
     sha256: Optional[str] = None
     license: Optional[str] = None
+    mean: Optional[Tuple[Finite, ...]] = None
+    deviation: Optional[Tuple[Finite, ...]] = None
+    cropped: bool = False
+
+    def __post_init__(self):
+        if (self.mean is None) != (self.deviation is None):
+            raise ValueError("it has a mean without a deviation, or a deviation without a mean")
+        for numbers in (self.mean, self.deviation):
+            if numbers is not None and len(numbers) != self.channels:
+                raise ValueError(f"its mean and deviation are not of {self.channels} channels")
+        if self.deviation is not None and not all(number > 0 for number in self.deviation):
+            raise ValueError("its deviation is not above 0")
 
     def names_of(self, labels):
         """The names of classes that are given by their numbers; ``class 10`` for one beyond those of the data set."""
@@ -44,9 +61,26 @@ class DatasetInfo:
 
 
 class Part(NamedTuple):
-    """One part of a data set: images uint8 N×H×W, labels int32 N; both read-only."""
+    """One part of a data set.
 
-    images: np.ndarray
+    Attributes
+    ----------
+    images : np.ndarray or ReadAhead
+        Grey ones are uint8 N×H×W, those in colour N×H×W×3; read-only. All of one part have one size.
+
+        An array, or anything else that has
+
+        - ``len(images)``;
+        - ``images[indices]``, an array of those images, for an array of numbers, or for a slice;
+        - if it can prepare them, ``images.batches(wanted)``: for a list of arrays of numbers, an iterator that gives
+          ``images[indices]`` for each in this order. Whoever iterates may stop early, and closes it then.
+
+        It gives the same bytes for the same numbers whenever it is asked.
+    labels : np.ndarray
+        int32 N.
+    """
+
+    images: Any
     labels: np.ndarray
 
 
