@@ -3,15 +3,17 @@
 Nothing here builds anything. :func:`gluon_cnn.get_recipe` gives the book's recipe of a network.
 """
 
+import contextlib
 import dataclasses
 import typing
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Union
 
 from gluon_cnn.checks import brief, choice, number, plain, whole_number
 from gluon_cnn.errors import SettingError
 
 __all__ = [
+    "AUGMENTATIONS",
     "CHANGEABLE",
     "EDITIONS",
     "INITS",
@@ -20,6 +22,7 @@ __all__ = [
     "Edition",
     "Recipe",
     "as_options",
+    "augmentations",
     "difference_in_words",
     "in_words",
     "shown",
@@ -28,6 +31,9 @@ __all__ = [
 #: Where the initial weights come from: those of the published runs, or own ones drawn from the seed.
 INITS = ("published", "own")
 SCHEDULES = ("step", "cosine", "poly")
+#: What can be done to training images at random, in this order.
+AUGMENTATIONS = ("resized_crop", "crop", "mirror", "light", "jitter", "pca")
+_USUAL = ("crop", "mirror", "light")  # where augmentation is only said to be on
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,6 +96,56 @@ def _text(name, value):
     return str(value)
 
 
+def _augment(name, value):
+    """``augment`` as a recipe keeps it: a bool, or words in the order of AUGMENTATIONS."""
+    switches = {"on": True, "off": False}
+    if not isinstance(value, str):
+        with contextlib.suppress(SettingError):
+            return choice(name, value, (True, False))
+    words = [word.strip() for word in value.split(",")] if isinstance(value, str) else []
+    if len(words) == 1 and words[0] in switches:
+        return switches[words[0]]
+    if not words or not set(words) <= set(AUGMENTATIONS):
+        raise SettingError(
+            f"{name} is {brief(value)}; it must be on, off, or words joined by commas out of {', '.join(AUGMENTATIONS)}.",
+            name,
+        )
+    if {"crop", "resized_crop"} <= set(words):
+        raise SettingError(f"{name} is {brief(value)}, but an image is cut out once: use crop or resized_crop.", name)
+    return ",".join(word for word in AUGMENTATIONS if word in words)
+
+
+def augmentations(augment):
+    """The words that a recipe's ``augment`` stands for."""
+    return (_USUAL if augment else ()) if isinstance(augment, (bool, type(None))) else tuple(augment.split(","))
+
+
+def _normalize(name, value):
+    """``normalize`` as a recipe keeps it: off, measured, or numbers joined by commas."""
+    if value is None or value is False:
+        return "off"
+    if not isinstance(value, str) or value not in ("off", "measured"):
+        mean, deviation = split_numbers(value)
+        return ",".join(map(repr, (*mean, *deviation)))
+    return value
+
+
+def split_numbers(value):
+    """The mean and the deviation that numbers in ``normalize`` are, each a tuple of one number or of three."""
+    try:
+        numbers = [float(each) for each in (value.split(",") if isinstance(value, str) else value)]
+    except (TypeError, ValueError, OverflowError):
+        numbers = []
+    mean, deviation = numbers[: len(numbers) // 2], numbers[len(numbers) // 2 :]
+    if len(numbers) not in (2, 6) or not all(0 <= x <= 1 for x in mean) or not all(0.001 <= x <= 1 for x in deviation):
+        raise SettingError(
+            f"normalize is {brief(value)}; it must be off, measured, or numbers joined by commas: a mean from 0 to 1 and "
+            "a deviation from 0.001 to 1, or three of each.",
+            "normalize",
+        )
+    return tuple(mean), tuple(deviation)
+
+
 @dataclasses.dataclass(frozen=True)
 class Recipe:
     """What a run computes. Two runs of the same recipe on one device, or on two workers with one device each, end in
@@ -119,7 +175,15 @@ class Recipe:
     )
     train_size: Optional[int] = _setting(None, help="use only the first training images", words="{} training images")
     test_size: Optional[int] = _setting(None, help="use only the first test images", words="{} test images")
-    augment: bool = _setting(False, help="crop, mirror and re-light the training images at random")
+    augment: Union[bool, str] = _setting(
+        False,
+        help=f"change the training images at random: {', '.join(AUGMENTATIONS)}, joined by commas; on: crop,mirror,light",
+    )
+    normalize: str = _setting(
+        "off",
+        help="subtract a mean and divide by a deviation: measured (on the training images), or numbers in [0, 1], first "
+        "the mean, or each channel's, then the deviation",
+    )
     momentum: float = _setting(0.0, help="momentum of sgd, nag and others that have one, from 0 to below 1")
     clip_gradient: Optional[float] = _setting(None, help="clip each number of the mean gradient to ±X")
     workers: int = _setting(1, help="processes that train together", words="{} workers")
@@ -155,7 +219,8 @@ class Recipe:
             **dict.fromkeys(("lr", "momentum", "clip_gradient"), number),
         }
         choices = {"edition": EDITIONS, "init": INITS, "lr_schedule": SCHEDULES}
-        choices.update(augment=(True, False), amp=(True, False))
+        choices.update(amp=(True, False))
+        checks.update(augment=_augment, normalize=_normalize)
         for field in dataclasses.fields(self):
             name, value = field.name, getattr(self, field.name)
             if value is None and _OPTIONAL[name]:

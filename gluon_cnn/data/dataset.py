@@ -7,7 +7,7 @@ import numpy as np
 
 from gluon_cnn.decoding import Finite, Names, within
 
-__all__ = ["DataSource", "Dataset", "DatasetInfo", "Part"]
+__all__ = ["DataSource", "Dataset", "DatasetInfo", "Part", "in_order"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,6 +82,16 @@ class Part(NamedTuple):
 
     images: Any
     labels: np.ndarray
+
+
+def in_order(images, wanted):
+    """A generator of ``images[indices]`` for each array of numbers in a list; the images of a Part prepare them if they
+    can."""
+    if hasattr(images, "batches"):
+        yield from images.batches(wanted)
+    else:
+        for indices in wanted:
+            yield images[indices]
 
 
 class Dataset(NamedTuple):
