@@ -111,6 +111,13 @@ class Recipe:
     init: str = _setting("published", help="initial weights: those of the published runs, or own ones from the seed")
     seed: int = _setting(0, help="decides the order of the images, dropout, augmentation and own initial weights")
     data: str = _setting("full", help="the data set, a name in gluon_cnn.data.DATA_SETS", words="{} data")
+    test_share: float = _setting(0.2, help="share of each class for the test, in a folder without a test part")
+    channels: Optional[int] = _setting(
+        None, help="1 for grey, 3 for colour (default: as the pictures are)", words="{} channels"
+    )
+    short_side: Optional[int] = _setting(
+        None, help="height and width of pictures from files before they are cropped (default: side)"
+    )
     release: Optional[str] = _setting(
         None,
         help="first or second release of Fashion-MNIST (default: the one that is there; where both are, the first for "
@@ -151,11 +158,11 @@ class Recipe:
         checks = {
             **dict.fromkeys(("model", "optimizer", "data", "release", "source"), _text),
             **dict.fromkeys(("epochs", "batch_size", "side", "workers", "seed", "warmup_epochs"), whole_number),
-            **dict.fromkeys(("train_size", "test_size"), whole_number),
-            **dict.fromkeys(("lr", "momentum", "clip_gradient"), number),
+            **dict.fromkeys(("train_size", "test_size", "short_side"), whole_number),
+            **dict.fromkeys(("lr", "momentum", "clip_gradient", "test_share"), number),
         }
         choices = {"edition": EDITIONS, "init": INITS, "lr_schedule": SCHEDULES}
-        choices.update(augment=(True, False), amp=(True, False))
+        choices.update(augment=(True, False), amp=(True, False), channels=(1, 3))
         for field in dataclasses.fields(self):
             name, value = field.name, getattr(self, field.name)
             if value is None and _OPTIONAL[name]:

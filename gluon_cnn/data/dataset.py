@@ -1,7 +1,7 @@
 """A data set of labelled pictures in memory."""
 
 import dataclasses
-from typing import Callable, NamedTuple, Optional, Tuple
+from typing import Any, Callable, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -44,18 +44,22 @@ class DatasetInfo:
 
 
 class Part(NamedTuple):
-    """One part of a data set: images uint8 N×H×W, labels int32 N; both read-only."""
+    """One part of a data set: images uint8 N×H×W, or N×H×W×3 in colour, and labels int32 N; both read-only.
 
-    images: np.ndarray
+    ``images`` is an array, or anything else with a ``len()`` that gives an array for an array of indices.
+    """
+
+    images: Any
     labels: np.ndarray
 
 
 class Dataset(NamedTuple):
-    """A data set: what it is, its training part and its test part."""
+    """A data set: what it is, its training part and its test part, and what a user should know of how it was read."""
 
     info: DatasetInfo
     train: Part
     test: Part
+    notes: Tuple[str, ...] = ()
 
 
 class DataSource(NamedTuple):
@@ -65,18 +69,21 @@ class DataSource(NamedTuple):
     ----------
     words : str
         For a list of the data sets.
-    info : DatasetInfo
-        What is known of it before its files are read.
+    info : DatasetInfo or None
+        What is known of it before its files are read; None for data sets of one's own.
     read : callable
-        Gives the Dataset, from the directory in the settings, or None to find it, and the release.
+        Gives the Dataset, from the directory in the settings, or None to find it, and the recipe.
     releases : tuple of str
         The releases that it has, by name; empty for a data set that has no releases.
     choose : callable, optional
         Gives the release to train on, from the directory and the release that is preferred where both are found.
+    matches : callable, optional
+        Of data sets of one's own: whether a path, which exists, leads to one of this kind.
     """
 
     words: str
-    info: DatasetInfo
+    info: Optional[DatasetInfo]
     read: Callable
     releases: Tuple[str, ...] = ()
     choose: Optional[Callable] = None
+    matches: Optional[Callable] = None

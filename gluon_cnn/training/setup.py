@@ -59,7 +59,7 @@ class Setup(NamedTuple):
 
 def load_data(recipe, data_dir, device, job=None):
     """The :class:`Data` of a recipe, on a device; in a job of several workers, this worker's part."""
-    dataset = DATA_SETS[recipe.data].read(data_dir, recipe.release)
+    dataset = DATA_SETS[recipe.data].read(data_dir, recipe)
     resize = None if recipe.side == dataset.info.side else recipe.side
     sizes = {"train_size": recipe.train_size, "test_size": recipe.test_size}
 
