@@ -21,6 +21,8 @@ RANGES = {
     "batch_size": (1, 1_000_000),
     "side": (1, 10_000),
     "resize": (1, 10_000),
+    "short_side": (1, 10_000),
+    "test_share": (_SMALL, 1),
     "seed": (0, 2**63 - 1),
     "momentum": (0, 1),
     "gradient_clip_val": (0, _LARGE),

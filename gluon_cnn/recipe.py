@@ -3,7 +3,6 @@
 Nothing here builds anything. :func:`gluon_cnn.get_recipe` gives the book's recipe of a network.
 """
 
-import contextlib
 import dataclasses
 import typing
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import Optional, Union
 
 from gluon_cnn.checks import brief, choice, number, plain, whole_number
 from gluon_cnn.errors import SettingError
+from gluon_cnn.image_settings import AUGMENTATIONS, check_augment, check_normalize
 
 __all__ = [
-    "AUGMENTATIONS",
     "CHANGEABLE",
     "EDITIONS",
     "INITS",
@@ -22,7 +21,6 @@ __all__ = [
     "Edition",
     "Recipe",
     "as_options",
-    "augmentations",
     "difference_in_words",
     "in_words",
     "shown",
@@ -31,9 +29,6 @@ __all__ = [
 #: Where the initial weights come from: those of the published runs, or own ones drawn from the seed.
 INITS = ("published", "own")
 SCHEDULES = ("step", "cosine", "poly")
-#: What can be done to training images at random, in this order.
-AUGMENTATIONS = ("resized_crop", "crop", "mirror", "light", "jitter", "pca")
-_USUAL = ("crop", "mirror", "light")  # where augmentation is only said to be on
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,56 +91,6 @@ def _text(name, value):
     return str(value)
 
 
-def _augment(name, value):
-    """``augment`` as a recipe keeps it: a bool, or words in the order of AUGMENTATIONS."""
-    switches = {"on": True, "off": False}
-    if not isinstance(value, str):
-        with contextlib.suppress(SettingError):
-            return choice(name, value, (True, False))
-    words = [word.strip() for word in value.split(",")] if isinstance(value, str) else []
-    if len(words) == 1 and words[0] in switches:
-        return switches[words[0]]
-    if not words or not set(words) <= set(AUGMENTATIONS):
-        raise SettingError(
-            f"{name} is {brief(value)}; it must be on, off, or words joined by commas out of {', '.join(AUGMENTATIONS)}.",
-            name,
-        )
-    if {"crop", "resized_crop"} <= set(words):
-        raise SettingError(f"{name} is {brief(value)}, but an image is cut out once: use crop or resized_crop.", name)
-    return ",".join(word for word in AUGMENTATIONS if word in words)
-
-
-def augmentations(augment):
-    """The words that a recipe's ``augment`` stands for."""
-    return (_USUAL if augment else ()) if isinstance(augment, (bool, type(None))) else tuple(augment.split(","))
-
-
-def _normalize(name, value):
-    """``normalize`` as a recipe keeps it: off, measured, or numbers joined by commas."""
-    if value is None or value is False:
-        return "off"
-    if not isinstance(value, str) or value not in ("off", "measured"):
-        mean, deviation = split_numbers(value)
-        return ",".join(map(repr, (*mean, *deviation)))
-    return value
-
-
-def split_numbers(value):
-    """The mean and the deviation that numbers in ``normalize`` are, each a tuple of one number or of three."""
-    try:
-        numbers = [float(each) for each in (value.split(",") if isinstance(value, str) else value)]
-    except (TypeError, ValueError, OverflowError):
-        numbers = []
-    mean, deviation = numbers[: len(numbers) // 2], numbers[len(numbers) // 2 :]
-    if len(numbers) not in (2, 6) or not all(0 <= x <= 1 for x in mean) or not all(0.001 <= x <= 1 for x in deviation):
-        raise SettingError(
-            f"normalize is {brief(value)}; it must be off, measured, or numbers joined by commas: a mean from 0 to 1 and "
-            "a deviation from 0.001 to 1, or three of each.",
-            "normalize",
-        )
-    return tuple(mean), tuple(deviation)
-
-
 @dataclasses.dataclass(frozen=True)
 class Recipe:
     """What a run computes. Two runs of the same recipe on one device, or on two workers with one device each, end in
@@ -167,6 +112,13 @@ class Recipe:
     init: str = _setting("published", help="initial weights: those of the published runs, or own ones from the seed")
     seed: int = _setting(0, help="decides the order of the images, dropout, augmentation and own initial weights")
     data: str = _setting("full", help="the data set, a name in gluon_cnn.data.DATA_SETS", words="{} data")
+    test_share: float = _setting(0.2, help="share of each class for the test, in a folder without a test part")
+    channels: Optional[int] = _setting(
+        None, help="1 for grey, 3 for colour (default: as the pictures are)", words="{} channels"
+    )
+    short_side: Optional[int] = _setting(
+        None, help="height and width of pictures from files before they are cropped (default: side)"
+    )
     release: Optional[str] = _setting(
         None,
         help="first or second release of Fashion-MNIST (default: the one that is there; where both are, the first for "
@@ -176,13 +128,11 @@ class Recipe:
     train_size: Optional[int] = _setting(None, help="use only the first training images", words="{} training images")
     test_size: Optional[int] = _setting(None, help="use only the first test images", words="{} test images")
     augment: Union[bool, str] = _setting(
-        False,
-        help=f"change the training images at random: {', '.join(AUGMENTATIONS)}, joined by commas; on: crop,mirror,light",
+        False, help=f"change training images at random: any of {', '.join(AUGMENTATIONS)}, or on for crop,mirror,light"
     )
     normalize: str = _setting(
         "off",
-        help="subtract a mean and divide by a deviation: measured (on the training images), or numbers in [0, 1], first "
-        "the mean, or each channel's, then the deviation",
+        help="measured, on the training images, or numbers: the mean of all or of red, green, blue, then the deviation",
     )
     momentum: float = _setting(0.0, help="momentum of sgd, nag and others that have one, from 0 to below 1")
     clip_gradient: Optional[float] = _setting(None, help="clip each number of the mean gradient to ±X")
@@ -215,12 +165,12 @@ class Recipe:
         checks = {
             **dict.fromkeys(("model", "optimizer", "data", "release", "source"), _text),
             **dict.fromkeys(("epochs", "batch_size", "side", "workers", "seed", "warmup_epochs"), whole_number),
-            **dict.fromkeys(("train_size", "test_size"), whole_number),
-            **dict.fromkeys(("lr", "momentum", "clip_gradient"), number),
+            **dict.fromkeys(("train_size", "test_size", "short_side"), whole_number),
+            **dict.fromkeys(("lr", "momentum", "clip_gradient", "test_share"), number),
         }
         choices = {"edition": EDITIONS, "init": INITS, "lr_schedule": SCHEDULES}
-        choices.update(amp=(True, False))
-        checks.update(augment=_augment, normalize=_normalize)
+        choices.update(amp=(True, False), channels=(1, 3))
+        checks.update(augment=check_augment, normalize=check_normalize)
         for field in dataclasses.fields(self):
             name, value = field.name, getattr(self, field.name)
             if value is None and _OPTIONAL[name]:

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from PIL import Image
 
-from gluon_cnn.recipe import augmentations
+from gluon_cnn.image_settings import augmentations
 from gluon_cnn.runtime.cores import usable_cores
 
 __all__ = ["Augmentation"]

@@ -7,9 +7,10 @@ import numpy as np
 
 from gluon_cnn.checks import brief, whole_number, whole_numbers
 from gluon_cnn.data.augment import Augmentation
-from gluon_cnn.data.dataset import Part, in_order
+from gluon_cnn.data.dataset import Part
 from gluon_cnn.data.fashion_mnist import read_fashion_mnist
 from gluon_cnn.data.moments import Moments
+from gluon_cnn.data.read_ahead import in_order
 from gluon_cnn.data.scaled import in_array_mode, on_device, to_batch
 from gluon_cnn.errors import SettingError
 from gluon_cnn.seeding import AUGMENTATION, ORDER, numpy_stream
@@ -49,7 +50,7 @@ def load_data_fashion_mnist(
         Take only the first images of a part.
     augment : bool or str, optional
         Change the training images at random, see :mod:`gluon_cnn.data.augment`: words out of
-        :data:`gluon_cnn.recipe.AUGMENTATIONS`, joined by commas; True for ``crop,mirror,light``.
+        :data:`gluon_cnn.image_settings.AUGMENTATIONS`, joined by commas; True for ``crop,mirror,light``.
     seed : int, optional
         Decides the order of the training images and their augmentation in every epoch. Without it both
         come from NumPy's global generator, as in the book.
@@ -209,8 +210,8 @@ class Batches:
             yield self.to_batch(images), in_array_mode(on_device(labels, self.ctx)) if len(labels) else []
 
     def stored(self, epoch=0, first_batch=0):
-        """The same, not augmented: the number of each batch, its images as they are stored, its labels as a NumPy array;
-        all of this part."""
+        """The same as they are stored: the number of each batch, its images and its labels as NumPy arrays, of this
+        part."""
         order, numbers = self._order(epoch), range(first_batch, len(self))
         ends = [self._ends(number) for number in numbers]
         wanted = [order[first : max(end, first + 1)] for first, end in ends]

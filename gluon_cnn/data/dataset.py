@@ -7,7 +7,7 @@ import numpy as np
 
 from gluon_cnn.decoding import Finite, Names, within
 
-__all__ = ["DataSource", "Dataset", "DatasetInfo", "Part", "in_order"]
+__all__ = ["DataSource", "Dataset", "DatasetInfo", "Part"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,8 +72,7 @@ class Part(NamedTuple):
 
         - ``len(images)``;
         - ``images[indices]``, an array of those images, for an array of numbers, or for a slice;
-        - if it can prepare them, ``images.batches(wanted)``: for a list of arrays of numbers, an iterator that gives
-          ``images[indices]`` for each in this order. Whoever iterates may stop early, and closes it then.
+        - if it can prepare them, ``images.in_order(chosen)``, see :func:`gluon_cnn.data.read_ahead.in_order`.
 
         It gives the same bytes for the same numbers whenever it is asked.
     labels : np.ndarray
@@ -84,22 +83,13 @@ class Part(NamedTuple):
     labels: np.ndarray
 
 
-def in_order(images, wanted):
-    """A generator of ``images[indices]`` for each array of numbers in a list; the images of a Part prepare them if they
-    can."""
-    if hasattr(images, "batches"):
-        yield from images.batches(wanted)
-    else:
-        for indices in wanted:
-            yield images[indices]
-
-
 class Dataset(NamedTuple):
-    """A data set: what it is, its training part and its test part."""
+    """A data set: what it is, its training part and its test part, and what a user should know of how it was read."""
 
     info: DatasetInfo
     train: Part
     test: Part
+    notes: Tuple[str, ...] = ()
 
 
 class DataSource(NamedTuple):
@@ -109,18 +99,21 @@ class DataSource(NamedTuple):
     ----------
     words : str
         For a list of the data sets.
-    info : DatasetInfo
-        What is known of it before its files are read.
+    info : DatasetInfo or None
+        What is known of it before its files are read; None for data sets of one's own.
     read : callable
-        Gives the Dataset, from the directory in the settings, or None to find it, and the release.
+        Gives the Dataset, from the directory in the settings, or None to find it, and the recipe.
     releases : tuple of str
         The releases that it has, by name; empty for a data set that has no releases.
     choose : callable, optional
         Gives the release to train on, from the directory and the release that is preferred where both are found.
+    matches : callable, optional
+        Of data sets of one's own: whether a path, which exists, leads to one of this kind.
     """
 
     words: str
-    info: DatasetInfo
+    info: Optional[DatasetInfo]
     read: Callable
     releases: Tuple[str, ...] = ()
     choose: Optional[Callable] = None
+    matches: Optional[Callable] = None

@@ -1,9 +1,11 @@
 """A run's network in the format of other software."""
 
+import dataclasses
 from pathlib import Path
 from typing import List, NamedTuple, Optional
 
 import mxnet as mx
+import numpy as np
 
 from gluon_cnn.checks import choice
 from gluon_cnn.data import DATA_SETS
@@ -68,8 +70,9 @@ def export_run(run, format="onnx", out=None, *, which="last", preprocess=False, 
     # networks of mx.nd arrays.
     with mx.name.NameManager(), array_mode(False):
         net, state = run.network(mx.cpu(), which), run.state(which)
-        source, place = DATA_SETS[run.recipe.data], data_dir or run.settings.data_dir
-        images = source.read(place, release or run.recipe.release).test.images[:CHECKED]
+        recipe = dataclasses.replace(run.recipe, release=release or run.recipe.release)
+        dataset = DATA_SETS[recipe.data].read(data_dir or run.settings.data_dir, recipe)
+        images = dataset.test.images[np.arange(min(CHECKED, len(dataset.test.labels)))]
         difference = writer(format)(
             net,
             paths[0] if len(paths) == 1 else stem,

@@ -10,7 +10,7 @@ from gluon_cnn.data import DATA_SETS
 from gluon_cnn.data.batches import make_batches
 from gluon_cnn.errors import InteropError, Malformed
 from gluon_cnn.interop.inputs import Inputs
-from gluon_cnn.interop.metadata import read_metadata
+from gluon_cnn.interop.metadata import DescribedRecipe, read_metadata
 from gluon_cnn.interop.onnx_process import OnnxProcess
 from gluon_cnn.runtime import prepare_to_fork
 from gluon_cnn.training.manifest import State
@@ -210,7 +210,8 @@ class OnnxNetwork:
 
     def test_images(self, root=None, release=None):
         """Batches of the test images that its accuracy was measured on, or of all where the file does not say which."""
-        dataset = DATA_SETS[self.data].read(root, release or self.release)
+        recipe = DescribedRecipe(self.data, release or self.release)
+        dataset = DATA_SETS[self.data].read(root, recipe)
         return make_batches(dataset, self.batch_size, self.inputs.resize, test_size=self._test_size, ctx=mx.cpu())[1]
 
 
