@@ -1,6 +1,8 @@
 """Data sets, from wherever they are to batches on a device. Only ``scaled``, those
 that use it, and ``gluon_class`` need MXNet."""
 
+import os
+
 from gluon_cnn.data.dataset import Dataset, DatasetInfo, DataSource, Part
 from gluon_cnn.data.fashion_mnist import (
     FASHION_MNIST,
@@ -9,9 +11,12 @@ from gluon_cnn.data.fashion_mnist import (
     read_full,
     read_sample,
 )
+from gluon_cnn.data.folder import read_folder, training_images
+from gluon_cnn.data.folder_files import is_folder
 from gluon_cnn.data.places import find_fashion_mnist, release_found
 from gluon_cnn.data.releases import RELEASES
 from gluon_cnn.data.verified import SAMPLE
+from gluon_cnn.errors import DataError
 
 __all__ = [
     "DATA_SETS",
@@ -24,6 +29,7 @@ __all__ = [
     "Part",
     "find_fashion_mnist",
     "get_fashion_mnist_labels",
+    "kind_of",
     "read_fashion_mnist",
 ]
 
@@ -31,4 +37,30 @@ __all__ = [
 DATA_SETS = {
     "full": DataSource("all 70,000 images of Fashion-MNIST", FASHION_MNIST, read_full, tuple(RELEASES), release_found),
     "sample": DataSource("2,500 of them, which are in this package", FASHION_MNIST, read_sample, ("second",)),
+    "folder": DataSource(
+        "your own pictures, a folder for each class, in data_dir", None, read_folder, matches=is_folder
+    ),
 }
+
+
+def kind_of(path):
+    """The word in :data:`DATA_SETS` for the data set of one's own that a path leads to.
+
+    Parameters
+    ----------
+    path : path
+
+    Raises
+    ------
+    DataError
+        If it leads to none.
+    """
+    kinds = [(word, source) for word, source in DATA_SETS.items() if source.matches]
+    if not os.path.exists(path):
+        raise DataError(
+            f"There is no data set {path}: name one of {', '.join(DATA_SETS)}, or a folder of pictures.", "data"
+        )
+    for word, source in kinds:
+        if source.matches(path):
+            return word
+    raise DataError(f"{path} is no data set: name a folder with a folder of pictures for each class.", "data")

@@ -1,7 +1,7 @@
 """A data set of labelled pictures: what it is, and its parts."""
 
 import dataclasses
-from typing import Any, Callable, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -84,12 +84,23 @@ class Part(NamedTuple):
 
 
 class Dataset(NamedTuple):
-    """A data set: what it is, its training part and its test part, and what a user should know of how it was read."""
+    """A data set in memory.
+
+    Attributes
+    ----------
+    info : DatasetInfo
+    train, test : Part
+    notes : tuple of str
+        What is to be said of how it was read, such as which pictures were left out.
+    files : dict or None
+        Of a data set of one's own the SHA-256 of each file, by its name in the folder.
+    """
 
     info: DatasetInfo
     train: Part
     test: Part
     notes: Tuple[str, ...] = ()
+    files: Optional[Dict[str, str]] = None
 
 
 class DataSource(NamedTuple):

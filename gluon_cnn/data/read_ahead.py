@@ -10,32 +10,11 @@ from gluon_cnn.data.decoded import decode
 from gluon_cnn.errors import DataError, ImageError
 from gluon_cnn.runtime import usable_cores
 
-__all__ = ["AHEAD", "ReadAhead", "in_order", "on_threads", "refuse_little_memory"]
+__all__ = ["AHEAD", "ReadAhead", "on_threads", "refuse_little_memory"]
 
 #: Bytes of decoded pictures that wait for their turn. One batch waits always, however large it is.
 AHEAD = 64 << 20
 _TOGETHER = 4  # pictures that a thread decodes before it looks whether more are wanted
-
-
-def in_order(images, chosen):
-    """The images of batches, one batch after the other.
-
-    Parameters
-    ----------
-    images : np.ndarray or ReadAhead
-    chosen : iterable of np.ndarray
-        The indices of each batch's images.
-
-    Yields
-    ------
-    np.ndarray
-        ``images[indices]``, of which those after it are decoded meanwhile if they are not in memory.
-    """
-    if isinstance(images, ReadAhead):
-        yield from images.in_order(chosen)
-    else:
-        for indices in chosen:
-            yield images[indices]
 
 
 class ReadAhead:
@@ -82,16 +61,32 @@ class ReadAhead:
             If a picture can no longer be read.
         """
         chosen = np.arange(len(self))[indices]
-        with contextlib.closing(self.in_order([chosen.reshape(-1)])) as found:
+        with contextlib.closing(self.batches([chosen.reshape(-1)])) as found:
             return next(found).reshape(*chosen.shape, *self.shape[1:])
 
-    def in_order(self, chosen):
-        """See :func:`in_order`."""
-        chosen, waiting = iter(chosen), collections.deque()
+    def batches(self, wanted):
+        """The images of batches, one batch after the other.
+
+        Parameters
+        ----------
+        wanted : iterable of np.ndarray
+            The indices of each batch's images.
+
+        Yields
+        ------
+        np.ndarray
+            Those of one batch, while those of the next are decoded.
+
+        Raises
+        ------
+        DataError
+            If a picture can no longer be read.
+        """
+        wanted, waiting = iter(wanted), collections.deque()
         with on_threads() as submit:
             while True:
                 while not waiting or sum(images.nbytes for images, _ in waiting) < self.ahead:
-                    indices = next(chosen, None)
+                    indices = next(wanted, None)
                     if indices is None:
                         break
                     images = np.empty((len(indices), *self.shape[1:]), np.uint8)
