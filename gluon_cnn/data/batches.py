@@ -7,10 +7,9 @@ import numpy as np
 
 from gluon_cnn.checks import brief, whole_number, whole_numbers
 from gluon_cnn.data.augment import Augmentation
-from gluon_cnn.data.dataset import Part
+from gluon_cnn.data.dataset import Part, in_order
 from gluon_cnn.data.fashion_mnist import read_fashion_mnist
 from gluon_cnn.data.moments import Moments
-from gluon_cnn.data.read_ahead import in_order
 from gluon_cnn.data.scaled import in_array_mode, on_device, to_batch
 from gluon_cnn.errors import SettingError
 from gluon_cnn.seeding import AUGMENTATION, ORDER, numpy_stream
@@ -49,8 +48,7 @@ def load_data_fashion_mnist(
     train_size, test_size : int, optional
         Take only the first images of a part.
     augment : bool or str, optional
-        Change the training images at random, see :mod:`gluon_cnn.data.augment`: words out of
-        :data:`gluon_cnn.image_settings.AUGMENTATIONS`, joined by commas; True for ``crop,mirror,light``.
+        Change the training images at random, see :mod:`gluon_cnn.image_settings`.
     seed : int, optional
         Decides the order of the training images and their augmentation in every epoch. Without it both
         come from NumPy's global generator, as in the book.

@@ -7,7 +7,7 @@ import numpy as np
 
 from gluon_cnn.decoding import Finite, Names, within
 
-__all__ = ["DataSource", "Dataset", "DatasetInfo", "Part"]
+__all__ = ["DataSource", "Dataset", "DatasetInfo", "Part", "in_order"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +72,8 @@ class Part(NamedTuple):
 
         - ``len(images)``;
         - ``images[indices]``, an array of those images, for an array of numbers, or for a slice;
-        - if it can prepare them, ``images.in_order(chosen)``, see :func:`gluon_cnn.data.read_ahead.in_order`.
+        - if it can prepare them, ``images.batches(wanted)``: for a list of arrays of numbers, an iterator that gives
+          ``images[indices]`` for each in this order. Whoever iterates may stop early, and closes it then.
 
         It gives the same bytes for the same numbers whenever it is asked.
     labels : np.ndarray
@@ -81,6 +82,16 @@ class Part(NamedTuple):
 
     images: Any
     labels: np.ndarray
+
+
+def in_order(images, wanted):
+    """A generator of ``images[indices]`` for each array of numbers in a list; the images of a Part prepare them if they
+    can."""
+    if hasattr(images, "batches"):
+        yield from images.batches(wanted)
+    else:
+        for indices in wanted:
+            yield images[indices]
 
 
 class Dataset(NamedTuple):

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from gluon_cnn.data.read_ahead import in_order
+from gluon_cnn.data.dataset import in_order
 
 __all__ = ["Moments"]
 
