@@ -1,7 +1,7 @@
 """Data sets, from wherever they are to batches on a device. Only ``scaled``, those
 that use it, and ``gluon_class`` need MXNet."""
 
-import os
+from pathlib import Path
 
 from gluon_cnn.data.dataset import Dataset, DatasetInfo, DataSource, Part
 from gluon_cnn.data.fashion_mnist import (
@@ -11,7 +11,7 @@ from gluon_cnn.data.fashion_mnist import (
     read_full,
     read_sample,
 )
-from gluon_cnn.data.folder import read_folder, training_images
+from gluon_cnn.data.folder import read_folder, read_folder_of, training_images
 from gluon_cnn.data.folder_files import is_folder
 from gluon_cnn.data.places import find_fashion_mnist, release_found
 from gluon_cnn.data.releases import RELEASES
@@ -31,6 +31,7 @@ __all__ = [
     "get_fashion_mnist_labels",
     "kind_of",
     "read_fashion_mnist",
+    "read_folder",
 ]
 
 #: The data sets, by a recipe's word for each. To add one, add a file that reads it and an entry here.
@@ -38,7 +39,11 @@ DATA_SETS = {
     "full": DataSource("all 70,000 images of Fashion-MNIST", FASHION_MNIST, read_full, tuple(RELEASES), release_found),
     "sample": DataSource("2,500 of them, which are in this package", FASHION_MNIST, read_sample, ("second",)),
     "folder": DataSource(
-        "your own pictures, a folder for each class, in data_dir", None, read_folder, matches=is_folder
+        "your own pictures, a folder for each class, in data_dir",
+        None,
+        read_folder_of,
+        matches=is_folder,
+        training_images=training_images,
     ),
 }
 
@@ -55,12 +60,11 @@ def kind_of(path):
     DataError
         If it leads to none.
     """
-    kinds = [(word, source) for word, source in DATA_SETS.items() if source.matches]
-    if not os.path.exists(path):
+    if not Path(path).exists():
         raise DataError(
             f"There is no data set {path}: name one of {', '.join(DATA_SETS)}, or a folder of pictures.", "data"
         )
-    for word, source in kinds:
-        if source.matches(path):
+    for word, source in DATA_SETS.items():
+        if source.matches and source.matches(path):
             return word
     raise DataError(f"{path} is no data set: name a folder with a folder of pictures for each class.", "data")

@@ -13,7 +13,7 @@ from gluon_cnn.errors import DataError, ImageError
 from gluon_cnn.files import open_regular, reason_of
 from gluon_cnn.seeding import SPLIT, numpy_stream
 
-__all__ = ["channels_of", "read_folder", "split", "training_images"]
+__all__ = ["channels_of", "read_folder", "read_folder_of", "split", "training_images"]
 
 
 def training_images(directory, test_share):
@@ -22,14 +22,27 @@ def training_images(directory, test_share):
     return len(found.train) if found.test else len(split(found.train, found.classes, 0, test_share)[0])
 
 
-def read_folder(directory, recipe):
+def read_folder_of(directory, recipe):
+    """The data set of a recipe, see :func:`read_folder`."""
+    side = recipe.short_side or recipe.side
+    options = {"channels": recipe.channels, "test_share": recipe.test_share, "seed": recipe.seed}
+    return read_folder(directory, side, **options)
+
+
+def read_folder(directory, side, *, channels=None, test_share=0.2, seed=0):
     """The data set in a folder, as squares of one size.
 
     Parameters
     ----------
     directory : path
-    recipe : Recipe
-        Or anything else that has ``side``, ``short_side``, ``channels``, ``seed`` and ``test_share``.
+    side : int
+        Height and width in pixels, see :func:`gluon_cnn.data.decoded.decode`.
+    channels : {1, 3}, optional
+        Grey or RGB; grey by default if all pictures are.
+    test_share : float
+        Of each class, where the folder has no test part.
+    seed : int
+        Decides which these are.
 
     Returns
     -------
@@ -44,10 +57,10 @@ def read_folder(directory, recipe):
     found = find_pictures(directory)
     parts = [found.train, found.test]
     if found.test is None:
-        both = split(found.train, found.classes, recipe.seed, recipe.test_share)
+        both = split(found.train, found.classes, seed, test_share)
         parts = [found.train.take(indices) for indices in both]
     files = {name: digest for part in parts for name, digest in _hashes(part)}
-    channels, side = recipe.channels or channels_of(parts), recipe.short_side or recipe.side
+    channels = channels or channels_of(parts)
     held = [hold(part, side, channels) for part in parts]
     readable = [part.labels[of.kept] for part, of in zip(parts, held)]
     for labels, what in zip(readable, ("training", "test")):
