@@ -53,6 +53,10 @@ class DatasetInfo:
         if self.deviation is not None and not all(number > 0 for number in self.deviation):
             raise ValueError("its deviation is not above 0")
 
+    def is_like(self, other):
+        """Whether another DatasetInfo has the same kind of images, and the same classes."""
+        return (self.classes, self.channels, self.side) == (other.classes, other.channels, other.side)
+
     def names_of(self, labels):
         """The names of classes that are given by their numbers; ``class 10`` for one beyond those of the data set."""
         # MXNet's arrays hold arrays of one number.

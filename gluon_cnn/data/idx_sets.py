@@ -122,7 +122,9 @@ def read_idx(directory, recipe=None, memory=None):
             )
     if len(sides) > 1 or len(set(*sides)) > 1:
         shapes = " and ".join("×".join(map(str, side)) for side in sorted(sides))
-        raise DataError(f"The images in {directory} have {shapes} pixels: they must be squares of one size.", "data_dir")
+        raise DataError(
+            f"The images in {directory} have {shapes} pixels: they must be squares of one size.", "data_dir"
+        )
     return _dataset(Path(directory), paths, arrays, digest.hexdigest())
 
 

@@ -63,12 +63,14 @@ class Inputs(NamedTuple):
         return to_batch(images, ctx=ctx, **self.options)
 
     def bytes_of(self, batch):
-        """The pixels of a batch, a NumPy array, as bytes N×C×H×W: what they were before :meth:`batch` scaled them."""
-        scaled = np.asarray(batch, np.float64)
+        """The images, uint8 N×H×W or N×H×W×3, that :meth:`batch` makes a batch, a NumPy array N×C×H×W, of; of the size
+        of the batch."""
+        shares = np.asarray(batch, np.float64)
         if self.dataset.mean is not None:
             mean, deviation = (np.reshape(each, (-1, 1, 1)) for each in (self.dataset.mean, self.dataset.deviation))
-            scaled = scaled * deviation + mean
-        return np.clip(np.rint(scaled * 255), 0, 255).astype(np.uint8)
+            shares = shares * deviation + mean
+        levels = np.clip(np.rint(shares * 255), 0, 255).astype(np.uint8)
+        return levels[:, 0] if self.dataset.channels == 1 else np.moveaxis(levels, 1, 3)
 
     def __str__(self):
         shape = f"float32 N×{'×'.join(map(str, self.shape))}"
