@@ -6,10 +6,11 @@ Nothing here builds anything. :func:`gluon_cnn.get_recipe` gives the book's reci
 import dataclasses
 import typing
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Union
 
 from gluon_cnn.checks import brief, choice, number, plain, whole_number
 from gluon_cnn.errors import SettingError
+from gluon_cnn.image_settings import AUGMENTATIONS, check_augment, check_normalize
 
 __all__ = [
     "CHANGEABLE",
@@ -126,7 +127,13 @@ class Recipe:
     )
     train_size: Optional[int] = _setting(None, help="use only the first training images", words="{} training images")
     test_size: Optional[int] = _setting(None, help="use only the first test images", words="{} test images")
-    augment: bool = _setting(False, help="crop, mirror and re-light the training images at random")
+    augment: Union[bool, str] = _setting(
+        False, help=f"change training images at random: any of {', '.join(AUGMENTATIONS)}, or on for crop,mirror,light"
+    )
+    normalize: str = _setting(
+        "off",
+        help="measured, on the training images, or numbers: the mean of all or of red, green, blue, then the deviation",
+    )
     momentum: float = _setting(0.0, help="momentum of sgd, nag and others that have one, from 0 to below 1")
     clip_gradient: Optional[float] = _setting(None, help="clip each number of the mean gradient to ±X")
     workers: int = _setting(1, help="processes that train together", words="{} workers")
@@ -162,7 +169,8 @@ class Recipe:
             **dict.fromkeys(("lr", "momentum", "clip_gradient", "test_share"), number),
         }
         choices = {"edition": EDITIONS, "init": INITS, "lr_schedule": SCHEDULES}
-        choices.update(augment=(True, False), amp=(True, False), image_channels=(1, 3))
+        choices.update(amp=(True, False), image_channels=(1, 3))
+        checks.update(augment=check_augment, normalize=check_normalize)
         for field in dataclasses.fields(self):
             name, value = field.name, getattr(self, field.name)
             if value is None and _OPTIONAL[name]:

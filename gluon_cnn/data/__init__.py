@@ -1,4 +1,5 @@
-"""Data sets, from wherever they are to batches on a device. Only ``batches`` and ``gluon_class`` need MXNet."""
+"""Data sets, from wherever they are to batches on a device. Only ``scaled``, those
+that use it, and ``gluon_class`` need MXNet."""
 
 from pathlib import Path
 

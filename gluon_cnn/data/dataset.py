@@ -1,13 +1,13 @@
-"""A data set of labelled pictures in memory."""
+"""A data set of labelled pictures: what it is, and its parts."""
 
 import dataclasses
 from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from gluon_cnn.decoding import Names, within
+from gluon_cnn.decoding import Finite, Names, within
 
-__all__ = ["DataSource", "Dataset", "DatasetInfo", "Part"]
+__all__ = ["DataSource", "Dataset", "DatasetInfo", "Part", "in_order"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +27,11 @@ class DatasetInfo:
         Of the files; None where no files were looked at.
     license : str or None
         Of the pictures, as far as it is known.
+    mean, deviation : tuple of float, or None
+        Of each channel, of numbers in [0, 1]: what a network's images are normalised with, ``(x - mean) / deviation``.
+        None if they are not normalised.
+    cropped : bool
+        Whether the images of a network are cut out of the stored ones. Otherwise those are resized.
     """
 
     name: str
@@ -35,6 +40,22 @@ class DatasetInfo:
     side: within("side")
     sha256: Optional[str] = None
     license: Optional[str] = None
+    mean: Optional[Tuple[Finite, ...]] = None
+    deviation: Optional[Tuple[Finite, ...]] = None
+    cropped: bool = False
+
+    def __post_init__(self):
+        if (self.mean is None) != (self.deviation is None):
+            raise ValueError("it has a mean without a deviation, or a deviation without a mean")
+        for numbers in (self.mean, self.deviation):
+            if numbers is not None and len(numbers) != self.channels:
+                raise ValueError(f"its mean and deviation are not of {self.channels} channels")
+        if self.deviation is not None and not all(number > 0 for number in self.deviation):
+            raise ValueError("its deviation is not above 0")
+
+    def is_like(self, other):
+        """Whether another DatasetInfo has the same kind of images, and the same classes."""
+        return (self.classes, self.channels, self.side) == (other.classes, other.channels, other.side)
 
     def names_of(self, labels):
         """The names of classes that are given by their numbers; ``class 10`` for one beyond those of the data set."""
@@ -44,13 +65,37 @@ class DatasetInfo:
 
 
 class Part(NamedTuple):
-    """One part of a data set: images uint8 N×H×W, or N×H×W×3 in colour, and labels int32 N; both read-only.
+    """One part of a data set.
 
-    ``images`` is an array, or anything else with a ``len()`` that gives an array for an array of indices.
+    Attributes
+    ----------
+    images : np.ndarray or ReadAhead
+        Grey ones are uint8 N×H×W, those in colour N×H×W×3; read-only. All of one part have one size.
+
+        An array, or anything else that has
+
+        - ``len(images)``;
+        - ``images[indices]``, an array of those images, for an array of numbers, or for a slice;
+        - if it can prepare them, ``images.batches(wanted)``: for a list of arrays of numbers, an iterator that gives
+          ``images[indices]`` for each in this order. Whoever iterates may stop early, and closes it then.
+
+        It gives the same bytes for the same numbers whenever it is asked.
+    labels : np.ndarray
+        int32 N.
     """
 
     images: Any
     labels: np.ndarray
+
+
+def in_order(images, wanted):
+    """A generator of ``images[indices]`` for each array of numbers in a list; the images of a Part prepare them if they
+    can."""
+    if hasattr(images, "batches"):
+        yield from images.batches(wanted)
+    else:
+        for indices in wanted:
+            yield images[indices]
 
 
 class Dataset(NamedTuple):

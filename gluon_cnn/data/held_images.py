@@ -1,35 +1,55 @@
-"""How the pictures of a data set of one's own are kept: as bytes in memory, at the size that they are trained at."""
+"""How the pictures of a data set of one's own are kept: in memory as bytes, at the size that they are trained at, or on
+the disk, from where they are read ahead."""
 
+import collections
+import logging
+import math
+import sys
 from typing import Any, NamedTuple, Tuple
 
 import numpy as np
 
 from gluon_cnn.data.decoded import decode
-from gluon_cnn.errors import ImageError
+from gluon_cnn.data.read_ahead import AHEAD, ReadAhead, on_threads, refuse_little_memory
+from gluon_cnn.errors import DataError, ImageError
+from gluon_cnn.runtime.memory import free_memory
 
-__all__ = ["Held", "hold"]
+__all__ = ["SHARE", "Held", "hold", "shown_progress"]
+
+#: The part of the memory that is free which pictures take at most, where nothing else is asked for.
+SHARE = 0.5
+_TOGETHER = 8  # pictures that a thread decodes at a time
+_WAITING = 64  # such lots of which the threads are ahead
 
 
 class Held(NamedTuple):
-    """Pictures, decoded.
+    """Pictures, decoded or ready to be.
 
     Attributes
     ----------
-    images : array or the like
+    images : array or ReadAhead
         uint8 N×side×side, or N×side×side×3 in colour, see :class:`gluon_cnn.data.Part`.
     kept : np.ndarray
         The indices of those pictures that can be read, N of them, in order.
     unreadable : tuple of str
         Of each of the others a line that names it, and says why.
+    words : str
+        Where the pictures are, and how much memory they take.
     """
 
     images: Any
     kept: np.ndarray
     unreadable: Tuple[str, ...]
+    words: str
+
+    @property
+    def memory(self):
+        """Bytes of memory that the pictures take."""
+        return self.images.ahead if isinstance(self.images, ReadAhead) else self.images.nbytes
 
 
 def hold(pictures, side, channels, budget=None):
-    """Decode a part of a data set.
+    """Decode a part of a data set, once, on threads: into memory if it fits, else to see that it can be decoded.
 
     Parameters
     ----------
@@ -38,21 +58,97 @@ def hold(pictures, side, channels, budget=None):
         Of the squares, in pixels, see :func:`gluon_cnn.data.decoded.decode`.
     channels : {1, 3}
     budget : int, optional
-        Bytes of memory.
+        Bytes of memory that the pictures may take; by default :data:`SHARE` of what is free.
 
     Returns
     -------
     Held
+        Its images have the same bytes wherever they are.
+
+    Raises
+    ------
+    DataError
+        If a picture is not there any more.
     """
-    images = np.empty((len(pictures), side, side, *([3] if channels == 3 else [])), np.uint8)
-    kept, unreadable = [], []
-    for index, name in enumerate(pictures.names):
-        try:
-            images[len(kept)] = decode(pictures.encoded(index), name, side, channels)
-        except ImageError as error:
-            unreadable.append(str(error))
-        else:
-            kept.append(index)
-    images = images[: len(kept)]
-    images.flags.writeable = False
-    return Held(images, np.array(kept, int), tuple(unreadable))
+    budget = int(SHARE * free_memory()) if budget is None else budget
+    shape = (side, side, *([3] if channels == 3 else []))
+    size = len(pictures) * math.prod(shape)
+    images = None
+    if size <= budget:
+        images = _empty((len(pictures), *shape), budget)
+    unreadable = _decode_all(pictures, side, channels, images)
+    kept = np.array([index for index in range(len(pictures)) if index not in unreadable], int)
+    if images is None:
+        readable = pictures if len(kept) == len(pictures) else pictures.take(kept)
+        images = ReadAhead(readable, side, channels, min(AHEAD, max(budget, 0)))
+        words = f"read ahead, because in memory they would take {_amount(size)}, and may take {_amount(budget)}"
+    else:
+        for place, index in enumerate(kept if unreadable else ()):
+            images[place] = images[index]  # here, because a copy of all would take their memory twice
+        images = images[: len(kept)]
+        images.flags.writeable = False
+        words = f"in memory, {_amount(images.nbytes)}"
+    return Held(images, kept, tuple(unreadable[index] for index in sorted(unreadable)), words)
+
+
+def _empty(shape, budget):
+    try:
+        return np.empty(shape, np.uint8)
+    except MemoryError:
+        raise DataError(
+            f"The pictures may take {_amount(budget)} of memory, which is more than there is: allow less.",
+            "data_memory",
+        ) from None
+
+
+def _decode_all(pictures, side, channels, images=None):
+    """Decode every picture into its place in an array; without one, as small as is quick. Why some cannot be read, by
+    their indices."""
+    unreadable = {}
+
+    def decode_some(first):
+        for index in range(first, min(first + _TOGETHER, len(pictures))):
+            name = pictures.names[index]
+            try:
+                image = decode(pictures.encoded(index), name, side if images is not None else 1, channels)
+            except ImageError as error:
+                refuse_little_memory(error, name)
+                unreadable[index] = str(error)
+            else:
+                if images is not None:
+                    images[index] = image
+
+    waiting = collections.deque()
+    with on_threads() as submit, shown_progress("reading pictures", len(pictures)) as bar:
+        for first in range(0, len(pictures), _TOGETHER):
+            waiting.append(submit(decode_some, first))
+            if len(waiting) > _WAITING:
+                waiting.popleft().result()
+                bar.update(_TOGETHER)
+        for lot in waiting:
+            lot.result()
+            bar.update(_TOGETHER)
+    return unreadable
+
+
+def shown_progress(what, total):
+    """A progress bar of pictures, where the package's log is shown on a terminal."""
+    from tqdm import tqdm  # here, where an import that fails on a variable can be explained
+
+    handlers = logging.getLogger("gluon_cnn").handlers
+    shown = any(not isinstance(handler, logging.NullHandler) for handler in handlers)
+    on_terminal = sys.stderr is not None and sys.stderr.isatty()
+    return tqdm(
+        desc=what,
+        file=sys.stderr,
+        total=total,
+        unit=" pictures",
+        unit_scale=True,
+        dynamic_ncols=True,
+        leave=False,
+        disable=not (shown and on_terminal),
+    )
+
+
+def _amount(size):
+    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"

@@ -8,10 +8,10 @@ import numpy as np
 
 from gluon_cnn.checks import choice
 from gluon_cnn.data import DATA_SETS
+from gluon_cnn.data.inputs import Inputs
 from gluon_cnn.errors import SettingError
 from gluon_cnn.interop.difference import Difference
 from gluon_cnn.interop.formats import FORMATS, writer
-from gluon_cnn.interop.inputs import Inputs
 from gluon_cnn.interop.metadata import metadata_of
 from gluon_cnn.runtime.array_mode import array_mode
 
@@ -42,7 +42,7 @@ def export_run(run, format="onnx", out=None, *, which="last", preprocess=False, 
     which : {"last", "best"}
         Which checkpoint.
     preprocess : bool, default False
-        With ``onnx`` and ``symbol``: take images as the data set stores them, and resize and scale them inside.
+        With ``onnx`` and ``symbol``: take images as the data set stores them, and do inside what the run did to them.
     data_dir : path, optional
         Where the data set is, if not where the run found it.
     release : {"first", "second"}, optional

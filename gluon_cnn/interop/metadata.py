@@ -9,26 +9,23 @@ import msgspec
 import mxnet as mx
 
 from gluon_cnn.checks import choice
-from gluon_cnn.data import DATA_SETS
-from gluon_cnn.data.dataset import DatasetInfo
+from gluon_cnn.data import DATA_SETS, DatasetInfo
 from gluon_cnn.decoding import Count, Fraction, Names, convert, decode_json, within
-from gluon_cnn.recipe import Recipe
 
 __all__ = ["Described", "DescribedRecipe", "metadata_of", "read_metadata"]
 
 
 class DescribedRecipe(msgspec.Struct):
-    """Those settings of the recipe, of whatever version, that say which images the network was tested on, and how they
-    are read."""
+    """Those settings of the recipe, of whatever version, that say which images the network was tested on."""
 
     data: str = "full"
     release: Optional[str] = None
     test_size: Optional[within("test_size")] = None
+    seed: within("seed") = 0
+    test_share: Fraction = 0.2
+    image_channels: Optional[within("image_channels")] = None
     side: Optional[within("side")] = None
     short_side: Optional[within("short_side")] = None
-    image_channels: Optional[within("image_channels")] = None
-    test_share: Fraction = Recipe.test_share
-    seed: within("seed") = 0
 
     def __post_init__(self):
         releases = DATA_SETS[choice("data", self.data, DATA_SETS)].releases
@@ -44,7 +41,7 @@ class Described(msgspec.Struct):
     classes : tuple of str or None
         None if they do not say.
     dataset : DatasetInfo or None
-        Of a data set of one's own.
+        None if they do not say, as those of an earlier version.
     recipe : DescribedRecipe
     outputs : int or None
         How many numbers the network gives for an image, where these are more than the classes.
@@ -62,10 +59,11 @@ class Described(msgspec.Struct):
     def __post_init__(self):
         if (self.epoch is None) != (self.step is None):
             raise ValueError("it has an epoch without a step, or a step without an epoch")
-        if (self.dataset is None) != (DATA_SETS[self.recipe.data].info is not None):
-            raise ValueError(f"its dataset does not go with the data {self.recipe.data}")
-        if self.dataset and self.dataset.classes != self.classes:
-            raise ValueError("its dataset has other classes")
+        known = DATA_SETS[self.recipe.data].info
+        if known is None and self.dataset is None:
+            raise ValueError("it does not say what its data set is")
+        if None not in (known, self.dataset) and not self.dataset.is_like(known):
+            raise ValueError(f"its dataset is not {self.recipe.data}")
 
 
 def metadata_of(recipe, dataset, state):
@@ -81,15 +79,16 @@ def metadata_of(recipe, dataset, state):
     Returns
     -------
     dict
-        ``classes`` (a JSON list), ``recipe`` (JSON), ``input_size`` (height and width in pixels inside the network),
-        ``epoch``, ``step``, ``source``, ``version``, ``license``; ``test_accuracy``, a fraction, unless there were
-        steps after its measurement; and ``dataset`` (JSON) of a data set of one's own. The format's writer adds
-        ``input``, what the exported network takes.
+        ``classes`` (a JSON list), ``dataset`` (JSON: a DatasetInfo, with the mean and the deviation that images are
+        normalised with), ``recipe`` (JSON), ``input_size`` (height and width in pixels inside the network),
+        ``epoch``, ``step``, ``source``, ``version``, ``license``; and ``test_accuracy``, a fraction, unless there were
+        steps after its measurement. The format's writer adds ``input``, what the exported network takes.
     """
     book = f" of Dive into Deep Learning, recipe {recipe.edition}" if recipe.edition else ""
     licensed = f" ({dataset.license})" if dataset.license else ""
     about = {
         "classes": json.dumps(dataset.classes),
+        "dataset": json.dumps(dataclasses.asdict(dataset)),
         "input_size": str(recipe.side),
         "recipe": json.dumps(recipe.values()),
         "epoch": str(state.epoch),
@@ -98,8 +97,6 @@ def metadata_of(recipe, dataset, state):
         "version": f"gluon-cnn {metadata.version('gluon-cnn')}, MXNet {mx.__version__}",
         "license": "Apache-2.0",
     }
-    if DATA_SETS[recipe.data].info is None:
-        about["dataset"] = json.dumps(dataclasses.asdict(dataset))
     if state.history and not state.step:
         about["test_accuracy"] = str(state.history[-1].test_acc)
     return about

@@ -66,7 +66,7 @@ class Config(Process, kw_only=True):
             raise ValueError("its source does not go with its model")
         source = DATA_SETS.get(self.recipe.data)
         known = (source and source.info) or self.dataset
-        if any(getattr(self.dataset, name) != getattr(known, name) for name in ("classes", "channels", "side")):
+        if not self.dataset.is_like(known):
             raise ValueError(f"its dataset is not {self.recipe.data}")
         if self.book is not None and not self._goes_with_the_book():
             raise ValueError("its recipe and its book do not go together")

@@ -28,7 +28,8 @@ TEXTS = {
     "short_side": ("32", 32),
     "train_size": ("100", 100),
     "test_size": ("50", 50),
-    "augment": ("yes", True),
+    "augment": ("mirror, crop", "crop,mirror"),
+    "normalize": ("0.5, .25", "0.5,0.25"),
     "momentum": ("0.5", 0.5),
     "clip_gradient": ("2", 2.0),
     "lr_schedule": ("cosine", "cosine"),
@@ -130,7 +131,7 @@ def test_options_of_the_network_are_set(model, words, options):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("lenet --set augment=perhaps", "augment is 'perhaps'; it must be on or off."),
+        ("lenet --set augment=perhaps", "augment is 'perhaps'; it must be on, off, or words out of resized_crop"),
         ("lenet --set epochs=many", "epochs is 'many'; it must be a whole number."),
         ("lenet --set epochs=none", "epochs is 'none'; it must be a whole number."),
         ("lenet --set momentum=fast", "momentum is 'fast'; it must be a number."),

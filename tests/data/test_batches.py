@@ -22,7 +22,7 @@ def mxnets_loader(part, batch_size, resize, shuffle):
 
 @pytest.mark.parametrize(("resize", "number"), [(None, 2000), (96, 300), (224, 100), ((40, 32), 100)])
 def test_same_bits_as_the_books_loader(sample, resize, number):
-    _, train, test = read_fashion_mnist(SAMPLE)
+    _, train, test, *_ = read_fashion_mnist(SAMPLE)
     ours = sample(64, resize, train_size=number, test_size=100)
     for part, mine, shuffle in zip((train, test), ours, (True, False)):
         size = number if shuffle else 100
