@@ -10,9 +10,11 @@ from gluon_cnn.data.fashion_mnist import (
     read_full,
     read_sample,
 )
-from gluon_cnn.data.folder import read_folder, training_images
+from gluon_cnn.data.folder import read_folder
 from gluon_cnn.data.folder_files import is_folder
+from gluon_cnn.data.idx_sets import is_idx, read_idx
 from gluon_cnn.data.places import find_fashion_mnist, release_found
+from gluon_cnn.data.records import is_records, read_records
 from gluon_cnn.data.releases import RELEASES
 from gluon_cnn.data.verified import SAMPLE
 from gluon_cnn.errors import DataError
@@ -36,6 +38,10 @@ __all__ = [
 DATA_SETS = {
     "full": DataSource("all 70,000 images of Fashion-MNIST", FASHION_MNIST, read_full, tuple(RELEASES), release_found),
     "sample": DataSource("2,500 of them, which are in this package", FASHION_MNIST, read_sample, ("second",)),
+    "records": DataSource(
+        "your own pictures, a .rec file of MXNet's, in data_dir", None, read_records, matches=is_records
+    ),
+    "idx": DataSource("four IDX files of a data set like MNIST, in data_dir", None, read_idx, matches=is_idx),
     "folder": DataSource(
         "your own pictures, a folder for each class, in data_dir", None, read_folder, matches=is_folder
     ),
@@ -57,9 +63,14 @@ def kind_of(path):
     kinds = [(word, source) for word, source in DATA_SETS.items() if source.matches]
     if not os.path.exists(path):
         raise DataError(
-            f"There is no data set {path}: name one of {', '.join(DATA_SETS)}, or a folder of pictures.", "data"
+            f"There is no data set {path}: name one of {', '.join(DATA_SETS)}, a folder of pictures, or a .rec file.",
+            "data",
         )
     for word, source in kinds:
         if source.matches(path):
             return word
-    raise DataError(f"{path} is no data set: name a folder with a folder of pictures for each class.", "data")
+    raise DataError(
+        f"{path} is no data set: name a folder with a folder of pictures for each class, a "
+        ".rec file, or a folder with four IDX files.",
+        "data",
+    )

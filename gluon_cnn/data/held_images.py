@@ -14,7 +14,7 @@ from gluon_cnn.data.read_ahead import AHEAD, ReadAhead, on_threads, refuse_littl
 from gluon_cnn.errors import DataError, ImageError
 from gluon_cnn.runtime.memory import free_memory
 
-__all__ = ["SHARE", "Held", "hold", "shown_progress"]
+__all__ = ["SHARE", "Held", "hold", "shown_progress", "spendable"]
 
 #: The part of the memory that is free which pictures take at most, where nothing else is asked for.
 SHARE = 0.5
@@ -48,6 +48,12 @@ class Held(NamedTuple):
         return self.images.ahead if isinstance(self.images, ReadAhead) else self.images.nbytes
 
 
+def spendable(memory=None, workers=1):
+    """The bytes that pictures may take: those that are asked for, or :data:`SHARE` of what is free, shared by the
+    workers, who may all be on this machine."""
+    return int(SHARE * free_memory() / workers) if memory is None else int(memory)
+
+
 def hold(pictures, side, channels, budget=None):
     """Decode a part of a data set, once, on threads: into memory if it fits, else to see that it can be decoded.
 
@@ -70,7 +76,7 @@ def hold(pictures, side, channels, budget=None):
     DataError
         If a picture is not there any more.
     """
-    budget = int(SHARE * free_memory()) if budget is None else budget
+    budget = spendable(budget)
     shape = (side, side, *([3] if channels == 3 else []))
     size = len(pictures) * math.prod(shape)
     images = None

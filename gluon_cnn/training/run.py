@@ -118,7 +118,7 @@ class Run(RunDirectory):
         devices = _devices(ctx)
         recipe = dataclasses.replace(self.recipe, release=release or self.recipe.release)
         check_recipe(recipe)
-        data = load_data(recipe, data_dir or self.settings.data_dir, devices[0])
+        data = load_data(recipe, data_dir or self.settings.data_dir, devices[0], memory=self.settings.data_bytes)
         net = self.network(devices, which)
         images = len(data.test.labels)
         trained = for_training(net, self.recipe, devices)  # so that it computes what the test pass of an epoch did

@@ -57,9 +57,12 @@ class Setup(NamedTuple):
     draws: bool
 
 
-def load_data(recipe, data_dir, device, job=None):
-    """The :class:`Data` of a recipe, on a device; in a job of several workers, this worker's part."""
-    dataset = DATA_SETS[recipe.data].read(data_dir, recipe)
+def load_data(recipe, data_dir, device, job=None, memory=None):
+    """The :class:`Data` of a recipe, on a device; in a job of several workers, this worker's part.
+
+    ``memory`` is what pictures from files may take, see :func:`gluon_cnn.data.held_images.hold`.
+    """
+    dataset = DATA_SETS[recipe.data].read(data_dir, recipe, memory)
     resize = None if recipe.side == dataset.info.side else recipe.side
     sizes = {"train_size": recipe.train_size, "test_size": recipe.test_size}
 

@@ -89,7 +89,7 @@ def train_run(run, *, command, resume=False, quiet=False, job=None, held=None):
     recipe = _checked_recipe(run, job)
     devices = parse_context(run.settings.ctx)
     with advice_on_memory(recipe, devices), contextlib.ExitStack() as stack:
-        data = load_data(recipe, run.settings.data_dir, devices[0], job)
+        data = load_data(recipe, run.settings.data_dir, devices[0], job, run.settings.data_bytes)
         threads, why = choose_threads(run, devices, data, job, resume)
         setup = set_up(recipe, devices, data, hybrid=run.settings.hybrid, kvstore=job.store)
         run.dataset, run.book = data.info, book_recipe(recipe)
