@@ -63,7 +63,7 @@ def kind_of(path):
     kinds = [(word, source) for word, source in DATA_SETS.items() if source.matches]
     if not os.path.exists(path):
         raise DataError(
-            f"There is no data set {path}: name one of {', '.join(DATA_SETS)}, a folder of pictures, or a .rec file.",
+            f"There is no data set {path}: name {', '.join(word for word, source in DATA_SETS.items() if source.info)}, a folder of pictures, or a .rec file.",
             "data",
         )
     for word, source in kinds:

@@ -12,7 +12,7 @@ from PIL import Image
 from gluon_cnn.data.picture_file import open_picture, reduced, unreadable
 from gluon_cnn.errors import ImageError
 
-__all__ = ["MOST_CMYK_PIXELS", "MOST_PIXELS", "decode", "decode_whole", "is_grey", "upright"]
+__all__ = ["MOST_CMYK_PIXELS", "MOST_PIXELS", "decode", "decode_whole", "form_of", "is_grey", "upright"]
 
 #: The largest picture in pixels: those of today's telephones, 8192×6144, are smaller. A PNG of this size takes 210 MB,
 #: a progressive JPEG 310 MB. One in CMYK has four numbers a pixel instead of three.
@@ -112,6 +112,12 @@ def is_grey(encoded, name):
             if (red != green).any() or (green != blue).any():
                 return False
         return True
+
+
+def form_of(encoded, name):
+    """A picture's format and mode as Pillow calls them, such as ``JPEG RGB``; errors as :func:`decode`."""
+    with _opened(encoded, name) as (image, _):
+        return f"{image.format} {image.mode}"
 
 
 def upright(source, name, channels, background=0, least=None):

@@ -17,16 +17,17 @@ from gluon_cnn.data.record_pictures import ENDING, read_file
 from gluon_cnn.errors import DataError
 from gluon_cnn.files import reason_of
 
-__all__ = ["find_pictures", "find_records", "is_records", "read_records"]
+__all__ = ["find_pictures", "find_records", "is_records", "read_records", "test_paths"]
 
 
 def is_records(path):
-    """Whether a path leads to a record file, or to a folder of some."""
+    """Whether a path leads to a record file, or to a folder of some without folders in it."""
     path = Path(path)
     try:
-        if path.is_dir():
-            return any(inside.suffix == ENDING for inside in path.iterdir())
-        return path.suffix == ENDING
+        if not path.is_dir():
+            return path.suffix == ENDING
+        inside = [entry for entry in path.iterdir() if not entry.name.startswith(".")]
+        return any(entry.suffix == ENDING for entry in inside) and not any(entry.is_dir() for entry in inside)
     except OSError:
         return False
 
@@ -135,9 +136,14 @@ def find_records(place):
     return trains[0], _test_beside(trains[0])
 
 
-def _test_beside(path):
-    """The record file of the test part beside that of the training part; None if there is none."""
+def test_paths(path):
+    """Where the record file of the test part can be, if that of the training part is there."""
     before, train, after = path.stem.rpartition(TRAIN_PART)
     stems = [f"{before}{word}{after}" for word in TEST_PARTS] if train else []
     stems += [f"{path.stem}-{word}" for word in TEST_PARTS]
-    return next((found for found in (path.with_name(f"{stem}{ENDING}") for stem in stems) if found.is_file()), None)
+    return [path.with_name(f"{stem}{ENDING}") for stem in stems]
+
+
+def _test_beside(path):
+    """The record file of the test part; None if there is none."""
+    return next((found for found in test_paths(path) if found.is_file()), None)
