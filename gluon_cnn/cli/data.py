@@ -69,7 +69,7 @@ def _write(args, kind):
     written, left_out = write_records(found, args.out, lambda encoded, name: decode(encoded, name, 1, 3))
     files = [{"file": str(path), "pictures": number} for path, number in written]
     if args.json:
-        print(json.dumps({"files": files, "unreadable": left_out}, indent=1))
+        print(json.dumps({"files": files, "unreadable": left_out}, indent=1, ensure_ascii=False))
         return
     _print_lines(left_out)
     for path, number in written:
@@ -85,7 +85,7 @@ def _look(args, kind):
 
     found = look(args.place, kind)
     if args.json:
-        print(json.dumps(found._asdict(), indent=1))
+        print(json.dumps(found._asdict(), indent=1, ensure_ascii=False))
     else:
         _print_lines(_in_words(found, args.place))
     for part, counts in found.counts.items():

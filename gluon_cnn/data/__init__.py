@@ -1,6 +1,6 @@
 """Data sets, from wherever they are to batches on a device. Only ``batches`` and ``gluon_class`` need MXNet."""
 
-import os
+from pathlib import Path
 
 from gluon_cnn.data.dataset import Dataset, DatasetInfo, DataSource, Part
 from gluon_cnn.data.fashion_mnist import (
@@ -10,11 +10,11 @@ from gluon_cnn.data.fashion_mnist import (
     read_full,
     read_sample,
 )
-from gluon_cnn.data.folder import read_folder
+from gluon_cnn.data.folder import read_folder, read_folder_of, training_images
 from gluon_cnn.data.folder_files import is_folder
-from gluon_cnn.data.idx_sets import is_idx, read_idx
+from gluon_cnn.data.idx_sets import is_idx, read_idx, training_labels
 from gluon_cnn.data.places import find_fashion_mnist, release_found
-from gluon_cnn.data.records import is_records, read_records
+from gluon_cnn.data.records import is_records, read_records, training_records
 from gluon_cnn.data.releases import RELEASES
 from gluon_cnn.data.verified import SAMPLE
 from gluon_cnn.errors import DataError
@@ -32,6 +32,7 @@ __all__ = [
     "get_fashion_mnist_labels",
     "kind_of",
     "read_fashion_mnist",
+    "read_folder",
 ]
 
 #: The data sets, by a recipe's word for each. To add one, add a file that reads it and an entry here.
@@ -39,11 +40,25 @@ DATA_SETS = {
     "full": DataSource("all 70,000 images of Fashion-MNIST", FASHION_MNIST, read_full, tuple(RELEASES), release_found),
     "sample": DataSource("2,500 of them, which are in this package", FASHION_MNIST, read_sample, ("second",)),
     "records": DataSource(
-        "your own pictures, a .rec file of MXNet's, in data_dir", None, read_records, matches=is_records
+        "your own pictures, a .rec file of MXNet's, in data_dir",
+        None,
+        read_records,
+        matches=is_records,
+        training_images=training_records,
     ),
-    "idx": DataSource("four IDX files of a data set like MNIST, in data_dir", None, read_idx, matches=is_idx),
+    "idx": DataSource(
+        "four IDX files of a data set like MNIST, in data_dir",
+        None,
+        read_idx,
+        matches=is_idx,
+        training_images=training_labels,
+    ),
     "folder": DataSource(
-        "your own pictures, a folder for each class, in data_dir", None, read_folder, matches=is_folder
+        "your own pictures, a folder for each class, in data_dir",
+        None,
+        read_folder_of,
+        matches=is_folder,
+        training_images=training_images,
     ),
 }
 
@@ -60,14 +75,14 @@ def kind_of(path):
     DataError
         If it leads to none.
     """
-    kinds = [(word, source) for word, source in DATA_SETS.items() if source.matches]
-    if not os.path.exists(path):
+    if not Path(path).exists():
+        known = ", ".join(word for word, source in DATA_SETS.items() if source.info)
         raise DataError(
-            f"There is no data set {path}: name {', '.join(word for word, source in DATA_SETS.items() if source.info)}, a folder of pictures, or a .rec file.",
+            f"There is no data set {path}: name one of {known}, a folder of pictures, or a .rec file.",
             "data",
         )
-    for word, source in kinds:
-        if source.matches(path):
+    for word, source in DATA_SETS.items():
+        if source.matches and source.matches(path):
             return word
     raise DataError(
         f"{path} is no data set: name a folder with a folder of pictures for each class, a "

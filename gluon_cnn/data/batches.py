@@ -185,21 +185,29 @@ class Batches:
 
 
 def to_batch(images, resize=None, ctx=None):
-    """Turn images, uint8 N×H×W, into what a network takes: float32 N×1×H'×W' in [0, 1], on a device."""
+    """Turn images, uint8 N×H×W or N×H×W×3, into what a network takes: float32 N×C×H'×W' in [0, 1], on a device."""
     ctx = ctx or mx.context.current_context()
     if resize is None and ctx.device_type == "cpu":  # NumPy takes a sixth of MXNet's time
-        return _in_array_mode(_on_device(np.true_divide(images[:, np.newaxis], 255, dtype=np.float32), ctx))
+        planes = images[:, np.newaxis] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
+        return _in_array_mode(_on_device(np.true_divide(planes, 255, dtype=np.float32), ctx))
     # On a GPU MXNet's resize cuts grey levels off where the CPU's rounds them: 2 of 5 pixels that are not black come
     # out one level darker. So the CPU resizes, as the book's loader did.
-    batch = _on_device(images[..., np.newaxis], ctx if resize is None or ctx.device_type == "cpu" else mx.cpu())
+    channels_last = images[..., np.newaxis] if images.ndim == 3 else images
+    batch = _on_device(channels_last, ctx if resize is None or ctx.device_type == "cpu" else mx.cpu())
     if resize is not None:
         size = resize if isinstance(resize, tuple) else (resize, resize)
         batch = mx.nd.image.resize(batch, size=size, interp=1)  # bilinear, as Resize does it
     batch = batch.as_in_context(ctx)
-    # What ToTensor computes, looked up: a cast and a division take twice as long. For one channel, its change of
-    # N×H×W×1 to N×1×H×W moves nothing.
-    batch = mx.nd.take(_grey_levels(ctx), batch.reshape((0, 1, batch.shape[1], batch.shape[2])))
+    # What ToTensor computes, looked up: a cast and a division take twice as long.
+    batch = mx.nd.take(_grey_levels(ctx), _planes(batch))
     return _in_array_mode(batch)
+
+
+def _planes(batch):
+    """N×C×H×W from N×H×W×C; of one channel nothing is moved."""
+    if batch.shape[3] == 1:
+        return batch.reshape((0, 1, batch.shape[1], batch.shape[2]))
+    return mx.nd.transpose(batch, (0, 3, 1, 2))
 
 
 @functools.lru_cache(maxsize=None)

@@ -91,6 +91,8 @@ class DataSource(NamedTuple):
         Gives the release to train on, from the directory and the release that is preferred where both are found.
     matches : callable, optional
         Of data sets of one's own: whether a path, which exists, leads to one of this kind.
+    training_images : callable, optional
+        Of data sets of one's own: how many images are trained on, from the path and the share for the test.
     """
 
     words: str
@@ -99,3 +101,4 @@ class DataSource(NamedTuple):
     releases: Tuple[str, ...] = ()
     choose: Optional[Callable] = None
     matches: Optional[Callable] = None
+    training_images: Optional[Callable] = None

@@ -4,27 +4,39 @@ import hashlib
 import os
 
 from gluon_cnn.data.folder_files import find_pictures
-from gluon_cnn.data.own import assemble, parts_of, split
+from gluon_cnn.data.own import assemble, parts_of, training_pictures
 from gluon_cnn.errors import DataError
 from gluon_cnn.files import open_regular, reason_of
 
-__all__ = ["read_folder", "training_images"]
+__all__ = ["read_folder", "read_folder_of", "training_images"]
 
 
 def training_images(directory, test_share):
     """How many pictures the training part of a folder has, with those that cannot be read."""
-    found = find_pictures(directory)
-    return len(found.train) if found.test else len(split(found.train, found.classes, 0, test_share)[0])
+    return training_pictures(find_pictures(directory), test_share)
 
 
-def read_folder(directory, recipe, memory=None):
+def read_folder_of(directory, recipe, memory=None):
+    """The data set of a recipe, see :func:`read_folder`."""
+    side = recipe.short_side or recipe.side
+    options = {"channels": recipe.channels, "test_share": recipe.test_share, "seed": recipe.seed, "memory": memory}
+    return read_folder(directory, side, **options)
+
+
+def read_folder(directory, side, *, channels=None, test_share=0.2, seed=0, memory=None):
     """The data set in a folder, as squares of one size.
 
     Parameters
     ----------
     directory : path
-    recipe : Recipe
-        Or anything else that has ``side``, ``short_side``, ``channels``, ``seed`` and ``test_share``.
+    side : int
+        Height and width in pixels, see :func:`gluon_cnn.data.decoded.decode`.
+    channels : {1, 3}, optional
+        Grey or RGB; grey by default if all pictures are.
+    test_share : float
+        Of each class, where the folder has no test part.
+    seed : int
+        Decides which these are.
     memory : int, optional
         Bytes that the pictures may take, see :func:`gluon_cnn.data.held_images.hold`.
 
@@ -39,10 +51,10 @@ def read_folder(directory, recipe, memory=None):
         As :func:`gluon_cnn.data.folder_files.find_pictures`; or if a class has no picture that can be read.
     """
     found = find_pictures(directory)
-    parts = parts_of(found, recipe)
+    parts = parts_of(found, seed, test_share)
     files = {name: digest for part in parts for name, digest in _hashes(part)}
     sha256 = _hash_of_all(parts, found.classes, files)
-    return assemble(found, parts, recipe, sha256=sha256, files=files, memory=memory)
+    return assemble(found, parts, side, channels, sha256=sha256, files=files, memory=memory)
 
 
 def _hashes(pictures):

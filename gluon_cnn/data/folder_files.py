@@ -1,7 +1,7 @@
 """The files of a folder with a folder of pictures for each class, not looked into.
 
-Either in two parts, ``train/cat/1.png`` and ``test/cat/2.png``, or in one, ``cat/1.png``. The folder of the test part may
-also be called ``val`` or ``validation``.
+Either in two parts, ``train/cat/1.png`` and ``test/cat/2.png``, or in one, ``cat/1.png``. The folder of the test
+part may also be called ``val`` or ``validation``.
 """
 
 import os
@@ -62,7 +62,7 @@ def find_pictures(directory):
     for part in parts[1:]:
         _refuse_other_classes(root, (train, set(classes)), (test, set(part)))
     pictures = [_pictures(root, classes, part) for part in parts]
-    return Found(_as_text(root.name) or "pictures", classes, pictures[0], (pictures + [None])[1], tuple(notes), root)
+    return Found(_as_text(root.name) or "pictures", classes, *(*pictures, None)[:2], tuple(notes), root)
 
 
 def few(names, most=5):
@@ -112,18 +112,19 @@ def _neither(path, status):
 def _parts(root, folders):
     """The names of the training part and of the test part, or None, and of the folders that are not used.
 
-    A single folder ``train`` is the training part. Beside others it is a class, as of vehicles, unless the test part
-    is there too.
+    A single folder ``train`` is the training part. Beside others it is a class, as of vehicles, unless there is a test
+    part too.
     """
     by_name = {name.lower(): name for name in folders}
     train = by_name.get(TRAIN_PART)
     tests = [by_name[name] for name in TEST_PARTS if name in by_name]
-    if train is None or not (tests or len(folders) == 1) or not _entries(root / train)[0]:
+    if train is None or not (tests or len(folders) == 1):
         return "", None, []
     # The test part of ImageNet, say, has pictures without classes.
     test = next((name for name in tests if _entries(root / name)[0]), None)
-    if tests and not test:
-        raise DataError(f"{root / tests[0]} has no folders of classes, as {root / train} has: make them.", "data_dir")
+    for name in (train, test or (tests[0] if tests else train)):
+        if not _entries(root / name)[0]:
+            raise DataError(f"{root / name} has no classes: make a folder of pictures for each.", "data_dir")
     return train, test, [name for name in folders if name not in (train, test)]
 
 
@@ -163,7 +164,7 @@ def _refuse_other_classes(root, one, other):
         missing = sorted(has - lacks)
         if missing:
             raise DataError(
-                f"{root / name} has classes that {root / missing_in} has not ({few(missing)}): both must have the same.",
+                f"{root / name} has classes that {root / missing_in} has not ({few(missing)}): give both the same.",
                 "data_dir",
             )
 

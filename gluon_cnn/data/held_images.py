@@ -48,10 +48,9 @@ class Held(NamedTuple):
         return self.images.ahead if isinstance(self.images, ReadAhead) else self.images.nbytes
 
 
-def spendable(memory=None, workers=1):
-    """The bytes that pictures may take: those that are asked for, or :data:`SHARE` of what is free, shared by the
-    workers, who may all be on this machine."""
-    return int(SHARE * free_memory() / workers) if memory is None else int(memory)
+def spendable(memory=None):
+    """The bytes that pictures may take: as many as are asked for, or :data:`SHARE` of what is free."""
+    return int(SHARE * free_memory()) if memory is None else memory
 
 
 def hold(pictures, side, channels, budget=None):

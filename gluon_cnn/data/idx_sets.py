@@ -25,7 +25,7 @@ from gluon_cnn.errors import DataError
 from gluon_cnn.files import open_regular, reason_of
 from gluon_cnn.runtime.memory import free_memory
 
-__all__ = ["find_idx", "is_idx", "read_idx"]
+__all__ = ["find_idx", "is_idx", "read_idx", "training_labels"]
 
 _NAME = re.compile(r"(?P<what>.*(?P<kind>images|labels).*?)(?:\.(?P<packed>gz|xz))?", re.IGNORECASE | re.DOTALL)
 _PARTS = {"train": re.compile(r"train", re.IGNORECASE), "test": re.compile(r"t10k|test", re.IGNORECASE)}
@@ -80,6 +80,12 @@ def _candidates(directory):
         if match and len(parts) == 1 and not path.name.startswith(".") and path.is_file():
             found[parts[0], match["kind"].lower()].setdefault(match["what"], path)
     return {key: list(paths.values()) for key, paths in found.items()}
+
+
+def training_labels(directory, test_share=None):
+    """How many images are trained on."""
+    path = find_idx(directory)["train", "labels"]
+    return len(parse_idx(_content_of(path), path))
 
 
 def read_idx(directory, recipe=None, memory=None):

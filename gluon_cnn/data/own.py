@@ -8,18 +8,22 @@ from gluon_cnn.data.held_images import hold, spendable
 from gluon_cnn.errors import DataError, ImageError
 from gluon_cnn.seeding import SPLIT, numpy_stream
 
-__all__ = ["assemble", "channels_of", "parts_of", "split"]
+__all__ = ["assemble", "channels_of", "parts_of", "split", "training_pictures"]
 
 
-def parts_of(found, recipe):
-    """The training part and the test part of what was found: as they are, or split by the recipe's seed."""
+def parts_of(found, seed, test_share):
+    """The training part and the test part of what was found: as they are, or split, see :func:`split`."""
     if found.test is not None:
         return [found.train, found.test]
-    both = split(found.train, found.classes, recipe.seed, recipe.test_share)
-    return [found.train.take(indices) for indices in both]
+    return [found.train.take(indices) for indices in split(found.train, found.classes, seed, test_share)]
 
 
-def assemble(found, parts, recipe, *, sha256, files, memory=None):
+def training_pictures(found, test_share):
+    """How many pictures the training part has, with those that cannot be read."""
+    return len(parts_of(found, 0, test_share)[0])
+
+
+def assemble(found, parts, side, channels=None, *, sha256, files, memory=None):
     """A data set of squares of one size.
 
     Parameters
@@ -28,14 +32,16 @@ def assemble(found, parts, recipe, *, sha256, files, memory=None):
         Says where the pictures are, and what their classes are called.
     parts : list of Pictures
         The training part and the test part, see :func:`parts_of`.
-    recipe : Recipe
-        Or anything else that has ``side``, ``short_side`` and ``channels``.
+    side : int
+        Height and width in pixels, see :func:`gluon_cnn.data.decoded.decode`.
+    channels : {1, 3}, optional
+        Grey or RGB; grey by default if all pictures are.
     sha256 : str
         Of all that was found.
     files : dict
         The SHA-256 of each file.
     memory : int, optional
-        Bytes that the pictures may take, see :func:`gluon_cnn.data.held_images.hold`.
+        Bytes that the pictures may take, see :func:`gluon_cnn.data.held_images.spendable`.
 
     Returns
     -------
@@ -46,8 +52,7 @@ def assemble(found, parts, recipe, *, sha256, files, memory=None):
     DataError
         If a class has no picture that can be read.
     """
-    channels, side = recipe.channels or channels_of(parts), recipe.short_side or recipe.side
-    memory, held = spendable(memory, getattr(recipe, "workers", 1)), []
+    channels, memory, held = channels or channels_of(parts), spendable(memory), []
     for part in parts:
         held.append(hold(part, side, channels, memory))
         memory -= held[-1].memory

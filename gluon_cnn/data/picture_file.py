@@ -205,7 +205,7 @@ def _webp_size(kind, begin):
 
 
 def _bmp(file):
-    """A BMP as far as its pixels can go: a run that advances by nothing could be followed through any number of bytes."""
+    """A BMP as far as its pixels can go, because runs that advance by nothing could be followed through gigabytes."""
     file.seek(14)
     (header,) = struct.unpack("<L", file.read(4))
     width, height = struct.unpack("<HH" if header == 12 else "<ll", file.read(4 if header == 12 else 8))

@@ -4,7 +4,9 @@ A record's number counts from 0. A label stands in each record, so that a file i
 end, with its index beside it or without.
 """
 
+import contextlib
 import dataclasses
+import functools
 import hashlib
 import os
 import struct
@@ -130,7 +132,7 @@ def pack(label, content, number):
 
 
 def read_file(path):
-    """Read a record file once, from its beginning to its end, whether it has an index or not.
+    """Read a record file from its beginning to its end, once as long as it does not change.
 
     Parameters
     ----------
@@ -146,6 +148,22 @@ def read_file(path):
         If it cannot be read, is cut off or not of pictures with one label each, or if what stands beside it is of
         another file.
     """
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({reason_of(error)}): name another file.", "data_dir") from None
+    return _read_once(path, status.st_size, status.st_mtime_ns, _state_of(classes_path(path)))
+
+
+def _state_of(path):
+    with contextlib.suppress(OSError):
+        status = path.stat()
+        return status.st_size, status.st_mtime_ns
+    return None
+
+
+@functools.lru_cache(maxsize=4)
+def _read_once(path, _size, _mtime_ns, _beside):
     digest, names, labels, begins, ends = hashlib.sha256(), [], [], [], []
     try:
         with open_regular(path, buffering=1 << 20) as file:

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from gluon_cnn.data.folder_files import TEST_PARTS, TRAIN_PART
-from gluon_cnn.data.own import assemble, parts_of
+from gluon_cnn.data.own import assemble, parts_of, training_pictures
 from gluon_cnn.data.pictures import Found
 from gluon_cnn.data.record_pictures import ENDING, read_file
 from gluon_cnn.errors import DataError
 from gluon_cnn.files import reason_of
 
-__all__ = ["find_pictures", "find_records", "is_records", "read_records", "test_paths"]
+__all__ = ["find_pictures", "find_records", "is_records", "read_records", "test_paths", "training_records"]
 
 
 def is_records(path):
@@ -39,8 +39,10 @@ def read_records(place, recipe, memory=None):
     ----------
     place : path
         As for :func:`find_records`. Without a test part a file is split by class and seed, as a folder is.
-    recipe, memory
-        As for :func:`gluon_cnn.data.folder.read_folder`.
+    recipe : Recipe
+        Or anything else that has ``side``, ``short_side``, ``channels``, ``seed`` and ``test_share``.
+    memory : int, optional
+        Bytes that the pictures may take, see :func:`gluon_cnn.data.held_images.spendable`.
 
     Returns
     -------
@@ -56,7 +58,13 @@ def read_records(place, recipe, memory=None):
     """
     found, files = find_pictures(place)
     digest = hashlib.sha256("\0".join([*found.classes, *files.values()]).encode())
-    return assemble(found, parts_of(found, recipe), recipe, sha256=digest.hexdigest(), files=files, memory=memory)
+    parts, side = parts_of(found, recipe.seed, recipe.test_share), recipe.short_side or recipe.side
+    return assemble(found, parts, side, recipe.channels, sha256=digest.hexdigest(), files=files, memory=memory)
+
+
+def training_records(place, test_share):
+    """How many pictures are trained on, with those that cannot be read."""
+    return training_pictures(find_pictures(place)[0], test_share)
 
 
 def find_pictures(place):
@@ -69,7 +77,7 @@ def find_pictures(place):
             f"{paths[0]} and {paths[1].name} have classes of other names: write both again, from one data set.",
             "data_dir",
         )
-    pictures = [file.pictures for file in read]
+    pictures = [file.pictures.take(np.arange(len(file.pictures))) for file in read]  # whose labels are not shared
     if infos:
         classes = infos[0].classes
         for part in pictures:

@@ -1,6 +1,5 @@
 """A run's network in the format of other software."""
 
-import dataclasses
 from pathlib import Path
 from typing import List, NamedTuple, Optional
 
@@ -70,8 +69,9 @@ def export_run(run, format="onnx", out=None, *, which="last", preprocess=False, 
     # networks of mx.nd arrays.
     with mx.name.NameManager(), array_mode(False):
         net, state = run.network(mx.cpu(), which), run.state(which)
-        recipe = dataclasses.replace(run.recipe, release=release or run.recipe.release)
+        recipe = run.recipe_of_data(release)
         dataset = DATA_SETS[recipe.data].read(data_dir or run.settings.data_dir, recipe)
+        run.refuse_other_classes(dataset.info)
         images = dataset.test.images[np.arange(min(CHECKED, len(dataset.test.labels)))]
         difference = writer(format)(
             net,

@@ -1,13 +1,15 @@
 """A run: its directory, and its trained network."""
 
 import dataclasses
+import logging
 from typing import NamedTuple
 
 from mxnet import gluon
 
 from gluon_cnn.checks import choice, whole_number
-from gluon_cnn.data import FASHION_MNIST
-from gluon_cnn.errors import CheckpointError, RunError
+from gluon_cnn.data import DATA_SETS, FASHION_MNIST
+from gluon_cnn.data.folder_files import few
+from gluon_cnn.errors import CheckpointError, DataError, RunError
 from gluon_cnn.runtime.devices import as_text, parse_context
 from gluon_cnn.training.checkpoint import load_network
 from gluon_cnn.training.checkpoints import best_checkpoint, last_checkpoint, refuse_other_recipe
@@ -20,6 +22,8 @@ from gluon_cnn.training.setup import build_network, load_data
 from gluon_cnn.training.train_run import train_run
 
 __all__ = ["Evaluation", "Run", "load_run"]
+
+log = logging.getLogger(__name__)
 
 
 class Evaluation(NamedTuple):
@@ -116,14 +120,33 @@ class Run(RunDirectory):
         Evaluation
         """
         devices = _devices(ctx)
-        recipe = dataclasses.replace(self.recipe, release=release or self.recipe.release)
+        recipe = self.recipe_of_data(release)
         check_recipe(recipe)
         data = load_data(recipe, data_dir or self.settings.data_dir, devices[0], memory=self.settings.data_bytes)
+        self.refuse_other_classes(data.info)
+        for note in data.notes:
+            log.warning(note)
         net = self.network(devices, which)
         images = len(data.test.labels)
         trained = for_training(net, self.recipe, devices)  # so that it computes what the test pass of an epoch did
         with for_inference(net, self.recipe, devices, images, trained) as fastest:
             return Evaluation(count_correct(fastest, data.test, devices).accuracy, images)
+
+    def recipe_of_data(self, release=None):
+        """The recipe with which the run's data set is read again, in the release and the colours that it had."""
+        changes = {"release": release} if release else {}
+        if self.dataset and DATA_SETS[self.recipe.data].info is None:
+            changes["channels"] = self.dataset.channels
+        return dataclasses.replace(self.recipe, **changes)
+
+    def refuse_other_classes(self, dataset):
+        """DataError if a DatasetInfo has other classes than the run was trained on."""
+        if self.dataset and dataset.classes != self.dataset.classes:
+            raise DataError(
+                f"{dataset.name} has the classes {few(dataset.classes)}, but {self.directory} was trained on "
+                f"{few(self.dataset.classes)}: name the data set that it was trained on.",
+                "data_dir",
+            )
 
     def prepare_resume(self, wanted, settings):
         """Take over what may change when a run is resumed: the epochs, which may grow, and how it is computed.

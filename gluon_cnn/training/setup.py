@@ -3,7 +3,7 @@
 import contextlib
 import io
 import logging
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
 import mxnet as mx
 from mxnet import gluon
@@ -25,11 +25,14 @@ __all__ = ["Data", "Setup", "build_network", "initialize", "load_data", "make_tr
 
 
 class Data(NamedTuple):
-    """What a run is trained and tested on: batches, and what they are made of."""
+    """What a run is trained and tested on: batches, and what they are made of, see
+    :class:`gluon_cnn.data.Dataset`."""
 
     info: DatasetInfo
     train: Batches
     test: Batches
+    notes: Tuple[str, ...] = ()
+    files: Optional[Dict[str, str]] = None
 
 
 class Setup(NamedTuple):
@@ -73,7 +76,7 @@ def load_data(recipe, data_dir, device, job=None, memory=None):
     train, test = batches((job.rank, job.workers) if job else (0, 1))
     if job and not job.synchronous:  # its workers do not hear of each other's answers
         test = batches((0, 1))[1]
-    return Data(dataset.info, train, test)
+    return Data(dataset.info, train, test, dataset.notes, dataset.files)
 
 
 def build_network(recipe, dataset, hybrid=False):
