@@ -2,6 +2,7 @@
 
 from gluon_cnn.cli import parser as shared
 from gluon_cnn.cli.onnx import RUN_OR_ONNX, open_onnx
+from gluon_cnn.data import DATA_SETS
 
 __all__ = ["add"]
 
@@ -40,8 +41,8 @@ def _evaluate(args):
     else:
         run = load_run(args.directory)
         found = run.evaluate(devices, args.which, data_dir=args.data_dir, release=args.release)
-        which = run.recipe.data, args.release or run.recipe.release
-        _print(found.accuracy, found.images, *which, run.state(args.which))
+        which = _whose(run.recipe.data, args.release or run.recipe.release, run.dataset)
+        _print(found.accuracy, found.images, which, run.state(args.which))
 
 
 def _evaluate_onnx(args, devices):
@@ -49,12 +50,19 @@ def _evaluate_onnx(args, devices):
 
     net = open_onnx(args)
     images = net.test_images(args.data_dir, args.release)
-    which = net.data, args.release or net.release
-    _print(count_correct(net, images, devices).accuracy, len(images.labels), *which, net.state)
+    which = _whose(net.data, args.release or net.release, net.inputs.dataset)
+    _print(count_correct(net, images, devices).accuracy, len(images.labels), which, net.state)
 
 
-def _print(accuracy, images, data, release, state):
-    whose = " of the sample" if data == "sample" else f" of the {release} release" if release else ""
+def _whose(data, release, dataset):
+    if data == "sample":
+        return " of the sample"
+    if DATA_SETS[data].info is None:
+        return f" of {dataset.name}"
+    return f" of the {release} release" if release else ""
+
+
+def _print(accuracy, images, whose, state):
     after = f", after epoch {state.epoch}" if state else ""
     after += f" and {state.step} steps" if state and state.step else ""
     print(f"test accuracy {accuracy:.4f} on {images:,} test images{whose}{after}")

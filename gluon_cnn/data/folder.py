@@ -3,6 +3,7 @@
 import hashlib
 import os
 
+from gluon_cnn.checks import choice, number, whole_number
 from gluon_cnn.data.folder_files import find_pictures
 from gluon_cnn.data.own import assemble, parts_of, training_pictures
 from gluon_cnn.errors import DataError
@@ -50,6 +51,8 @@ def read_folder(directory, side, *, channels=None, test_share=0.2, seed=0, memor
     DataError
         As :func:`gluon_cnn.data.folder_files.find_pictures`; or if a class has no picture that can be read.
     """
+    side, seed, test_share = whole_number("side", side), whole_number("seed", seed), number("test_share", test_share)
+    channels = None if channels is None else choice("channels", channels, (1, 3))
     found = find_pictures(directory)
     parts = parts_of(found, seed, test_share)
     files = {name: digest for part in parts for name, digest in _hashes(part)}

@@ -1,12 +1,14 @@
 """A data set of one's own: from pictures, wherever they are stored, to its parts as squares of one size."""
 
+import hashlib
+import os
+
 import numpy as np
 
 from gluon_cnn.data.dataset import Dataset, DatasetInfo, Part
 from gluon_cnn.data.decoded import is_grey
 from gluon_cnn.data.held_images import hold, spendable
 from gluon_cnn.errors import DataError, ImageError
-from gluon_cnn.seeding import SPLIT, numpy_stream
 
 __all__ = ["assemble", "channels_of", "parts_of", "split", "training_pictures"]
 
@@ -107,11 +109,16 @@ def split(pictures, classes, seed, test_share):
                 "pictures, or make both parts yourself.",
                 "data_dir",
             )
-        numpy_stream(seed, SPLIT, label).shuffle(indices)
-        number = min(max(round(len(indices) * test_share), 1), len(indices) - 1)
-        test += indices[:number].tolist()
-        train += indices[number:].tolist()
+        indices = sorted(indices.tolist(), key=lambda index: _drawn(seed, pictures.keys[index]))
+        tested = min(max(round(len(indices) * test_share), 1), len(indices) - 1)
+        test += indices[:tested]
+        train += indices[tested:]
     return sorted(train), sorted(test)
+
+
+def _drawn(seed, key):
+    """A random number for a picture, so that the others stay where they are when one is added or taken away."""
+    return hashlib.sha256(b"%d/%s" % (seed, os.fsencode(key))).digest()
 
 
 def channels_of(parts):

@@ -36,6 +36,11 @@ class Pictures:
     def __len__(self):
         return len(self.names)
 
+    @property
+    def keys(self):
+        """What decides, with the seed, to which part a picture belongs: the same wherever the data set is."""
+        return self.names
+
     def encoded(self, index):
         """The bytes of a picture's file.
 

@@ -89,6 +89,10 @@ class RecordPictures(Pictures):
         self.path, self._file = path, file
         self._begins, self._ends = np.asarray(begins, np.int64), np.asarray(ends, np.int64)
 
+    @property
+    def keys(self):
+        return [f"record {begin}" for begin in self._begins]  # and not the name of the file, which may change
+
     def encoded(self, index):
         begin, end = int(self._begins[index]), int(self._ends[index])
         try:  # by pread, because several threads read at once

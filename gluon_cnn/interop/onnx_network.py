@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import mxnet as mx
 import numpy as np
 from scipy.special import softmax
@@ -10,7 +11,7 @@ from gluon_cnn.data import DATA_SETS
 from gluon_cnn.data.batches import make_batches
 from gluon_cnn.errors import InteropError, Malformed
 from gluon_cnn.interop.inputs import Inputs
-from gluon_cnn.interop.metadata import DescribedRecipe, read_metadata
+from gluon_cnn.interop.metadata import read_metadata
 from gluon_cnn.interop.onnx_process import OnnxProcess
 from gluon_cnn.runtime import prepare_to_fork
 from gluon_cnn.training.manifest import State
@@ -88,7 +89,7 @@ class OnnxNetwork:
         model = self._process.model
         self.metadata = model["metadata"] if model["producer"] == PRODUCER else {}
         self._read_metadata()
-        dataset = dataset or DATA_SETS[self.data].info
+        dataset = dataset or DATA_SETS[self.data].info or self._dataset
         self._classes = classes or self._outputs or len(dataset.classes)
         if len(model["inputs"]) != 1:
             raise self._other(dataset, f"it has {len(model['inputs'])} inputs, not one")
@@ -148,7 +149,8 @@ class OnnxNetwork:
             described = read_metadata(self.metadata)
         except Malformed as error:
             raise InteropError(f"{self.path} has metadata that cannot be read ({error}): export it again.") from None
-        recipe = described.recipe
+        recipe, self._dataset = described.recipe, described.dataset
+        self._recipe = recipe
         self._names, self._outputs = described.classes, described.outputs
         self.data, self.release, self._test_size = recipe.data, recipe.release, recipe.test_size
         self.state = None if described.epoch is None else State({}, described.epoch, described.step)
@@ -210,8 +212,11 @@ class OnnxNetwork:
 
     def test_images(self, root=None, release=None):
         """Batches of the test images that its accuracy was measured on, or of all where the file does not say which."""
-        recipe = DescribedRecipe(self.data, release or self.release)
+        known = {"release": release or self.release, "channels": self.inputs.dataset.channels}
+        recipe = msgspec.structs.replace(self._recipe, **known)
         dataset = DATA_SETS[self.data].read(root, recipe)
+        if dataset.info.classes != self.inputs.dataset.classes:
+            raise self._other(dataset.info, "it has other classes")
         return make_batches(dataset, self.batch_size, self.inputs.resize, test_size=self._test_size, ctx=mx.cpu())[1]
 
 

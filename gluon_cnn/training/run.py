@@ -124,6 +124,8 @@ class Run(RunDirectory):
         check_recipe(recipe)
         data = load_data(recipe, data_dir or self.settings.data_dir, devices[0], memory=self.settings.data_bytes)
         self.refuse_other_classes(data.info)
+        if DATA_SETS[recipe.data].info is None and data.info.sha256 != self.dataset.sha256:
+            log.warning(f"{data.info.name} has other files than those that {self.directory} was begun with")
         for note in data.notes:
             log.warning(note)
         net = self.network(devices, which)
