@@ -80,6 +80,12 @@ def _add_flags(command):
     )
     shared.add_device(command)
     shared.add_data(command)
+    command.add_argument(
+        "--data-memory",
+        type=typed("data_memory", float),
+        metavar="GB",
+        help="memory for pictures from files; those that need more are read ahead (default: half of what is free)",
+    )
     shared.add_threads(command)
     add_recipe_flags(command.add_argument_group("changes to the recipe"), _FLAGS)
     add_set(command)

@@ -132,7 +132,8 @@ class Run(RunDirectory):
         devices = _devices(ctx)
         recipe = self.recipe_of_data(release)
         check_recipe(recipe)
-        data = load_data(recipe, data_dir or self.settings.data_dir, devices[0], trained_on=self.dataset)
+        options = {"trained_on": self.dataset, "memory": self.settings.data_bytes}
+        data = load_data(recipe, data_dir or self.settings.data_dir, devices[0], **options)
         self.refuse_other_classes(data.info)
         if DATA_SETS[recipe.data].info is None and data.info.sha256 != self.dataset.sha256:
             log.warning(f"{data.info.name} has other files than those that {self.directory} was begun with")

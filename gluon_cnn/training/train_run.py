@@ -123,7 +123,7 @@ def _checked_recipe(run, job):
 
 def _loaded(run, device, job, resume):
     """The run's data, once it is clear that they are those that it was begun with."""
-    data = load_data(run.recipe, run.settings.data_dir, device, job)
+    data = load_data(run.recipe, run.settings.data_dir, device, job, memory=run.settings.data_bytes)
     run.dataset, run.book = data.info, book_recipe(run.recipe)
     if resume:  # before anything that may not fit others
         job.from_first(lambda: refuse_other_data(run, data.files))
