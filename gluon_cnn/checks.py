@@ -32,6 +32,7 @@ RANGES = {
     "num_workers": (1, 1_000),
     "num_servers": (1, 1_000),
     "threads": (1, 10**12),  # the processors decide
+    "data_memory": (0, 1_000_000),  # GB
     "dist_timeout": (0.1, 1_000_000),
     "num_classes": (1, 100_000),
     "num_channels": (1, 1_000_000),

@@ -113,7 +113,7 @@ class Recipe:
     seed: int = _setting(0, help="decides the order of the images, dropout, augmentation and own initial weights")
     data: str = _setting("full", help="the data set, a name in gluon_cnn.data.DATA_SETS", words="{} data")
     test_share: float = _setting(0.2, help="share of each class for the test, in a folder without a test part")
-    channels: Optional[int] = _setting(
+    image_channels: Optional[int] = _setting(
         None, help="1 for grey, 3 for colour (default: as the pictures are)", words="{} channels"
     )
     short_side: Optional[int] = _setting(
@@ -169,7 +169,7 @@ class Recipe:
             **dict.fromkeys(("lr", "momentum", "clip_gradient", "test_share"), number),
         }
         choices = {"edition": EDITIONS, "init": INITS, "lr_schedule": SCHEDULES}
-        choices.update(amp=(True, False), channels=(1, 3))
+        choices.update(amp=(True, False), image_channels=(1, 3))
         checks.update(augment=check_augment, normalize=check_normalize)
         for field in dataclasses.fields(self):
             name, value = field.name, getattr(self, field.name)

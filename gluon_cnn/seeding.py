@@ -1,12 +1,13 @@
 """One seed: every stream of random numbers follows from it, from what the stream is for, and from where
 the run stands, so that a run that is resumed draws what it would have drawn."""
 
+import mxnet as mx
 import numpy as np
 
-__all__ = ["AUGMENTATION", "ORDER", "SPLIT", "WEIGHTS", "numpy_stream", "seed_mxnet"]
+__all__ = ["AUGMENTATION", "ORDER", "WEIGHTS", "numpy_stream", "seed_mxnet"]
 
 # What a stream is for. The numbers are part of every run's result: add, never change.
-ORDER, AUGMENTATION, OPERATORS, WEIGHTS, SPLIT = range(5)
+ORDER, AUGMENTATION, OPERATORS, WEIGHTS = range(4)
 
 
 def numpy_stream(seed, purpose, *position):
@@ -19,7 +20,5 @@ def numpy_stream(seed, purpose, *position):
 
 def seed_mxnet(seed, *position, purpose=OPERATORS):
     """Seed MXNet's generators, dropout's among them, for one position of a run."""
-    import mxnet as mx  # which those who only look at a data set do not need
-
     state = np.random.SeedSequence([seed, purpose, *position]).generate_state(1)[0]
     mx.random.seed(int(state & 0x7FFFFFFF))

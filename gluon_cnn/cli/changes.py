@@ -22,7 +22,7 @@ _FIXED = [field.name for field in dataclasses.fields(Recipe) if field.name not i
 _KINDS = typing.get_type_hints(Recipe)
 _METAVARS = {int: "N", float: "X", str: "NAME", bool: "on|off"}
 _CHOICES = {"init": "|".join(INITS), "lr_schedule": "|".join(SCHEDULES)}
-_FLAGS = {"side": "--resize"}  # where it is not the field's name
+_FLAGS = {"side": "--resize", "image_channels": "--channels"}  # where it is not the field's name
 
 
 def add_recipe_flags(parser, names):

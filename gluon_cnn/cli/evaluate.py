@@ -2,6 +2,7 @@
 
 from gluon_cnn.cli import parser as shared
 from gluon_cnn.cli.onnx import RUN_OR_ONNX, open_onnx
+from gluon_cnn.data import DATA_SETS
 
 __all__ = ["add"]
 
@@ -46,8 +47,8 @@ def _evaluate(args):
     else:
         run = load_run(args.directory)
         found = run.evaluate(devices, args.which, data_dir=args.data_dir, release=args.release, ten_crop=args.ten_crop)
-        which = run.recipe.data, args.release or run.recipe.release
-        _print(found.accuracy, found.images, *which, run.state(args.which), args.ten_crop)
+        whose = _whose(run.recipe.data, args.release or run.recipe.release, run.dataset)
+        _print(found.accuracy, found.images, whose, run.state(args.which), args.ten_crop)
 
 
 def _evaluate_onnx(args, devices):
@@ -56,17 +57,24 @@ def _evaluate_onnx(args, devices):
 
     net = open_onnx(args)
     images = net.test_images(args.data_dir, args.release)
-    which = net.data, args.release or net.release
+    whose = _whose(net.data, args.release or net.release, net.inputs.dataset)
     if args.ten_crop:
         refuse_one_view(net.inputs.dataset, net.inputs.side)
         accuracy = ten_crop_accuracy(net.probabilities, images)
     else:
         accuracy = count_correct(net, images, devices).accuracy
-    _print(accuracy, len(images.labels), *which, net.state, args.ten_crop)
+    _print(accuracy, len(images.labels), whose, net.state, args.ten_crop)
 
 
-def _print(accuracy, images, data, release, state, ten_crop):
-    whose = " of the sample" if data == "sample" else f" of the {release} release" if release else ""
+def _whose(data, release, dataset):
+    if data == "sample":
+        return " of the sample"
+    if DATA_SETS[data].info is None:
+        return f" of {dataset.name}"
+    return f" of the {release} release" if release else ""
+
+
+def _print(accuracy, images, whose, state, ten_crop):
     after = f", after epoch {state.epoch}" if state else ""
     after += f" and {state.step} steps" if state and state.step else ""
     views = ", over ten views of each" if ten_crop else ""

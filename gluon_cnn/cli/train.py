@@ -20,7 +20,7 @@ __all__ = ["add", "asked_settings", "make_example_parser", "make_train_parser", 
 log = logging.getLogger(__name__)
 
 _DESCRIPTION = "Train a network by the book's recipe."
-_FLAGS = ("epochs", "lr", "batch_size", "side", "seed", "init", "data", "test_share", "channels", "amp")
+_FLAGS = ("epochs", "lr", "batch_size", "side", "seed", "init", "data", "test_share", "image_channels", "amp")
 _ELSEWHERE = ("release",)  # fields whose flag several commands have
 _EXAMPLES = (
     "--quick",
@@ -80,6 +80,12 @@ def _add_flags(command):
     )
     shared.add_device(command)
     shared.add_data(command)
+    command.add_argument(
+        "--data-memory",
+        type=typed("data_memory", float),
+        metavar="GB",
+        help="memory for pictures from files; those that need more are read ahead (default: half of what is free)",
+    )
     shared.add_threads(command)
     add_recipe_flags(command.add_argument_group("changes to the recipe"), _FLAGS)
     add_set(command)

@@ -12,7 +12,7 @@ from PIL import Image
 from gluon_cnn.data.picture_file import open_picture, reduced, unreadable
 from gluon_cnn.errors import ImageError
 
-__all__ = ["MOST_CMYK_PIXELS", "MOST_PIXELS", "decode", "decode_whole", "is_grey", "upright"]
+__all__ = ["MOST_CMYK_PIXELS", "MOST_PIXELS", "decode", "decode_whole", "form_of", "is_grey", "upright"]
 
 #: The largest picture in pixels: those of today's telephones, 8192×6144, are smaller. A PNG of this size takes 210 MB,
 #: a progressive JPEG 310 MB. One in CMYK has four numbers a pixel instead of three.
@@ -59,7 +59,7 @@ def decode(encoded, name, side, channels):
     ImageError
         If it cannot be read, or claims more than :data:`MOST_PIXELS` pixels.
     """
-    image = upright(encoded, name, channels, least=2 * side)
+    image = upright(encoded, name, channels, least=side)
     width, height = image.size
     short = min(image.size)
     left, top = (width - short) / 2, (height - short) / 2
@@ -114,6 +114,12 @@ def is_grey(encoded, name):
         return True
 
 
+def form_of(encoded, name):
+    """A picture's format and mode as Pillow calls them, such as ``JPEG RGB``; errors as :func:`decode`."""
+    with _opened(encoded, name) as (image, _):
+        return f"{image.format} {image.mode}"
+
+
 def upright(source, name, channels, background=0, least=None):
     """A picture as a Pillow image of mode L or RGB, turned upright.
 
@@ -140,11 +146,9 @@ def upright(source, name, channels, background=0, least=None):
         factor = 1 if least is None else min(1, least / min(image.size))
         image.draft(mode, tuple(math.ceil(side * factor) for side in image.size))
         image.load()
-        plain = Image.new(mode, image.size)
-        top = 0
-        for strip in _strips(image):  # because as RGBA the whole would take several times its memory
-            plain.paste(_plain_strip(strip, picture, mode, background), (0, top))
-            top += strip.height
+        plain = image
+        if image.mode != mode or picture.transparent or "transparency" in image.info:
+            plain = _plain(image, picture, mode, background)
         turn = _UPRIGHT.get(_orientation(image, picture))
     return plain if turn is None else plain.transpose(turn)
 
@@ -181,6 +185,15 @@ def _too_large(name, claims):
         f"{name} {claims}, and a picture can have {MOST_PIXELS:,} pixels ({MOST_CMYK_PIXELS:,} in CMYK), "
         f"{_LONGEST:,} on a side: make it smaller."
     )
+
+
+def _plain(image, picture, mode, background):
+    """A picture in grey or RGB, on a background."""
+    plain, top = Image.new(mode, image.size), 0
+    for strip in _strips(image):  # because as RGBA the whole would take several times its memory
+        plain.paste(_plain_strip(strip, picture, mode, background), (0, top))
+        top += strip.height
+    return plain
 
 
 def _strips(image):

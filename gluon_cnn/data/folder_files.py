@@ -8,13 +8,12 @@ import os
 import stat
 import unicodedata
 from pathlib import Path
-from typing import NamedTuple, Optional, Tuple
 
-from gluon_cnn.data.pictures import FolderPictures
+from gluon_cnn.data.pictures import FolderPictures, Found
 from gluon_cnn.errors import DataError
 from gluon_cnn.files import reason_of
 
-__all__ = ["TEST_PARTS", "TRAIN_PART", "Found", "few", "find_pictures", "is_folder"]
+__all__ = ["TEST_PARTS", "TRAIN_PART", "few", "find_pictures", "is_folder"]
 
 TRAIN_PART = "train"
 #: What the folder of the test part can be called, in the order in which they are looked for.
@@ -23,29 +22,6 @@ TEST_PARTS = ("test", "val", "validation", "valid")
 _LITTER = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "icon\r", "lost+found"}
 _DEEPEST = 20  # folders in folders
 _MOST = 5_000_000  # pictures
-
-
-class Found(NamedTuple):
-    """The pictures of a folder by their classes.
-
-    Attributes
-    ----------
-    name : str
-        Of the folder.
-    classes : tuple of str
-        Sorted.
-    train : FolderPictures
-    test : FolderPictures or None
-        None where the folder has no test part.
-    notes : tuple of str
-        What is not used.
-    """
-
-    name: str
-    classes: Tuple[str, ...]
-    train: FolderPictures
-    test: Optional[FolderPictures]
-    notes: Tuple[str, ...]
 
 
 def is_folder(path):
@@ -86,7 +62,7 @@ def find_pictures(directory):
     for part in parts[1:]:
         _refuse_other_classes(root, (train, set(classes)), (test, set(part)))
     pictures = [_pictures(root, classes, part) for part in parts]
-    return Found(_as_text(root.name) or "pictures", classes, *(*pictures, None)[:2], tuple(notes))
+    return Found(_as_text(root.name) or "pictures", classes, *(*pictures, None)[:2], tuple(notes), root)
 
 
 def few(names, most=5):

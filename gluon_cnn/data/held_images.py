@@ -14,7 +14,7 @@ from gluon_cnn.data.read_ahead import AHEAD, ReadAhead, on_threads, refuse_littl
 from gluon_cnn.errors import DataError, ImageError
 from gluon_cnn.runtime.memory import free_memory
 
-__all__ = ["SHARE", "Held", "hold", "shown_progress"]
+__all__ = ["SHARE", "Held", "hold", "map_pictures", "spendable"]
 
 #: The part of the memory that is free which pictures take at most, where nothing else is asked for.
 SHARE = 0.5
@@ -48,6 +48,11 @@ class Held(NamedTuple):
         return self.images.ahead if isinstance(self.images, ReadAhead) else self.images.nbytes
 
 
+def spendable(memory=None):
+    """The bytes that pictures may take: as many as are asked for, or :data:`SHARE` of what is free."""
+    return int(SHARE * free_memory()) if memory is None else memory
+
+
 def hold(pictures, side, channels, budget=None):
     """Decode a part of a data set, once, on threads: into memory if it fits, else to see that it can be decoded.
 
@@ -70,7 +75,7 @@ def hold(pictures, side, channels, budget=None):
     DataError
         If a picture is not there any more.
     """
-    budget = int(SHARE * free_memory()) if budget is None else budget
+    budget = spendable(budget)
     shape = (side, side, *([3] if channels == 3 else []))
     size = len(pictures) * math.prod(shape)
     images = None
@@ -104,34 +109,56 @@ def _empty(shape, budget):
 def _decode_all(pictures, side, channels, images=None):
     """Decode every picture into its place in an array; without one, as small as is quick. Why some cannot be read, by
     their indices."""
-    unreadable = {}
 
-    def decode_some(first):
-        for index in range(first, min(first + _TOGETHER, len(pictures))):
+    def decode_one(encoded, name, index):
+        image = decode(encoded, name, side if images is not None else 1, channels)
+        if images is not None:
+            images[index] = image
+
+    return map_pictures(pictures, decode_one, "reading pictures", numbered=True)[1]
+
+
+def map_pictures(pictures, function, what, numbered=False):
+    """Call a function of each picture's bytes and name, on threads, with a progress bar.
+
+    Parameters
+    ----------
+    pictures : Pictures
+    function : callable
+    what : str
+        For the bar.
+    numbered : bool
+        Give it the index too.
+
+    Returns
+    -------
+    (list, dict)
+        What it gave for each picture, and the messages of those that cannot be read, by their indices.
+    """
+    results, unreadable = [None] * len(pictures), {}
+
+    def call_for(indices):
+        for index in indices:
             name = pictures.names[index]
             try:
-                image = decode(pictures.encoded(index), name, side if images is not None else 1, channels)
+                results[index] = function(pictures.encoded(index), name, *([index] if numbered else []))
             except ImageError as error:
                 refuse_little_memory(error, name)
                 unreadable[index] = str(error)
-            else:
-                if images is not None:
-                    images[index] = image
+        return len(indices)
 
     waiting = collections.deque()
-    with on_threads() as submit, shown_progress("reading pictures", len(pictures)) as bar:
+    with on_threads() as submit, _progress(what, len(pictures)) as bar:
         for first in range(0, len(pictures), _TOGETHER):
-            waiting.append(submit(decode_some, first))
+            waiting.append(submit(call_for, range(first, min(first + _TOGETHER, len(pictures)))))
             if len(waiting) > _WAITING:
-                waiting.popleft().result()
-                bar.update(_TOGETHER)
+                bar.update(waiting.popleft().result())
         for lot in waiting:
-            lot.result()
-            bar.update(_TOGETHER)
-    return unreadable
+            bar.update(lot.result())
+    return results, unreadable
 
 
-def shown_progress(what, total):
+def _progress(what, total):
     """A progress bar of pictures, where the package's log is shown on a terminal."""
     from tqdm import tqdm  # here, where an import that fails on a variable can be explained
 

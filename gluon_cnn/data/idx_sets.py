@@ -1,9 +1,9 @@
 """Data sets in four IDX files, as MNIST: KMNIST, EMNIST, and others of one byte a pixel.
 
 The names of their files differ, so that each is found by what its name says: ``train`` or ``test`` (``t10k``), and
-``images`` or ``labels``. The classes are the labels that are found; those of EMNIST's letters, for instance, are 1 to 26.
+``images`` or ``labels``. The classes are the labels that are found; those of EMNIST's letters are 1 to 26.
 
-EMNIST stores its images with rows and columns exchanged, as Matlab has them (Cohen et al., 2017, made it so). Where the
+EMNIST stores its images with rows and columns exchanged, as Matlab has them (Cohen et al., 2017). Where the
 files have its name the images are turned upright, so that the network also knows letters from elsewhere.
 """
 
@@ -25,13 +25,12 @@ from gluon_cnn.errors import DataError
 from gluon_cnn.files import open_regular, reason_of
 from gluon_cnn.runtime.memory import free_memory
 
-__all__ = ["find_idx", "is_idx", "read_idx"]
+__all__ = ["find_idx", "is_idx", "read_idx", "training_labels"]
 
 _NAME = re.compile(r"(?P<what>.*(?P<kind>images|labels).*?)(?:\.(?P<packed>gz|xz))?", re.IGNORECASE | re.DOTALL)
 _PARTS = {"train": re.compile(r"train", re.IGNORECASE), "test": re.compile(r"t10k|test", re.IGNORECASE)}
 _OPENERS = {None: lambda file: contextlib.nullcontext(file), "gz": gzip.open, "xz": lzma.open}
 _TRANSPOSED = re.compile(r"emnist", re.IGNORECASE)
-_MOST_CLASSES = 256  # a byte
 
 
 def is_idx(path):
@@ -83,6 +82,12 @@ def _candidates(directory):
     return {key: list(paths.values()) for key, paths in found.items()}
 
 
+def training_labels(directory, test_share=None):
+    """How many images are trained on."""
+    path = find_idx(directory)["train", "labels"]
+    return len(parse_idx(_content_of(path), path))
+
+
 def read_idx(directory, recipe=None, memory=None):
     """The data set in four IDX files.
 
@@ -120,7 +125,7 @@ def read_idx(directory, recipe=None, memory=None):
                 "labels: put files there that belong together.",
                 "data_dir",
             )
-    if len(sides) > 1 or len(set(*sides)) > 1:
+    if len(sides) > 1 or len(set(*sides)) > 1 or (0, 0) in sides:
         shapes = " and ".join("×".join(map(str, side)) for side in sorted(sides))
         raise DataError(
             f"The images in {directory} have {shapes} pixels: they must be squares of one size.", "data_dir"

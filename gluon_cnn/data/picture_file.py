@@ -24,6 +24,7 @@ _MOST_SCANS, _MOST_SEGMENTS = 100, 10_000
 _MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")  # not a byte 255 in the data, and not a restart
 _SOI, _EOI, _SOS, _APP0, _APP1, _APP14, _APP15, _COM = 0xD8, 0xD9, 0xDA, 0xE0, 0xE1, 0xEE, 0xEF, 0xFE
 _SOFS = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # the markers of a frame
+_SEQUENTIAL = {0xC0, 0xC1}  # those of one whose scans can hold all components
 _TEXTS = (b"Raw profile type exif\0", b"XML:com.adobe.xmp\0")  # where older software puts the orientation in a PNG
 
 
@@ -143,7 +144,7 @@ def _png(file):
 def _jpeg(file):
     content = file.read(LARGEST)
     kept, exif, xmp, begin = [(0, 2)], b"", b"", None
-    at, scans, segments, size = 2, 0, 0, (0, 0)
+    at, scans, segments, size, components = 2, 0, 0, (0, 0), None
     while True:
         match = _MARKER.search(content, at)
         if not match or match[1][0] == _EOI:
@@ -158,13 +159,18 @@ def _jpeg(file):
         (length,) = struct.unpack_from(">H", content, at)
         text = content[at + 2 : at + length]
         if marker in _SOFS:
-            size = max(size, struct.unpack_from(">HH", content, at + 3)[::-1], key=math.prod)
+            height, width, number = struct.unpack_from(">HHB", content, at + 3)
+            size = max(size, (width, height), key=math.prod)
+            components = number if marker in _SEQUENTIAL else None
         if marker == _APP1 and text.startswith(b"Exif\0"):
             exif = exif or text
         elif marker == _APP1 and text.startswith(b"http://ns.adobe.com/xap/1.0/\0"):
             xmp = xmp or text
         if marker == _SOS and begin is None:
             begin = at - 2
+            if content[at + 2 : at + 3] == bytes([components or 0]):  # libjpeg takes no other scan after this one
+                end = len(content)
+                break
         if begin is None and (marker in (_APP0, _APP14) or not (_APP0 <= marker <= _APP15 or marker == _COM)):
             kept.append((at - 2, at + length))
         at += length

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from gluon_cnn.data.picture_file import LARGEST, unreadable
 from gluon_cnn.errors import DataError
 from gluon_cnn.files import open_regular, reason_of
 
-__all__ = ["FolderPictures", "Pictures"]
+__all__ = ["FolderPictures", "Found", "Pictures"]
 
 
 class Pictures:
@@ -34,6 +35,11 @@ class Pictures:
 
     def __len__(self):
         return len(self.names)
+
+    @property
+    def keys(self):
+        """What decides, with the seed, to which part a picture belongs: the same wherever the data set is."""
+        return self.names
 
     def encoded(self, index):
         """The bytes of a picture's file.
@@ -86,3 +92,29 @@ class FolderPictures(Pictures):
     def take(self, indices):
         names, labels, seen = ([of[index] for index in indices] for of in (self.names, self.labels, self.seen))
         return FolderPictures(self.root, names, labels, seen)
+
+
+class Found(NamedTuple):
+    """The pictures of a data set of one's own by their classes, not looked into.
+
+    Attributes
+    ----------
+    name : str
+        Of the folder or file.
+    classes : tuple of str
+        In the order of the labels.
+    train : Pictures
+    test : Pictures or None
+        None where there is no test part.
+    notes : tuple of str
+        What is not used.
+    where : Path
+        Where they are.
+    """
+
+    name: str
+    classes: Tuple[str, ...]
+    train: Pictures
+    test: Optional[Pictures]
+    notes: Tuple[str, ...]
+    where: Path

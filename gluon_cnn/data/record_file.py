@@ -13,7 +13,7 @@ from gluon_cnn.errors import Malformed
 
 __all__ = ["LARGEST_RECORD", "Span", "join_parts", "read_spans", "write_record"]
 
-#: Bytes of the largest record that is read: a picture's largest file and a label. RecordIO's own limit is twice as much.
+#: Bytes of the largest record that is read: a picture's largest file and a label. RecordIO's own limit is twice that.
 LARGEST_RECORD = 257 << 20
 
 _MAGIC = struct.pack("<I", 0xCED7230A)
@@ -52,8 +52,8 @@ def read_spans(file, digest=None):
     """
     at, size = 0, os.fstat(file.fileno()).st_size
     while at < size:
-        begin, parts, length = at, [], 0
-        while not parts or kind in (_FIRST, _MIDDLE):
+        begin, parts, length, kind = at, [], 0, _FIRST
+        while kind in (_FIRST, _MIDDLE):
             header = file.read(_HEADER.size)
             kind, part = _parse_header(header, bool(parts))
             length += part + 4

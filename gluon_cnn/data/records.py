@@ -1,134 +1,112 @@
-"""Pictures in ``.rec`` files, as MXNet's ``im2rec`` and ``ImageRecordDataset`` have them, or as they are written here.
+"""A data set of one's own in ``.rec`` files, as MXNet's ``im2rec`` writes them, or this package.
 
 MXNet's own ``ImageRecordIter`` is not used: it cannot begin in the middle of an epoch, its order and its augmentation
-depend on the number of its threads, and its crops are not those of pictures from a folder. So a run could not be resumed
-to the same bits, nor equal a run on the folder that the records were made of.
+depend on the number of its threads, and its crops are not those of pictures from a folder. So a run could not be
+resumed to the same bits, nor equal a run on the folder that the records were made of.
 """
 
-import dataclasses
 import hashlib
-import os
-import struct
 from pathlib import Path
-from typing import NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from gluon_cnn.data.pictures import Pictures
-from gluon_cnn.data.record_file import join_parts, read_spans
-from gluon_cnn.decoding import Count, Names, convert, read_json
-from gluon_cnn.errors import DataError, Malformed
-from gluon_cnn.files import open_regular, reason_of
+from gluon_cnn.data.folder_files import TEST_PARTS, TRAIN_PART
+from gluon_cnn.data.own import assemble, parts_of, training_pictures
+from gluon_cnn.data.pictures import Found
+from gluon_cnn.data.record_pictures import ENDING, read_file
+from gluon_cnn.errors import DataError
+from gluon_cnn.files import reason_of
 
-__all__ = ["ENDING", "RecordPictures", "RecordsInfo", "classes_path", "find_records", "pack", "read_file"]
-
-#: What the name of a record file ends in.
-ENDING = ".rec"
-CLASSES_ENDING = ".json"  # which is added to it for the file with the names of its classes
-MOST_LABELS = 2**24  # to which float32 counts
-_FORMAT = "pictures of gluon-cnn"
-_HEADER = struct.Struct("<IfQQ")  # how many labels there are if not one, the one, and two numbers of the picture
+__all__ = ["find_pictures", "find_records", "is_records", "read_records", "test_paths", "training_records"]
 
 
-@dataclasses.dataclass(frozen=True)
-class RecordsInfo:
-    """What stands in a file beside a ``.rec`` that was written here.
-
-    Attributes
-    ----------
-    format : str
-    classes : tuple of str
-        Their names, in the order of the labels.
-    records : int
-    sha256 : str
-        Of the ``.rec``.
-    """
-
-    format: str
-    classes: Names
-    records: Count
-    sha256: str
-
-    @classmethod
-    def of(cls, classes, records, sha256):
-        """The RecordsInfo of a file with so many records."""
-        return cls(_FORMAT, tuple(classes), records, sha256)
+def is_records(path):
+    """Whether a path leads to a record file, or to a folder of some without folders in it."""
+    path = Path(path)
+    try:
+        if not path.is_dir():
+            return path.suffix == ENDING
+        inside = [entry for entry in path.iterdir() if not entry.name.startswith(".")]
+        return any(entry.suffix == ENDING for entry in inside) and not any(entry.is_dir() for entry in inside)
+    except OSError:
+        return False
 
 
-class _OpenFile:
-    """A file that stays open as long as anybody reads it, in whichever thread."""
-
-    def __init__(self, file):
-        self.number = os.dup(file.fileno())
-        self.seen = self.state()
-
-    def state(self):
-        """What changes with the file."""
-        status = os.fstat(self.number)
-        return status.st_size, status.st_mtime_ns
-
-    def __del__(self):
-        os.close(self.number)
-
-
-class RecordPictures(Pictures):
-    """The pictures of a record file, which stays open.
+def read_records(place, recipe, memory=None):
+    """The data set in a record file, or in two, as squares of one size.
 
     Parameters
     ----------
-    path : path
-    file : _OpenFile
-    names, labels
-        As for :class:`gluon_cnn.data.pictures.Pictures`.
-    begins, ends : array of int
-        Where each record begins and ends in the file, in bytes.
+    place : path
+        As for :func:`find_records`. Without a test part a file is split by class and seed, as a folder is.
+    recipe : Recipe
+        Or anything else that has ``side``, ``short_side``, ``channels``, ``seed`` and ``test_share``.
+    memory : int, optional
+        Bytes that the pictures may take, see :func:`gluon_cnn.data.held_images.spendable`.
+
+    Returns
+    -------
+    Dataset
+        Its classes have the names in the file that was written beside the records; without one they are the labels that
+        are found, such as ``class 7``.
+
+    Raises
+    ------
+    DataError
+        As :func:`find_records` and :func:`read_file`; or if there are less than two classes, a class has no picture, or
+        the two files do not belong together.
     """
-
-    def __init__(self, path, file, names, labels, begins, ends):
-        super().__init__(names, labels)
-        self.path, self._file = path, file
-        self._begins, self._ends = np.asarray(begins, np.int64), np.asarray(ends, np.int64)
-
-    def encoded(self, index):
-        begin, end = int(self._begins[index]), int(self._ends[index])
-        try:  # by pread, because several threads read at once
-            stored = os.pread(self._file.number, end - begin, begin)
-            changed = self._file.state() != self._file.seen
-        except OSError as error:
-            raise DataError(f"{self.path} cannot be read ({reason_of(error)}): restore it.", "data_dir") from None
-        if changed or len(stored) != end - begin:
-            raise DataError(f"{self.path} has changed since the training began: begin it again.", "data_dir")
-        content = join_parts(stored)
-        return content[_HEADER.size + 4 * _HEADER.unpack_from(content)[0] :]
-
-    def take(self, indices):
-        indices = np.asarray(indices, int)
-        names = [self.names[index] for index in indices]
-        spans = self._begins[indices], self._ends[indices]
-        return RecordPictures(self.path, self._file, names, self.labels[indices], *spans)
+    found, files = find_pictures(place)
+    digest = hashlib.sha256("\0".join([*found.classes, *files.values()]).encode())
+    parts, side = parts_of(found, recipe.seed, recipe.test_share), recipe.short_side or recipe.side
+    return assemble(found, parts, side, recipe.image_channels, sha256=digest.hexdigest(), files=files, memory=memory)
 
 
-class RecordsFile(NamedTuple):
-    """A record file that was read.
-
-    Attributes
-    ----------
-    pictures : RecordPictures
-        Their labels are those in the file.
-    sha256 : str
-        Of all its bytes.
-    info : RecordsInfo or None
-        What stands in the file beside it.
-    """
-
-    pictures: RecordPictures
-    sha256: str
-    info: Optional[RecordsInfo]
+def training_records(place, test_share):
+    """How many pictures are trained on, with those that cannot be read."""
+    return training_pictures(find_pictures(place)[0], test_share)
 
 
-def pack(label, content, number):
-    """What a record holds: MXNet's header of a label and the picture's number, and the picture's own bytes."""
-    return _HEADER.pack(0, float(label), number, 0) + content
+def find_pictures(place):
+    """The pictures in record files, not looked into, and the SHA-256 of each file; errors as :func:`read_records`."""
+    paths = [path for path in find_records(place) if path is not None]
+    read = [read_file(path) for path in paths]
+    infos = [file.info for file in read if file.info]
+    if len({info.classes for info in infos}) > 1:
+        raise DataError(
+            f"{paths[0]} and {paths[1].name} have classes of other names: write both again, from one data set.",
+            "data_dir",
+        )
+    pictures = [file.pictures.take(np.arange(len(file.pictures))) for file in read]  # whose labels are not shared
+    if infos:
+        classes = infos[0].classes
+        for part in pictures:
+            _refuse_beyond(part, classes)
+    else:
+        known = np.unique(np.concatenate([part.labels for part in pictures]))
+        classes = tuple(f"class {label}" for label in known)
+        for part in pictures:
+            part.labels = np.searchsorted(known, part.labels).astype(np.int32)
+    if len(classes) < 2:
+        raise DataError(f"{paths[0]} has pictures of one class only, {classes[0]}: two are needed.", "data_dir")
+    for part in pictures:
+        missing = np.setdiff1d(np.arange(len(classes)), part.labels)
+        if len(missing):
+            raise DataError(f"{part.path} has no picture of {classes[missing[0]]}: add some.", "data_dir")
+    notes = [f"the test part is {paths[1].name}"] if paths[1:] else []
+    files = {path.name: file.sha256 for path, file in zip(paths, read)}
+    train, test = (*pictures, None)[:2]
+    return Found(paths[0].stem, classes, train, test, tuple(notes), paths[0]), files
+
+
+def _refuse_beyond(pictures, classes):
+    beyond = np.flatnonzero(pictures.labels >= len(classes))
+    if len(beyond):
+        raise DataError(
+            f"{pictures.names[beyond[0]]} of {pictures.path} has the label {pictures.labels[beyond[0]]}, but names of "
+            f"{len(classes)} classes: write it again.",
+            "data_dir",
+        )
 
 
 def find_records(place):
@@ -159,93 +137,21 @@ def find_records(place):
         raise DataError(f"{place} cannot be read ({reason_of(error)}): name a .rec file.", "data_dir") from None
     tests = {_test_beside(path) for path in found}
     trains = [path for path in found if path not in tests]
+    trains = [path for path in trains if TRAIN_PART in path.stem] or trains
     if len(trains) != 1:
         what = f"{len(trains)} .rec files that could be the training part" if trains else "no .rec file"
         raise DataError(f"{place} holds {what}: name one file, such as train.rec.", "data_dir")
     return trains[0], _test_beside(trains[0])
 
 
-def _test_beside(path):
-    """The record file of the test part beside that of the training part; None if there is none."""
-    before, train, after = path.stem.rpartition("train")
+def test_paths(path):
+    """Where the record file of the test part can be, if that of the training part is there."""
+    before, train, after = path.stem.rpartition(TRAIN_PART)
     stems = [f"{before}{word}{after}" for word in TEST_PARTS] if train else []
     stems += [f"{path.stem}-{word}" for word in TEST_PARTS]
-    return next((found for found in (path.with_name(f"{stem}{ENDING}") for stem in stems) if found.is_file()), None)
+    return [path.with_name(f"{stem}{ENDING}") for stem in stems]
 
 
-def read_file(path):
-    """Read a record file once, from its beginning to its end, whether it has an index or not.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    RecordsFile
-
-    Raises
-    ------
-    DataError
-        If it cannot be read, is cut off or not of pictures with one label each, or if what stands beside it is of
-        another file.
-    """
-    digest, names, labels, begins, ends = hashlib.sha256(), [], [], [], []
-    try:
-        with open_regular(path, buffering=1 << 20) as file:
-            for span in read_spans(file, digest):
-                labels.append(_label_in(span.content))
-                begins.append(span.begin)
-                ends.append(span.end)
-                names.append(f"{path.name}, record {len(names)}")
-            opened = _OpenFile(file)
-    except Malformed as error:
-        raise DataError(
-            f"{path} cannot be read at record {len(names)}, because {error}: name a whole .rec file of pictures.",
-            "data_dir",
-        ) from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({reason_of(error)}): name another file.", "data_dir") from None
-    if not names:
-        raise DataError(f"{path} holds no record: name a .rec file of pictures.", "data_dir")
-    pictures = RecordPictures(path, opened, names, labels, begins, ends)
-    return RecordsFile(pictures, digest.hexdigest(), _info_beside(path, len(names), digest.hexdigest()))
-
-
-def _label_in(content):
-    """The label of a record; Malformed unless there is one."""
-    if len(content) < _HEADER.size:
-        raise Malformed(f"it has {len(content)} bytes, too few for a label and a picture")
-    count, label, _, _ = _HEADER.unpack_from(content)
-    if count > 1:
-        raise Malformed(f"it has {count} labels instead of one")
-    if count == 1:
-        if len(content) < _HEADER.size + 4:
-            raise Malformed("its label is cut off")
-        (label,) = struct.unpack_from("<f", content, _HEADER.size)
-    if not 0 <= label < MOST_LABELS or label != int(label):
-        raise Malformed(f"its label is {label:g}, not a whole number from 0 to {MOST_LABELS - 1}")
-    return int(label)
-
-
-def classes_path(path):
-    """The file beside a record file that has the names of its classes."""
-    return path.with_name(path.name + CLASSES_ENDING)
-
-
-def _info_beside(path, records, sha256):
-    beside = classes_path(path)
-    try:
-        info = convert(read_json(beside), RecordsInfo)
-    except FileNotFoundError:
-        return None
-    except Malformed as error:
-        raise DataError(
-            f"{beside} does not name the classes of {path.name} ({error}): restore it, or move it away.", "data_dir"
-        ) from None
-    if (info.format, info.records, info.sha256) != (_FORMAT, records, sha256):
-        raise DataError(
-            f"{beside} does not belong to {path.name}, which has other records: write both again, or move it away.",
-            "data_dir",
-        )
-    return info
+def _test_beside(path):
+    """The record file of the test part; None if there is none."""
+    return next((found for found in test_paths(path) if found.is_file()), None)

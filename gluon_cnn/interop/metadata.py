@@ -23,7 +23,7 @@ class DescribedRecipe(msgspec.Struct):
     test_size: Optional[within("test_size")] = None
     seed: within("seed") = 0
     test_share: Fraction = 0.2
-    channels: Optional[within("channels")] = None
+    image_channels: Optional[within("image_channels")] = None
     side: Optional[within("side")] = None
     short_side: Optional[within("short_side")] = None
 

@@ -218,7 +218,7 @@ class OnnxNetwork:
         recipe = msgspec.structs.replace(self._recipe, release=release or self.release)
         inputs = self.inputs
         if self._dataset:
-            recipe.channels = self._dataset.channels
+            recipe.image_channels = self._dataset.channels
         dataset = DATA_SETS[self.data].read(root, recipe)
         if not dataset.info.is_like(inputs.dataset):
             raise self._other(

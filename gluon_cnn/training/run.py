@@ -132,8 +132,11 @@ class Run(RunDirectory):
         devices = _devices(ctx)
         recipe = self.recipe_of_data(release)
         check_recipe(recipe)
-        data = load_data(recipe, data_dir or self.settings.data_dir, devices[0], trained_on=self.dataset)
+        options = {"trained_on": self.dataset, "memory": self.settings.data_bytes}
+        data = load_data(recipe, data_dir or self.settings.data_dir, devices[0], **options)
         self.refuse_other_classes(data.info)
+        if DATA_SETS[recipe.data].info is None and data.info.sha256 != self.dataset.sha256:
+            log.warning(f"{data.info.name} has other files than those that {self.directory} was begun with")
         for note in data.notes:
             log.warning(note)
         if ten_crop:
@@ -150,7 +153,7 @@ class Run(RunDirectory):
         """The recipe with which the run's data set is read again, in the release and the colours that it had."""
         changes = {"release": release} if release else {}
         if self.dataset and DATA_SETS[self.recipe.data].info is None:
-            changes["channels"] = self.dataset.channels
+            changes["image_channels"] = self.dataset.channels
         return dataclasses.replace(self.recipe, **changes)
 
     def refuse_other_classes(self, dataset):

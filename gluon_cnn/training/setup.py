@@ -64,17 +64,18 @@ class Setup(NamedTuple):
     draws: bool
 
 
-def load_data(recipe, data_dir, device, job=None, trained_on=None):
+def load_data(recipe, data_dir, device, job=None, *, trained_on=None, memory=None):
     """The :class:`Data` of a recipe, on a device; in a job of several workers, this worker's part.
 
     Where a network is only tested, ``trained_on`` is the DatasetInfo of its run, whose mean and deviation are used.
+    ``memory`` is what pictures from files may take, see :func:`gluon_cnn.data.held_images.hold`.
 
     Raises
     ------
     DataError, SettingError
         If the data cannot be read, or are not what the recipe needs.
     """
-    dataset = DATA_SETS[recipe.data].read(data_dir, recipe)
+    dataset = DATA_SETS[recipe.data].read(data_dir, recipe, memory)
     sizes = {"train_size": recipe.train_size, "test_size": recipe.test_size}
     train = first_of(dataset.train, "train_size", recipe.train_size)
     moments = Moments(train.images, len(train.labels))

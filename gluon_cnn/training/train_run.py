@@ -91,10 +91,7 @@ def train_run(run, *, command, resume=False, quiet=False, job=None, held=None):
     recipe = _checked_recipe(run, job)
     devices = parse_context(run.settings.ctx)
     with advice_on_memory(recipe, devices), contextlib.ExitStack() as stack:
-        data = load_data(recipe, run.settings.data_dir, devices[0], job)
-        run.dataset, run.book = data.info, book_recipe(recipe)
-        if resume:
-            job.from_first(lambda: refuse_other_data(run, data.files))  # before anything that may not fit them
+        data = _loaded(run, devices[0], job, resume)
         threads, why = choose_threads(run, devices, data, job, resume)
         setup = set_up(recipe, devices, data, hybrid=run.settings.hybrid, kvstore=job.store)
         job.from_first(lambda: (held or stack).enter_context(run.locked()))
@@ -122,6 +119,15 @@ def _checked_recipe(run, job):
     release = job.from_first(lambda: release_to_train_on(run.recipe, run.settings.data_dir))
     run.recipe = dataclasses.replace(run.recipe, release=release)
     return run.recipe
+
+
+def _loaded(run, device, job, resume):
+    """The run's data, once it is clear that they are those that it was begun with."""
+    data = load_data(run.recipe, run.settings.data_dir, device, job, memory=run.settings.data_bytes)
+    run.dataset, run.book = data.info, book_recipe(run.recipe)
+    if resume:  # before anything that may not fit others
+        job.from_first(lambda: refuse_other_data(run, data.files))
+    return data
 
 
 def _begin(run, setup, devices, resume, write_config, stack):

@@ -23,6 +23,9 @@ TEXTS = {
     "seed": ("3", 3),
     "data": ("sample", "sample"),
     "release": ("second", "second"),
+    "test_share": ("0.3", 0.3),
+    "image_channels": ("1", 1),
+    "short_side": ("32", 32),
     "train_size": ("100", 100),
     "test_size": ("50", 50),
     "augment": ("mirror, crop", "crop,mirror"),
@@ -48,7 +51,8 @@ def test_command_line_reaches_every_field():
 @pytest.mark.parametrize("name", TEXTS)
 def test_each_field_is_set_by_name(name):
     text, value = TEXTS[name]
-    found = getattr(recipe("lenet", "--set", f"{name}={text}"), name)
+    own = ["--data", "folder"] if name in ("test_share", "image_channels", "short_side") else []
+    found = getattr(recipe("lenet", "--set", f"{name}={text}", *own), name)
     assert (found, type(found)) == (value, type(value))
 
 
