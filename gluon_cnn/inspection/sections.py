@@ -6,7 +6,6 @@ import numpy as np
 
 from gluon_cnn.errors import ModelError
 from gluon_cnn.inspection.figures import attribution, errors, excitation, filters, maps, pictures
-from gluon_cnn.inspection.filters import first_filters
 from gluon_cnn.inspection.layers import run
 from gluon_cnn.inspection.words import with_interval
 

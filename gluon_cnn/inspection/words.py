@@ -39,9 +39,9 @@ def place_in_words(row, column, shape):
     """Where a position of a map is in the whole, such as ``the upper left``."""
     vertical, horizontal = (
         names[min(2, int(3 * (at + 0.5) / of))]
-        for at, of, names in ((row, shape[0], ("upper", "", "lower")), (column, shape[1], ("left", "", "right")))
+        for at, of, names in ((row, shape[0], ("upper", "", "lower")), (column, shape[1], ("left", "middle", "right")))
     )
-    return f"the {' '.join(filter(None, (vertical, horizontal)))}" if vertical or horizontal else "the middle"
+    return f"the {vertical} {horizontal}" if vertical else f"the {horizontal}"
 
 
 def finite(values):

@@ -123,22 +123,26 @@ def _in_words(arrays, names):
     place = np.unravel_index(hidden.argmax(), hidden.shape)
     where = place_in_words(*place, hidden.shape)
     drop, logit = hidden.max(), arrays.logits[0]
-    title = f"{best}, {per_cent(arrays.probabilities[0])}: it hangs most on {where}"
+    title = f"The answer {best} ({per_cent(arrays.probabilities[0])}) hangs most on {where}"
     words = f"Hiding {where} takes {drop:.2f} from the logit of {best}, {logit:.2f}. "
     if drop <= 0:
-        title = f"{best}, {per_cent(arrays.probabilities[0])}: no single place is needed for it"
+        title = f"No single place is needed for the answer {best} ({per_cent(arrays.probabilities[0])})"
         words = f"Wherever a part is hidden, the logit of {best}, {logit:.2f}, does not fall. "
     for row, label in enumerate(arrays.classes[1:], 1):
         other = arrays.occlusion[row]
         spot = place_in_words(*np.unravel_index(other.argmax(), other.shape), other.shape)
         against = -other.min()
-        words += f"For {names[label]} ({arrays.logits[row]:.2f}) most speaks {spot} ({other.max():+.2f})"
+        words += f"For {names[label]} ({arrays.logits[row]:.2f}) {spot} speaks most ({other.max():+.2f})"
         words += f"; hiding another part raises it by {against:.2f}. " if against > 0 else ". "
     if arrays.grad_cam is not None:
         first = arrays.grad_cam[0]
         spot = place_in_words(*np.unravel_index(first.argmax(), first.shape), first.shape)
-        agree = "too" if spot == where else "instead"
-        words += f"Grad-CAM, from layer {arrays.path}, points to {spot} {agree}. " if first.max() > 0 else ""
+        if first.max() <= 0:
+            words += f"Grad-CAM finds nothing in layer {arrays.path} that speaks for {best}. "
+        elif spot == where:
+            words += f"Grad-CAM, from layer {arrays.path}, points to the same place. "
+        else:
+            words += f"Grad-CAM, from layer {arrays.path}, points to {spot} instead. "
     else:
         words += f"Without Grad-CAM: {arrays.left_out} "
     return title, words + "Where a part is filled with 0, the network sees a picture of a kind that it never saw."

@@ -12,6 +12,7 @@ from gluon_cnn.inspection.words import among, counted, per_cent, short, with_int
 
 __all__ = ["confused_pairs", "confusion_matrix", "shares_by_class", "trust"]
 
+_FEW = 10  # images of which a share says little
 _MOST_NUMBERED, _MOST_NAMED = 12, 40  # classes whose cells have numbers, and that are named
 
 
@@ -86,18 +87,18 @@ def _confusion_in_words(arrays):
     words = f"Of {int(accuracy.of):,} images {with_interval(accuracy)} are right and {all_wrong:,} wrong. "
     if len(both) > 1:
         words += (
-            f"{names[row]} and {names[column]} are taken for each other {between:,} times, which is "
+            f"Classes {names[row]} and {names[column]} are taken for each other {between:,} times, which is "
             f"{between / all_wrong:.0%} of all mistakes; "
         )
     else:
-        words += f"That pair alone is {times / all_wrong:.0%} of all mistakes, and the other way round it is rare; "
+        words += f"That alone is {times / all_wrong:.0%} of all mistakes, and the other way round it is rare; "
     words += f"the {min(5, len(pairs))} most frequent kinds of mistakes together are {first / all_wrong:.0%}."
     return title, words
 
 
 @figure_function
 def shares_by_class(found, classes=()):
-    """Draw precision and recall of each class with their exact intervals at 95 %.
+    """Draw precision and recall of each class with their exact intervals at 95%.
 
     Parameters
     ----------
@@ -121,7 +122,7 @@ def shares_by_class(found, classes=()):
         axes.plot(100 * share.value[order], place, marker, color=color, ms=5, label=name)
     axes.set_yticks(range(len(order)), [short(arrays.classes[n]) for n in order])
     axes.set_ylim(len(order) - 0.5, -0.5)
-    axes.set_xlabel("% of images, with the exact interval at 95 %")
+    axes.set_xlabel("% of images, with the exact interval at 95%")
     axes.grid(axis="x", alpha=0.2, color=INK, lw=0.6)
     figure.legend(loc="outside lower left", frameon=False, labelcolor=INK, fontsize=8.5)
     return Drawn(arrays, figure, *_shares_in_words(arrays, order))
@@ -133,8 +134,8 @@ def _shares_in_words(arrays, order):
     worst, best = known[0], known[-1]
     names = arrays.classes
     title = (
-        f"{names[worst]} is found least often, {per_cent(value[worst])} of it; {names[best]} most, "
-        f"{per_cent(value[best])}"
+        f"The network finds {per_cent(value[worst])} of class {names[worst]}, the least, and "
+        f"{per_cent(value[best])} of {names[best]}, the most"
     )
     if worst == best:
         title = f"All images are of one class, {names[best]}, and {per_cent(value[best])} of them are found"
@@ -184,13 +185,15 @@ def trust(found, bins=15):
     filled = arrays.counts > 0
     accuracy, confidence = 100 * arrays.accuracy[filled], 100 * arrays.confidence[filled]
     upper.vlines(confidence, accuracy, confidence, color=FOR, lw=1.5)
-    upper.plot(confidence, accuracy, "o", color=FOR, ms=5)
+    few = arrays.counts[filled] < _FEW
+    upper.plot(confidence[~few], accuracy[~few], "o", color=FOR, ms=5)
+    upper.plot(confidence[few], accuracy[few], "o", color=FOR, ms=5, mfc="none")
     upper.set_ylabel("accuracy (%)")
     upper.set(xlim=(0, 101), ylim=(0, 103))
     edges = 100 * arrays.edges
     lower.bar(edges[:-1], arrays.counts, np.diff(edges), align="edge", color=QUIET, alpha=0.6)
     lower.set_ylabel("images")
-    lower.set_xlabel("confidence: the largest probability (%)")
+    lower.set_xlabel(f"confidence: the largest probability (%); open: below {_FEW} images")
     title, words = _trust_in_words(found, arrays)
     return Drawn(_Trust(arrays, found.confidence, found.right), figure, title, words)
 
@@ -209,7 +212,7 @@ def _trust_in_words(found, arrays):
     if mistakes.any():
         certain = mistakes & (found.confidence >= 0.9)
         words += (
-            f"Of the {counted(int(mistakes.sum()), 'mistake')}, {int(certain.sum()):,} were made with 90 % confidence "
+            f"Of the {counted(int(mistakes.sum()), 'mistake')}, {int(certain.sum()):,} were made with 90% confidence "
             "or more. "
         )
     words += "That is on test images; on pictures of another kind confidence can be worth less."

@@ -8,7 +8,7 @@ from gluon_cnn.comparison.svg import INK
 from gluon_cnn.inspection.excitation import SHOWN, selectivity
 from gluon_cnn.inspection.figures.sheet import Sheet, picture_of
 from gluon_cnn.inspection.figures.style import FOR, QUIET, WIDTH, Drawn, chart, figure_function
-from gluon_cnn.inspection.words import among, counted, finite, short
+from gluon_cnn.inspection.words import among, finite, short
 
 __all__ = ["Selectivity", "Strongest", "strongest_channels", "strongest_images", "what_channels_answer_to"]
 
@@ -132,13 +132,12 @@ def _drawn_whole(arrays, names, counts):
 def _in_words(path, arrays, found, field, names, counts):
     several = f"channel{'' if len(arrays.channels) == 1 else 's'} {among(arrays.channels.tolist())}"
     pure = [
-        f"channel {channel} by {names[labels[0]]} alone"
+        f"{channel} ({names[labels[0]]})"
         for channel, labels in zip(arrays.channels, arrays.labels)
         if len(set(labels.tolist())) == 1
     ]
-    seen = len({label for row in arrays.labels.tolist() for label in row})
-    title = f"Layer {path}: {several} answer{'s' if len(arrays.channels) == 1 else ''} to {counted(seen, 'class')}"
-    title = title.replace("classs", "classes")
+    seen = [names[label] for label in dict.fromkeys(arrays.labels.ravel().tolist())]
+    title = f"In layer {path}, images of {among(seen, 5)} excite {several} most"
     side = "×".join(map(str, arrays.pictures.shape[-2:]))
     if field is not None and field.size is not None:
         size = "×".join(map(str, field.size))
@@ -147,7 +146,7 @@ def _in_words(path, arrays, found, field, names, counts):
         words = f"What a position sees differs from place to place, out of {side} pixels. "
     else:
         words = ""
-    words += f"Among the nine strongest images {among(pure)}: no other class is among them. " if pure else ""
+    words += f"Excited by one class alone, in the {arrays.labels.shape[1]} images: {among(pure)}. " if pure else ""
     known = counts[np.isfinite(counts)]
     if len(known):
         words += (

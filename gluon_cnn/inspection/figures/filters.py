@@ -57,12 +57,13 @@ def drawn_filters(net, channels=1):
 def _filters_in_words(arrays, in_color, shown):
     number, strength = len(arrays.norms), arrays.norms
     weak = int((strength < 0.1 * strength[0]).sum()) if strength[0] > 0 else number
-    share = per_cent((strength[: max(1, number // 10)] ** 2).sum() / max((strength**2).sum(), 1e-30))
+    half = 1 + int(np.searchsorted(np.cumsum(strength**2), 0.5 * (strength**2).sum()))
     size = "×".join(map(str, arrays.weights.shape[2:]))
-    title = f"{weak:,} of the {number} filters of layer {arrays.path} have less than a tenth of the strongest one's strength"
+    title = f"{weak:,} of the {number} filters of layer {arrays.path} are weaker than a tenth of the strongest"
+    if not weak:
+        title = f"All {number} filters of layer {arrays.path} have at least a tenth of the strongest one's strength"
     words = (
-        f"Filters of {size} pixels, the strongest first; the strongest tenth holds {share} of all strength (squared "
-        "weights). "
+        f"Filters of {size} pixels, the strongest first; {half} of them hold half of all strength (squared weights). "
     )
     if in_color:
         words += "Grey is a weight of 0."

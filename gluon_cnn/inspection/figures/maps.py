@@ -90,8 +90,8 @@ def _maps_in_words(arrays):
     total = {path: len(maps) for path, maps in arrays.maps.items()}
     silent = arrays.silent[paths[-1]]
     title = (
-        f"From {sizes[0]} positions to {sizes[-1]}: in layer {paths[-1]} {total[paths[-1]] - silent} of "
-        f"{total[paths[-1]]} channels answer to this picture"
+        f"In layer {paths[-1]}, {total[paths[-1]] - silent} of {total[paths[-1]]} channels answer to this picture, at "
+        f"{sizes[-1]} positions"
     )
     shares = [f"{arrays.silent[path] / total[path]:.0%} in layer {path}" for path in paths]
     words = f"Channels that are 0 everywhere: {among(shares, 10)}. "
@@ -171,14 +171,14 @@ def class_maps(net, X, picture, classes=(), field=None):
     order = np.argsort(-logits, kind="stable")[:_MOST_CLASSES]
     names = (*map(str, classes), *(f"class {n}" for n in range(len(classes), len(logits))))
     columns = 5
-    size, heading = WIDTH / columns, 0.34
+    size, heading = WIDTH / columns, 0.38
     rows = -(-len(order) // columns)
     limit = limit_of(arrays.maps)
     sheet = Sheet(rows * (size + heading) + 0.4)
     for place, label in enumerate(order):
         row, column = divmod(place, columns)
         left, top = column * size + 0.03, row * (size + heading)
-        sheet.words(f"{short(names[label], 13)}\n{logits[label]:.2f}", left, top + 0.03, size=8)
+        sheet.words(f"{short(names[label], 12)}\n{logits[label]:.2f}", left, top + 0.03, size=9)
         box = sheet.picture(0.6 * picture_of(picture), left, top + heading, size - 0.06)
         field_of = field(arrays.path) if field else None
         sheet.overlay_map(arrays.maps[label], box, limit, field_of, picture.shape[1:])
@@ -194,7 +194,8 @@ def _classes_in_words(arrays, logits, names):
     maps = arrays.maps
     row, column = np.unravel_index(maps[best].argmax(), maps[best].shape)
     top = int((maps.argmax(axis=0) == best).sum())
-    title = f"{names[best]} leads at {top} of {maps[0].size} positions, most in {place_in_words(row, column, maps[0].shape)}"
+    where = place_in_words(row, column, maps[0].shape)
+    title = f"Class {names[best]} leads at {top} of {maps[0].size} positions, most strongly in {where}"
     none = [names[n] for n in range(len(logits)) if (maps[n] == 0).all()]
     words = (
         f"Layer {arrays.path} is a map for each class, and its mean is the logit: {names[best]} {logits[best]:.2f}, "

@@ -121,8 +121,8 @@ def _drawn(arrays, classes, lines):
         row, column = divmod(place, _COLUMNS)
         left, top = column * _CELL, row * height
         sheet.picture(picture_of(picture), left + 0.2, top + 0.04, _CELL - 0.4)
-        words = lines(*(short(names[each[place]], 14) for each in (arrays.labels, arrays.answers)))
+        words = lines(*(short(names[each[place]], 11) for each in (arrays.labels, arrays.answers)))
         for line, text in enumerate(words):
             text = text.format(*arrays.probabilities[place])
-            sheet.words(text, left + _CELL / 2, top + _CELL - 0.33 + 0.16 * line, ha="center", size=8)
+            sheet.words(text, left + _CELL / 2, top + _CELL - 0.34 + 0.17 * line, ha="center", size=9)
     return sheet.figure

@@ -77,10 +77,9 @@ class Sheet:
             box = left + x0 * scale[0], top + y0 * scale[1], (x1 - x0) * scale[0], (y1 - y0) * scale[1]
         self.overlay(values, box, limit)
 
-    def words(self, text, left, top, size=8.5, **options):
+    def words(self, text, left, top, size=9.5, **options):
         """Write words whose upper left corner is there."""
-        # Somebody's class may have a name that Matplotlib would read as mathematics.
-        options = {"va": "top", "color": INK, "parse_math": False, **options}
+        options = {"va": "top", "color": INK, **options}
         return self._axes.text(left, top, text, size=size, **options)
 
     def outline(self, left, top, width, height, color, lw=1.2):
@@ -95,15 +94,15 @@ class Sheet:
         left, width = WIDTH / 2 - 1, 2.0
         self._draw(values, (left, top, width, 0.1), cmap=signed_colors(), vmin=-1, vmax=1)
         if not unsigned:
-            self.words(f"−{limit:.3g}", left - 0.05, top - 0.02, ha="right", size=8)
+            self.words(f"−{limit:.3g}", left - 0.05, top - 0.02, ha="right", size=9)
         self.words(
             "0",
             left - 0.05 if unsigned else WIDTH / 2,
             top - 0.02 if unsigned else top + 0.12,
             ha="right" if unsigned else "center",
-            size=8,
+            size=9,
         )
-        self.words(f"{limit:.3g}", left + width + 0.05, top - 0.02, size=8)
+        self.words(f"{limit:.3g}", left + width + 0.05, top - 0.02, size=9)
         self.words(
             words, WIDTH / 2 if unsigned else WIDTH / 2 + 0.15, top + 0.12, ha="center" if unsigned else "left", size=8
         )

@@ -1,9 +1,11 @@
 """What all figures share: their width, colours, scales, and how they are shown and saved."""
 
+import contextlib
 import functools
 import io
 import sys
 import textwrap
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,14 +61,30 @@ def figure_function(draw):
     """Make a function that gives a :class:`Drawn` show it in a notebook. ``draw.__wrapped__`` does not."""
 
     @functools.wraps(draw)
+    def quiet(*args, **options):
+        with _any_name():
+            return draw(*args, **options)
+
+    @functools.wraps(quiet)
     def shown(*args, **options):
-        drawn = draw(*args, **options)
-        if in_notebook():
+        drawn = quiet(*args, **options)
+        if drawn is not None and in_notebook():
             display = sys.modules["IPython"].display
             display.display(display.Image(data=png_of(drawn)), display.Markdown(drawn.words))
         return drawn
 
     return shown
+
+
+@contextlib.contextmanager
+def _any_name():
+    """A block in which somebody's class can have any name: one that Matplotlib would read as mathematics, or one of
+    characters that its font lacks, which a browser has."""
+    from matplotlib import rc_context
+
+    with rc_context({"text.parse_math": False}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        yield
 
 
 def chart(height, **options):
@@ -109,7 +127,8 @@ def limit_of(values):
 
 def svg_of(drawn, name):
     """A figure as an SVG element, without its title, which the page has."""
-    return as_svg(drawn.figure, name, drawn.title)
+    with _any_name():
+        return as_svg(drawn.figure, name, drawn.title)
 
 
 def png_of(drawn):
@@ -127,13 +146,13 @@ def png_of(drawn):
     else:
         for axes, box in zip(figure.axes, before):
             axes.set_position([box.x0, box.y0 * share, box.width, box.height * share])
-    title = figure.text(
-        0.02, 1 - 0.06 / (height + margin), "\n".join(lines), va="top", weight="bold", size=10, color=INK
-    )
+    options = {"va": "top", "weight": "bold", "size": 10, "color": INK, "parse_math": False}
+    title = figure.text(0.02, 1 - 0.06 / (height + margin), "\n".join(lines), **options)
     title.set_in_layout(False)
     file = io.BytesIO()
     try:
-        figure.savefig(file, format="png", dpi=150, facecolor="white", metadata={"Software": None})
+        with _any_name():
+            figure.savefig(file, format="png", dpi=150, facecolor="white", metadata={"Software": None})
     finally:
         title.remove()
         figure.set_size_inches(width, height)
