@@ -46,8 +46,8 @@ def add(commands):
         "--classes",
         type=_words("classes"),
         metavar="NAMES",
-        help="besides the predicted class, those for which it is shown what speaks for them, by name or number, such as "
-        "'shirt,coat' (default: the second one, or of a mistake the right one)",
+        help="show what speaks for these classes too, by name or number, such as 'shirt,coat' (default: the second "
+        "one, or of a mistake the right one)",
     )
     command.add_argument(
         "--images", type=typed("images", int), metavar="N", help="look at the first N test images (default: all)"

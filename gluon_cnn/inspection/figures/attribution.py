@@ -89,7 +89,7 @@ def reasons(net, X, picture, names=(), others=None, *, field=None, fill=0.0):
         if arrays.grad_cam is not None:
             sheet.overlay_map(arrays.grad_cam[row], boxes[0], limits[0], field_of, picture.shape[1:])
         sheet.overlay(arrays.occlusion[row], boxes[1], limits[1])
-    sheet.scale(1, 0.2 + len(arrays.classes) * height + 0.06, "against and for, of the largest")
+    sheet.scale(1, 0.2 + len(arrays.classes) * height + 0.06, "against and for, of the largest", overlay=True)
     return Drawn(arrays, sheet.figure, *_in_words(arrays, names))
 
 

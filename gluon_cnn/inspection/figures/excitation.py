@@ -5,7 +5,7 @@ from typing import Dict, NamedTuple, Optional
 import numpy as np
 
 from gluon_cnn.comparison.svg import INK
-from gluon_cnn.inspection.excitation import SHOWN, selectivity
+from gluon_cnn.inspection.excitation import SHOWN, counted_images, selectivity
 from gluon_cnn.inspection.figures.sheet import Sheet, picture_of
 from gluon_cnn.inspection.figures.style import FOR, QUIET, WIDTH, Drawn, chart, figure_function
 from gluon_cnn.inspection.words import among, finite, short
@@ -150,7 +150,7 @@ def _in_words(path, arrays, found, field, names, counts):
     known = counts[np.isfinite(counts)]
     if len(known):
         words += (
-            f"Over the {min(100, found.labels.shape[1])} strongest the effective number of classes is "
+            f"Over the {counted_images(found)} strongest images the effective number of classes is "
             f"{', '.join(f'{count:.1f}' for count in known)}."
         )
     return title, words.strip()
@@ -210,9 +210,8 @@ def what_channels_answer_to(layers, seed=0):
 
 def _by_chance(found, seed, draws=200):
     """The mean effective number of classes of as many images, drawn from all."""
-    counts = found.class_counts
-    taken = min(found.labels.shape[1], int(counts[counts > 0].min()))
-    drawn = np.random.default_rng(seed).multivariate_hypergeometric(counts, taken, size=draws) / taken
+    taken = counted_images(found)
+    drawn = np.random.default_rng(seed).multivariate_hypergeometric(found.class_counts, taken, size=draws) / taken
     return float((1 / (drawn**2).sum(axis=1)).mean())
 
 
@@ -230,7 +229,7 @@ def _selectivity_in_words(arrays, medians, first):
             title = f"From {before:.1f} classes in layer {low} to {after:.1f} in layer {high}, but not at every step"
     else:
         title = f"Higher layers are not more selective: {before:.1f} classes in layer {low}, {after:.1f} in {high}"
-    taken = min(first.labels.shape[1], int(first.class_counts[first.class_counts > 0].min()))
+    taken = counted_images(first)
     words = (
         f"Medians of the channels; from one layer to the next the number falls {falls} of {steps} times. Of each "
         f"channel the {taken} strongest images are counted; images drawn by chance would give {arrays.chance:.1f}. "

@@ -7,7 +7,7 @@ import numpy as np
 from gluon_cnn.inspection.choice import layer_shapes
 from gluon_cnn.inspection.figures.sheet import Sheet, picture_of
 from gluon_cnn.inspection.figures.style import FOR, WIDTH, Drawn, figure_function, limit_of
-from gluon_cnn.inspection.layers import activations, as_batch, output_of
+from gluon_cnn.inspection.layers import activations, as_batch, innermost_layers, output_of
 from gluon_cnn.inspection.words import among, place_in_words, short
 
 __all__ = ["ClassMaps", "FeatureMaps", "class_maps", "feature_maps", "find_class_maps"]
@@ -140,7 +140,9 @@ def find_class_maps(net, X) -> Optional[ClassMaps]:
     number = output_of(net, as_batch(net, X)).shape[1]
     paths = [path for path, shape in shapes.items() if len(shape) == 4 and shape[1] == number and shape[2:] != (1, 1)]
     given = activations(net, X, paths)
-    for path, maps in given.layers.items():
+    innermost = [path for path in innermost_layers(net) if path in paths]
+    for path in dict.fromkeys([*innermost, *paths]):
+        maps = given.layers[path]
         if np.allclose(maps.mean(axis=(2, 3)), given.output, rtol=1e-4, atol=1e-5):
             return ClassMaps(path, maps[0])
     return None
@@ -185,7 +187,7 @@ def class_maps(net, X, picture, classes=(), field=None):
         if place == 0:
             sheet.outline(*box, FOR, lw=1.5)
     unsigned = arrays.maps.min() >= 0
-    sheet.scale(limit, rows * (size + heading) + 0.06, "at a position; the logit is the mean", unsigned)
+    sheet.scale(limit, rows * (size + heading) + 0.06, "at a position; the logit is the mean", unsigned, overlay=True)
     return Drawn(arrays, sheet.figure, *_classes_in_words(arrays, logits, names))
 
 

@@ -7,6 +7,8 @@ from gluon_cnn.inspection.figures.style import WIDTH, limit_of, signed_colors
 
 __all__ = ["Sheet", "picture_of"]
 
+# Over a dark picture, where a page's own colours would be too dark.
+_OVER_FOR, _OVER_AGAINST = np.array([1.0, 0.52, 0.12]), np.array([0.3, 0.65, 1.0])
 _MOST = 112  # pixels of a picture's side: more are not seen, and would make the page large
 
 
@@ -61,9 +63,9 @@ class Sheet:
 
     def overlay(self, values, box, limit):
         """Lay values with a sign over a picture: the further from 0, the less of the picture is seen."""
-        colors = signed_colors()(0.5 + 0.5 * np.clip(values / limit, -1, 1))
-        colors[..., 3] = 0.75 * np.clip(np.abs(values) / limit, 0, 1) ** 0.7
-        self._draw(colors, box)
+        share = np.clip(values / limit, -1, 1)
+        colors = np.where(share[..., np.newaxis] > 0, _OVER_FOR, _OVER_AGAINST)
+        self._draw(np.concatenate([colors, 0.85 * np.abs(share[..., np.newaxis]) ** 0.8], axis=-1), box)
 
     def overlay_map(self, values, box, limit, field=None, sides=None):
         """Lay a layer's map over the picture of C×H×W that fills a box: where its positions look, if that is known."""
@@ -88,24 +90,21 @@ class Sheet:
 
         self._axes.add_patch(Rectangle((left, top), width, height, fill=False, edgecolor=color, lw=lw))
 
-    def scale(self, limit, top, words, unsigned=False):
+    def scale(self, limit, top, words, unsigned=False, overlay=False):
         """Draw the scale of the colours, which ends at ``limit``, 0.35 inches high."""
         values = np.linspace(0 if unsigned else -1, 1, 128)[np.newaxis]
-        left, width = WIDTH / 2 - 1, 2.0
-        self._draw(values, (left, top, width, 0.1), cmap=signed_colors(), vmin=-1, vmax=1)
-        if not unsigned:
-            self.words(f"−{limit:.3g}", left - 0.05, top - 0.02, ha="right", size=9)
-        self.words(
-            "0",
-            left - 0.05 if unsigned else WIDTH / 2,
-            top - 0.02 if unsigned else top + 0.12,
-            ha="right" if unsigned else "center",
-            size=9,
-        )
+        width = 2.0
+        left = (WIDTH - width) / 2
+        box = left, top, width, 0.1
+        if overlay:
+            self._draw(np.full((1, 1), 0.35), box)
+            self.overlay(values, box, 1)
+        else:
+            self._draw(values, box, cmap=signed_colors(), vmin=-1, vmax=1)
+        least = "0" if unsigned else f"−{limit:.3g}"
+        self.words(least, left - 0.05, top - 0.02, ha="right", size=9)
         self.words(f"{limit:.3g}", left + width + 0.05, top - 0.02, size=9)
-        self.words(
-            words, WIDTH / 2 if unsigned else WIDTH / 2 + 0.15, top + 0.12, ha="center" if unsigned else "left", size=8
-        )
+        self.words(words, WIDTH / 2, top + 0.13, ha="center", size=9)
 
 
 def picture_of(image):
