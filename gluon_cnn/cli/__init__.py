@@ -13,6 +13,7 @@ from gluon_cnn.cli import (
     doctor,
     evaluate,
     export,
+    inspect,
     launch,
     predict,
     report,
@@ -37,7 +38,21 @@ from gluon_cnn.cli.terminal import (
 __all__ = ["COMMANDS", "main"]
 
 #: The commands, in the order of the list in the help text.
-COMMANDS = (train, evaluate, predict, export, compare, reproduce, report, summary, data, doctor, selftest, launch)
+COMMANDS = (
+    train,
+    evaluate,
+    predict,
+    inspect,
+    export,
+    compare,
+    reproduce,
+    report,
+    summary,
+    data,
+    doctor,
+    selftest,
+    launch,
+)
 
 
 def main(argv=None, *, model=None):

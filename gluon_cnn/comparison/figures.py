@@ -1,14 +1,13 @@
 """Figures of histories: one run's curves, and samples of runs over the published ones."""
 
 import functools
-import io
 import logging
-import re
 from pathlib import Path
 from typing import Callable, NamedTuple
 
 import numpy as np
 
+from gluon_cnn.comparison.svg import INK, as_svg
 from gluon_cnn.errors import SettingError
 from gluon_cnn.files import write_atomically
 from gluon_cnn.recipe import INITS
@@ -24,7 +23,6 @@ _LOSS, _TRAIN, _TEST = "#1f4e9c", "#b5541c", "#1b7a43"
 # data. All can be seen on white and on black.
 _PUBLISHED, _OTHER = "#7d8794", "#2a9d5c"
 _OURS = {"published": "#d9601a", "own": "#2f7fd6", ("published", "first"): "#a86fe0", ("own", "first"): "#00939c"}
-_INK = "#010203"  # axes and words, which in a page take the colour of its text
 
 
 class _Panel(NamedTuple):
@@ -145,18 +143,11 @@ def comparison_svgs(published, samples, name):
 
     svgs = []
     for number, panel in enumerate(_panels(published, samples)):
-        with rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "font.size": 11}):
+        with rc_context({"font.size": 11}):
             figure = Figure(figsize=(4.4, 3.6), layout="constrained")
             panel.draw(figure.subplots())
-            figure.axes[0].legend(frameon=False, labelcolor=_INK)
-            file = io.StringIO()
-            figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
-        svg = file.getvalue()
-        svg = svg[svg.index("<svg") :].replace(_INK, "currentColor")
-        # Matplotlib gives the same ids in every figure; in the page they must be unique.
-        svg = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{name}-{number}-", svg)
-        opening = rf'<svg viewBox="\1" role="img" aria-label="{name}: {panel.words}">'
-        svgs.append(re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', opening, svg, count=1))
+            figure.axes[0].legend(frameon=False, labelcolor=INK)
+            svgs.append(as_svg(figure, f"{name}-{number}", f"{name}: {panel.words}"))
     return svgs
 
 
@@ -231,7 +222,7 @@ def _cut_off_peak(axes, epochs, ends, ours):
     if ends[:, 4].max() > 2 * seen:
         axes.set_ylim(0, seen)
         peak = ends[:, 4].argmax()
-        axes.annotate(f"one run at {ends[peak, 4]:.1f}", (epochs[peak], 0.93 * seen), ha="center", color=_INK)
+        axes.annotate(f"one run at {ends[peak, 4]:.1f}", (epochs[peak], 0.93 * seen), ha="center", color=INK)
 
 
 def _draw_strip(axes, published, samples, measure, epoch):
@@ -250,9 +241,9 @@ def _draw_strip(axes, published, samples, measure, epoch):
 
 
 def _ink(axes):
-    axes.grid(alpha=0.2, color=_INK, lw=0.6)
-    axes.tick_params(colors=_INK)
-    axes.xaxis.label.set_color(_INK)
-    axes.yaxis.label.set_color(_INK)
+    axes.grid(alpha=0.2, color=INK, lw=0.6)
+    axes.tick_params(colors=INK)
+    axes.xaxis.label.set_color(INK)
+    axes.yaxis.label.set_color(INK)
     for spine in axes.spines.values():
-        spine.set_color(_INK)
+        spine.set_color(INK)
