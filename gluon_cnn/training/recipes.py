@@ -72,7 +72,7 @@ def get_recipe(model, edition=None, **changes):
     fields = {field.name for field in dataclasses.fields(Recipe)}
     own = {key: changes.pop(key) for key in list(changes) if key not in fields}
     values.update(changes)
-    if "momentum" not in changes and values.get("optimizer") in OPTIMIZERS and not _has_momentum(values["optimizer"]):
+    if "momentum" not in changes and _lacks_momentum(values.get("optimizer")):
         values.pop("momentum", None)
     values["side"] = whole_number("side", values["side"])
     values["data"] = choice("data", values.get("data", "full"), DATA_SETS)
@@ -135,6 +135,11 @@ def _check_release(release, data):
             f"release is {shown(release)}, but the {data} data set comes in one release only: leave it out.", "release"
         )
     choice("release", release, releases)
+
+
+def _lacks_momentum(optimizer):
+    """Whether this is one of the optimisers, and has no momentum."""
+    return isinstance(optimizer, str) and optimizer in OPTIMIZERS and not _has_momentum(optimizer)
 
 
 def _has_momentum(optimizer):
