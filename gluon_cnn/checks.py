@@ -25,6 +25,7 @@ RANGES = {
     "test_share": (_SMALL, 1),
     "seed": (0, 2**63 - 1),
     "momentum": (0, 1),
+    "weight_decay": (0, 1),
     "gradient_clip_val": (0, _LARGE),
     "noise": (0, _LARGE),
     "sigma": (0, _LARGE),

@@ -16,6 +16,7 @@ __all__ = [
     "CHANGEABLE",
     "EDITIONS",
     "INITS",
+    "PATIENCE",
     "PUBLISHED_EDITIONS",
     "SCHEDULES",
     "Edition",
@@ -28,7 +29,9 @@ __all__ = [
 
 #: Where the initial weights come from: those of the published runs, or own ones drawn from the seed.
 INITS = ("published", "own")
-SCHEDULES = ("step", "cosine", "poly")
+SCHEDULES = ("step", "cosine", "poly", "plateau")
+#: Epochs without a better test accuracy after which ``plateau`` takes a tenth of the learning rate.
+PATIENCE = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,8 +140,13 @@ class Recipe:
     momentum: float = _setting(0.0, help="momentum of sgd, nag and others that have one, from 0 to below 1")
     clip_gradient: Optional[float] = _setting(None, help="clip each number of the mean gradient to ±X")
     workers: int = _setting(1, help="processes that train together", words="{} workers")
+    weight_decay: float = _setting(
+        0.0, help="each step takes lr·X of every weight, biases included, from 0 to below 1"
+    )
     lr_schedule: Optional[str] = _setting(
-        None, help="step (a tenth after 1/2 and again after 3/4 of the run), cosine or poly (down to 0)"
+        None,
+        help="step (a tenth after 1/2 and again after 3/4 of the run), cosine or poly (down to 0), plateau (a tenth "
+        f"after {PATIENCE} epochs without a better test accuracy)",
     )
     warmup_epochs: int = _setting(0, help="epochs in which the learning rate grows from 0", words="{} warmup epochs")
     amp: bool = _setting(False, help="mixed precision, on GPUs only")
@@ -172,7 +180,7 @@ class Recipe:
             **dict.fromkeys(("model", "optimizer", "data", "release", "source"), _text),
             **dict.fromkeys(("epochs", "batch_size", "side", "workers", "seed", "warmup_epochs"), whole_number),
             **dict.fromkeys(("train_size", "test_size", "short_side"), whole_number),
-            **dict.fromkeys(("lr", "momentum", "clip_gradient", "test_share"), number),
+            **dict.fromkeys(("lr", "momentum", "clip_gradient", "weight_decay", "test_share"), number),
         }
         choices = {"edition": EDITIONS, "init": INITS, "lr_schedule": SCHEDULES}
         choices.update(amp=(True, False), image_channels=(1, 3))
@@ -191,6 +199,11 @@ class Recipe:
     def nominal_step(self):
         """Whether the last, shorter batch is stepped by the nominal batch size."""
         return self.edition is not None and EDITIONS[self.edition].nominal_step
+
+    @property
+    def epochs_may_grow(self):
+        """Whether a run can be resumed for more epochs: not if they are the length of its schedule."""
+        return self.lr_schedule in (None, "plateau")
 
     @property
     def name(self):

@@ -37,7 +37,7 @@ def test_options_have_a_largest_value(name):
 
 
 WRONG = [10**400, -(10**400), 10**5000, [10**5000], Fraction(10**5000), "9" * 5000, [1] * 5000, 1j, None]
-SETTINGS = ["epochs", "lr", "momentum", "clip_gradient", "seed", "edition", "init", "optimizer"]
+SETTINGS = ["epochs", "lr", "momentum", "weight_decay", "clip_gradient", "seed", "edition", "init", "optimizer"]
 LONG_AND_WRONG = {
     f"{name}-{number}": (name, value)
     for name in SETTINGS
@@ -72,7 +72,7 @@ UNUSUAL = [mx.nd.array([3]), mx.np.array(3.0), np.array([1, 2]), object(), float
 
 NO_VALUES = {
     f"{name}-{number}": (name, value)
-    for name in [*NUMBERS, "lr", "momentum", "clip_gradient", "augment", "optimizer", "data", "options"]
+    for name in [*NUMBERS, "lr", "momentum", "weight_decay", "clip_gradient", "augment", "optimizer", "data", "options"]
     for number, value in enumerate(UNUSUAL)
     if name != "options" or not isinstance(value, dict)
 }
@@ -105,6 +105,11 @@ def test_other_numbers_are_pythons(value):
 def test_numbers_that_float32_cannot_have(name, value):
     with pytest.raises(SettingError, match=f"^{name} is .*(1e-30 or more|below 1e[+]30)"):
         get_recipe("lenet", **{name: value})
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_weight_decay_is_for_every_optimizer(optimizer):
+    assert get_recipe("lenet", optimizer=optimizer, weight_decay=0.5).weight_decay == 0.5
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

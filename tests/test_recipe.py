@@ -92,6 +92,8 @@ def test_quick_changes():
         {"init": "zeros"},
         {"clip_gradient": 0.0},
         {"momentum": -0.1},
+        {"weight_decay": -0.1},
+        {"weight_decay": 1},
         {"lr_schedule": "sometimes"},
         {"warmup_epochs": -1},
         {"warmup_epochs": 5},

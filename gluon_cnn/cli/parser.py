@@ -170,7 +170,8 @@ def add_model(command):
 
 def add_edition(command):
     """--edition."""
-    command.add_argument("--edition", metavar="NAME", help=f"whose recipe: {', '.join(EDITIONS)} (default zh-v1)")
+    words = f"whose recipe: {', '.join(EDITIONS)} (default zh-v1 for the book's networks)"
+    command.add_argument("--edition", metavar="NAME", help=words)
 
 
 def add_run(command, what="a run's directory"):

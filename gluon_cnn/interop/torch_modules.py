@@ -11,6 +11,7 @@ from gluon_cnn.interop.torch_blocks import DenseBlock, Parallel, Residual
 from gluon_cnn.models import batch_norm, resnet
 from gluon_cnn.models.concatenation import ForwardDense, ForwardParallel
 from gluon_cnn.models.dropout import Dropout
+from gluon_cnn.models.local_response import LocalResponseNorm
 from gluon_cnn.models.parameters import copied
 
 __all__ = ["translate"]
@@ -123,6 +124,9 @@ def _counterpart(layer, parameters, flat):
         return torch.nn.Flatten()
     if _computes_as(layer, nn.Activation) and layer._act_type in _ACTIVATIONS:
         return getattr(torch.nn, _ACTIVATIONS[layer._act_type])()
+    if _computes_as(layer, LocalResponseNorm):
+        size, *others = (layer.options[name] for name in ("nsize", "alpha", "beta", "knorm"))
+        return torch.nn.LocalResponseNorm(size, *others)  # which divides alpha by the size, as MXNet does
     return _pooling(layer, options)
 
 
@@ -140,13 +144,20 @@ def _normalisation(layer, weight, flat):
 def _pooling(layer, options):
     if _computes_as(layer, nn.GlobalAvgPool2D):
         return torch.nn.AdaptiveAvgPool2d(1)
-    if options.get("pooling_convention") != "valid":  # others have windows that do not lie within the image
+    ceil_mode = options.get("pooling_convention") == "full"
+    if options.get("pooling_convention") == "same" or (ceil_mode and _begins_outside(options)):
         return None
     if _computes_as(layer, nn.MaxPool2D):
-        return torch.nn.MaxPool2d(*_window(options))
+        return torch.nn.MaxPool2d(*_window(options), ceil_mode=ceil_mode)
     if _computes_as(layer, nn.AvgPool2D):
-        return torch.nn.AvgPool2d(*_window(options), count_include_pad=options["count_include_pad"])
+        counted = options["count_include_pad"]
+        return torch.nn.AvgPool2d(*_window(options), ceil_mode=ceil_mode, count_include_pad=counted)
     return None
+
+
+def _begins_outside(options):
+    """Whether a last window may begin outside the image, which PyTorch leaves out."""
+    return any(options["pad"]) or any(s > k for s, k in zip(options["stride"], options["kernel"]))
 
 
 def _window(options):

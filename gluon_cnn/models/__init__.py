@@ -1,4 +1,4 @@
-"""The book's networks, those of model zoos, and your own, by their names. Looking up a name does not import MXNet."""
+"""The networks here, those of model zoos, and your own, by their names. Looking up a name does not import MXNet."""
 
 import importlib
 import os
@@ -8,14 +8,16 @@ from gluon_cnn.errors import ModelError
 
 __all__ = ["canonical_name", "find_network", "get_model", "list_models", "split_own"]
 
-#: The module of each of the book's networks; it has the network's record as ``NETWORK``.
+#: The module of each network: those of the book, and of two papers that its chapters are about; it has the network's record as ``NETWORK``.
 _MODULES = {
     "alexnet": "alexnet",
+    "alexnet2012": "alexnet2012",
     "densenet": "densenet",
     "googlenet": "googlenet",
     "lenet": "lenet",
     "lenet_bn": "batch_norm",
     "nin": "nin",
+    "nin2013": "nin2013",
     "resnet18": "resnet",
     "vgg11": "vgg",
 }
@@ -23,7 +25,7 @@ _OTHER_NAMES = {"resnet": "resnet18", "vgg": "vgg11"}  # the book's only ones
 
 
 def list_models():
-    """The names of the book's networks, sorted."""
+    """The names of the networks here, sorted: the book's, and those of papers, which have a year."""
     return sorted(_MODULES)
 
 

@@ -1,7 +1,7 @@
 """All that the program knows of a network, in one record beside the network's own code."""
 
 import dataclasses
-from typing import Callable, Optional, Tuple
+from typing import Any, Callable, Mapping, Optional, Tuple
 
 __all__ = ["Network"]
 
@@ -22,6 +22,8 @@ class Network:
         Height and width in pixels of the images that its recipe trains on.
     quick_side : int, optional
         In place of ``side``, for a machine without a GPU.
+    recipe : mapping
+        Other settings of its recipe, if that is not one of the book's but a paper's.
     same_weights : tuple of str
         Options that change neither the number of weights nor their shapes.
     published_as : str, optional
@@ -39,6 +41,7 @@ class Network:
     lr: float = 0.1
     side: int = 224
     quick_side: Optional[int] = None
+    recipe: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     same_weights: Tuple[str, ...] = ()
     published_as: Optional[str] = None
     rearranged: bool = False

@@ -7,7 +7,32 @@ from gluon_cnn.models.dropout import Dropout
 from gluon_cnn.models.network import Network
 from gluon_cnn.models.sequential import named_sequential, sequential
 
-__all__ = ["NETWORK", "nin", "nin_block"]
+__all__ = ["NETWORK", "mlpconv", "nin", "nin_block"]
+
+
+def mlpconv(channels, kernel_size, strides, padding, *, final_relu=True, hybrid=False, **options):
+    """A convolution and, pixel by pixel, a small perceptron of 1×1 convolutions over its channels.
+
+    Parameters
+    ----------
+    channels : sequence of int
+        Output channels of the convolution, and of each 1×1 convolution after it.
+    kernel_size, strides, padding, final_relu, hybrid
+        As in :func:`nin_block`.
+    **options
+        Of every ``nn.Conv2D``.
+
+    Returns
+    -------
+    nn.Sequential or nn.HybridSequential
+        N×C×H×W to N×channels[-1]×H'×W'.
+    """
+    activations = ["relu"] * (len(channels) - 1) + ["relu" if final_relu else None]
+    windows = [(kernel_size, strides, padding)] + [(1, 1, 0)] * (len(channels) - 1)
+    block = sequential(hybrid)
+    for number, window, activation in zip(channels, windows, activations):
+        block.add(nn.Conv2D(number, *window, activation=activation, **options))
+    return block
 
 
 def nin_block(num_channels, kernel_size, strides, padding, *, num_mlp_layers=2, final_relu=True, hybrid=False):
@@ -40,12 +65,8 @@ def nin_block(num_channels, kernel_size, strides, padding, *, num_mlp_layers=2, 
     num_channels = whole_number("num_channels", num_channels)
     kernel_size, strides = whole_numbers("kernel_size", kernel_size), whole_numbers("strides", strides)
     padding, num_mlp_layers = whole_numbers("padding", padding), whole_number("num_mlp_layers", num_mlp_layers)
-    activations = ["relu"] * num_mlp_layers + ["relu" if final_relu else None]
-    block = sequential(hybrid)
-    block.add(nn.Conv2D(num_channels, kernel_size, strides, padding, activation=activations[0]))
-    for activation in activations[1:]:
-        block.add(nn.Conv2D(num_channels, kernel_size=1, activation=activation))
-    return block
+    channels = [num_channels] * (1 + num_mlp_layers)
+    return mlpconv(channels, kernel_size, strides, padding, final_relu=final_relu, hybrid=hybrid)
 
 
 def nin(*, num_classes=10, num_mlp_layers=2, final_relu=True, hybrid=False):

@@ -37,14 +37,17 @@ def smallest_image(net):
     """Height and width in pixels of the smallest image that a chain of layers takes.
 
     It is computed from the last layer to the first: to give ``size`` pixels, a window of ``kernel`` that moves by
-    ``stride`` needs ``(size - 1) * stride + kernel`` pixels, less the padding on both sides.
+    ``stride`` needs ``(size - 1) * stride + kernel`` pixels, less the padding on both sides. Where the last window may
+    end outside the image, one pixel in it is enough.
     """
     size = 1
     for layer in reversed(list(layers_of(net))):
         window = getattr(layer, "_kwargs", {})
         if "kernel" in window and not window.get("global_pool"):
             kernel, stride, padding = window["kernel"][0], window["stride"][0], window["pad"][0]
-            size = max(1, (size - 1) * stride + kernel - 2 * padding)
+            last_is_cut = window.get("pooling_convention") == "full" and size > 1
+            needed = (size - 2) * stride + kernel + 1 if last_is_cut else (size - 1) * stride + kernel
+            size = max(1, needed - 2 * padding)
     return size
 
 

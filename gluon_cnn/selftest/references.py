@@ -62,9 +62,11 @@ def dense(X, W, b):
     return rows @ W.T + b, lambda G: ((G @ W).reshape(X.shape), G.T @ rows, G.sum(0))
 
 
-def max_pooling(X, *, size, stride, padding=0):
-    """The largest of each window. Its gradient goes to the one place that was the largest."""
-    padded = _padded(X, padding, -np.inf)
+def max_pooling(X, *, size, stride, padding=0, ceil=False):
+    """The largest of each window, of which the last may end outside the image (``ceil``). Its gradient goes to the one
+    place that was the largest."""
+    more = _outside(X, size, stride) if ceil else 0
+    padded = _padded(X, padding, -np.inf, more)
     windows = _windows(padded, size, stride)
     chosen = windows.argmax(-1)
 
@@ -72,22 +74,25 @@ def max_pooling(X, *, size, stride, padding=0):
         back = np.zeros_like(padded)
         for number, (i, j) in enumerate(np.ndindex(size, size)):
             _part(back, i, j, stride, G.shape)[...] += G * (chosen == number)
-        return (_inside(back, padding),)
+        return (_inside(back, padding, more),)
 
     return windows.max(-1), gradients
 
 
-def average_pooling(X, *, size, stride, padding=0):
-    """The mean of each window, zeros around the image included."""
-    padded = _padded(X, padding)
+def average_pooling(X, *, size, stride, padding=0, ceil=False):
+    """The mean of each window, zeros around the image included; of one that ends outside the image (``ceil``), the mean
+    of what is inside."""
+    more = _outside(X, size, stride) if ceil else 0
+    padded = _padded(X, padding, more=more)
+    counts = _windows(_padded(np.ones_like(padded[:, :, more:, more:]), 0, more=more), size, stride).sum(-1)
 
     def gradients(G):
         back = np.zeros_like(padded)
         for i, j in np.ndindex(size, size):
-            _part(back, i, j, stride, G.shape)[...] += G / size**2
-        return (_inside(back, padding),)
+            _part(back, i, j, stride, G.shape)[...] += G / counts
+        return (_inside(back, padding, more),)
 
-    return _windows(padded, size, stride).mean(-1), gradients
+    return _windows(padded, size, stride).sum(-1) / counts, gradients
 
 
 def relu(X):
@@ -156,28 +161,34 @@ def concatenation(X, *, channels):
     return np.concatenate([X[:, :channels], X], axis=1), gradients
 
 
-def local_response(X, *, size, alpha, beta, knorm):
-    """Local response normalisation across channels (AlexNet's, in the paper)."""
+def local_response(X, *, size, alpha, beta, k):
+    """Local response normalisation across channels, by the formula of AlexNet's paper."""
 
     def around(values):
         wide = np.pad(values, ((0, 0), (size // 2, size // 2), (0, 0), (0, 0)))
         return sliding_window_view(wide, size, axis=1).sum(-1)
 
-    norm = knorm + alpha / size * around(X**2)
+    norm = k + alpha * around(X**2)
 
     def gradients(G):
-        return (G * norm**-beta - 2 * alpha * beta / size * X * around(G * X * norm ** (-beta - 1)),)
+        return (G * norm**-beta - 2 * alpha * beta * X * around(G * X * norm ** (-beta - 1)),)
 
     return X * norm**-beta, gradients
 
 
-def _padded(X, padding, value=0.0):
-    around = (padding, padding)
+def _padded(X, padding, value=0.0, more=0):
+    around = (padding, padding + more)
     return np.pad(X, ((0, 0), (0, 0), around, around), constant_values=value)
 
 
-def _inside(padded, padding):
-    return padded[:, :, padding:-padding, padding:-padding] if padding else padded
+def _inside(padded, padding, more=0):
+    inside = slice(padding, padded.shape[2] - padding - more)
+    return padded[:, :, inside, inside]
+
+
+def _outside(X, size, stride):
+    """How far the last window of a square image ends outside it."""
+    return (size - X.shape[2]) % stride
 
 
 def _windows(padded, size, stride):

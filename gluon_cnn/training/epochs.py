@@ -9,6 +9,7 @@ import signal
 import time
 
 from gluon_cnn.errors import RunStopped, TrainingDiverged
+from gluon_cnn.recipe import PATIENCE
 from gluon_cnn.seeding import seed_mxnet
 from gluon_cnn.training.checkpoints import last_checkpoint
 from gluon_cnn.training.history import EpochResult, is_a_guess
@@ -18,6 +19,7 @@ from gluon_cnn.training.metrics import Sums
 from gluon_cnn.training.onednn import for_inference
 from gluon_cnn.training.progress import Progress
 from gluon_cnn.training.recipes import fixed_values
+from gluon_cnn.training.schedule import plateaus
 
 __all__ = ["Epochs"]
 
@@ -58,6 +60,8 @@ class Epochs:
             log.info(str(result))
             self._diagnose(result, dead, state.dead_classes)
             history = [*state.history, result]
+            if plateaus(self.recipe, history) > plateaus(self.recipe, state.history):
+                log.info(f"a tenth of the learning rate, after {PATIENCE} epochs without a better test accuracy")
             state = State(fixed_values(self.recipe), result.epoch, history=history, dead_classes=dead)
             # The row comes after the checkpoint, so that a history with all its rows is that of a finished run.
             self.save(state, then=functools.partial(self.run.write_history, history))
@@ -203,7 +207,7 @@ class _Epoch:
             seed_mxnet(self.recipe.seed, self.state.epoch, step, *own)
         if self.epochs.setup.rates:
             number = self.state.epoch * len(self.data.train) + step + 1
-            self.trainer.set_learning_rate(self.epochs.setup.rates(number))
+            self.trainer.set_learning_rate(self.epochs.setup.rates(number, self.state.history))
 
     def _after_training_step(self):
         """Show the progress, stop if a signal came, and save after those steps that the settings ask for, or every two

@@ -1,4 +1,4 @@
-"""The book's recipe of each network, what a recipe changes in it, and whether a recipe can be trained."""
+"""The recipe of each network, the book's or its paper's, what a recipe changes in it, and whether a recipe can be trained."""
 
 import contextlib
 import dataclasses
@@ -34,14 +34,15 @@ _LONGEST_NAME = 120  # bytes of a directory's name
 
 
 def get_recipe(model, edition=None, *, data_dir=None, **changes):
-    """The book's recipe for a network, with changes.
+    """The recipe for a network, with changes.
 
     Parameters
     ----------
     model : str
-        As for :func:`gluon_cnn.get_model`. A network that is not the book's is trained for five epochs of SGD at a
-        learning rate of 0.1 in batches of 128: one of a model zoo at the size it was made for, 32 pixels if its name
-        begins with ``cifar_``, 299 if it is Inception, else 224; your own at 28.
+        As for :func:`gluon_cnn.get_model`. One whose name has a year is trained as its paper says. A network of a model
+        zoo, and your own, is trained for five epochs of SGD at a learning rate of 0.1 in batches of 128: the former at
+        the size it was made for, 32 pixels if its name begins with ``cifar_``, 299 if it is Inception, else 224; your
+        own at 28.
     edition : {"zh-v1", "en", "adam"}, optional
         ``zh-v1`` by default, for the book's networks. Others have none, unless you name one.
     data_dir : path, optional
@@ -63,16 +64,20 @@ def get_recipe(model, edition=None, *, data_dir=None, **changes):
     """
     name = canonical_name(model)
     network = find_network(name)
-    if edition is None and ":" not in name:
+    if edition is None and ":" not in name and not network.recipe:
         edition = "zh-v1"
     values = {"epochs": 5, "batch_size": network.batch_size, "lr": network.lr, "side": network.side}
-    if edition is not None:
+    if edition is None:
+        values.update(network.recipe)
+    else:
         record = EDITIONS[choice("edition", edition, EDITIONS)]
         values.update(epochs=record.epochs, optimizer=record.optimizer)
         values.update({key: getattr(record, key) for key in ("batch_size", "lr") if getattr(record, key) is not None})
     fields = {field.name for field in dataclasses.fields(Recipe)}
     own = {key: changes.pop(key) for key in list(changes) if key not in fields}
     values.update(changes)
+    if "momentum" not in changes and _lacks_momentum(values.get("optimizer")):
+        values.pop("momentum", None)
     values["side"] = whole_number("side", values["side"])
     values["data"] = choice("data", values.get("data", "full"), DATA_SETS)
     if DATA_SETS[values["data"]].info is None and "batch_size" not in changes:
@@ -156,6 +161,11 @@ def _check_release(release, data):
     choice("release", release, releases)
 
 
+def _lacks_momentum(optimizer):
+    """Whether this is one of the optimisers, and has no momentum."""
+    return isinstance(optimizer, str) and optimizer in OPTIMIZERS and not _has_momentum(optimizer)
+
+
 def _has_momentum(optimizer):
     if optimizer == "dcasgd":  # MXNet's own fails with it
         return False
@@ -219,8 +229,10 @@ def release_to_train_on(recipe, data_dir=None):
 def fixed_values(recipe):
     """The values of a recipe that must be the same when its run is resumed: all but the number of epochs, which may
     grow, unless it is the length of a schedule."""
-    grows = recipe.lr_schedule is None
-    return {name: value for name, value in recipe.values().items() if not (grows and name == "epochs")}
+    values = recipe.values()
+    if recipe.epochs_may_grow:
+        del values["epochs"]
+    return values
 
 
 def book_recipe(recipe):

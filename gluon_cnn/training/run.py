@@ -194,7 +194,7 @@ class Run(RunDirectory):
                 "out",
             )
         self.refuse_other_recipe(wanted)
-        if self.recipe.lr_schedule and epochs > self.recipe.epochs:
+        if not self.recipe.epochs_may_grow and epochs > self.recipe.epochs:
             raise RunError(
                 f"{self.directory} was begun with the schedule {self.recipe.lr_schedule} over {self.recipe.epochs} "
                 "epochs, which more epochs would change: leave them out, or choose another directory.",

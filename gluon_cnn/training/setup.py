@@ -52,7 +52,8 @@ class Setup(NamedTuple):
         The one to train: ``net``, or a network of the same parameters that oneDNN trains faster.
     trainer : gluon.Trainer
     rates : callable or None
-        Gives the learning rate of a step by its number in the run, from 1; None if it does not change.
+        Gives the learning rate of a step by its number in the run, from 1, and the history before its epoch; None if it
+        does not change.
     draws : bool
         Whether a training step draws random numbers on the device.
     """
@@ -225,6 +226,8 @@ def make_trainer(net, recipe, kvstore="device"):
         options["momentum"] = recipe.momentum
     if recipe.clip_gradient is not None:
         options["clip_gradient"] = recipe.clip_gradient
+    if recipe.weight_decay:
+        options["wd"] = recipe.weight_decay
     # As a list, in the order of the layers: a dictionary would be sorted by names that count all layers of the process
     # (conv9, conv10), and a checkpoint's states would fit the wrong parameters.
     parameters = list(net.collect_params().values())

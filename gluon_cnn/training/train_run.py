@@ -190,7 +190,7 @@ def _announce(run, devices, data, state, why):
         log.info(why)
     recipe = run.recipe
     if state.epoch == recipe.epochs:
-        more = "" if recipe.lr_schedule else "; resume with more epochs to train further"
+        more = "; resume with more epochs to train further" if recipe.epochs_may_grow else ""
         log.info(f"all {recipe.epochs} epochs are done{more}")
         return
     differing = recipe.differences(get_recipe(recipe.model, recipe.edition, data=recipe.data))

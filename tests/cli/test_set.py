@@ -32,6 +32,7 @@ TEXTS = {
     "normalize": ("0.5, .25", "0.5,0.25"),
     "momentum": ("0.5", 0.5),
     "clip_gradient": ("2", 2.0),
+    "weight_decay": ("0.0005", 0.0005),
     "lr_schedule": ("cosine", "cosine"),
     "warmup_epochs": ("1", 1),
     "amp": ("true", True),

@@ -23,6 +23,8 @@ NETWORKS = {
     "googlenet": ({}, 33, "2.0"),
     "resnet18": ({}, 33, "5.0.conv1"),
     "densenet": ({}, 33, "4.1"),
+    "alexnet2012": ({"num_classes": 10}, 67, "4"),
+    "nin2013": ({}, 12, "3.0"),
     "gluoncv:cifar_resnet20_v1": ({}, 32, "1.features.2"),
     "gluon:resnet18_v1": ({}, 40, "1.features.4"),
 }

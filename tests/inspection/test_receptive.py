@@ -70,6 +70,8 @@ NETWORKS = {
     "googlenet": ({}, 75),
     "resnet18": ({}, 75),
     "densenet": ({}, 75),
+    "alexnet2012": ({"num_classes": 2}, 131),
+    "nin2013": ({}, 31),
 }
 
 

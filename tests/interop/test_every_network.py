@@ -1,4 +1,4 @@
-"""A run of each network with branches or batch normalisation, to every other software and back."""
+"""A run of each network with branches, normalisations, groups or cut windows, to every other software and back."""
 
 import json
 
@@ -21,7 +21,7 @@ from gluon_cnn.interop.torch import from_torch, torch_network
 from gluon_cnn.training.run import Run, load_run
 from gluon_cnn.training.train_run import train_run
 
-SIDES = {"lenet_bn": 28, "googlenet": 32, "resnet18": 32, "densenet": 32}
+SIDES = {"lenet_bn": 28, "googlenet": 32, "resnet18": 32, "densenet": 32, "alexnet2012": 67, "nin2013": 32}
 IMAGES = read_fashion_mnist(SAMPLE).test.images[:9]
 
 

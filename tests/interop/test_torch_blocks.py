@@ -180,7 +180,8 @@ class Summed(type(parallel(True))):
         lambda: contrib.nn.SyncBatchNorm(num_devices=1),
         lambda: nn.BatchNormReLU(),
         lambda: nn.BatchNorm(axis=2),
-        lambda: nn.MaxPool2D(2, ceil_mode=True),
+        lambda: nn.MaxPool2D(2, 3, ceil_mode=True),  # of which PyTorch leaves out windows that begin outside
+        lambda: nn.MaxPool2D(3, 2, 1, ceil_mode=True),
     ],
 )
 def test_layers_that_compute_something_else_are_refused(layer):
@@ -194,3 +195,15 @@ def test_layers_that_compute_something_else_are_refused(layer):
     net(mx.nd.ones((2, 1, 4, 4)))
     with pytest.raises(InteropError, match=rf"The layer 0\.0 is a {type(layer).__name__} that has no counterpart"):
         torch_network(net)
+
+
+@pytest.mark.parametrize("size", [3, 6, 7, 8])
+@pytest.mark.parametrize("counted", [False, True])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_windows_that_end_outside_are_cut_there_too(size, counted, stride):
+    net, x = nn.HybridSequential(), np.random.RandomState(0).rand(2, 3, size, size).astype(np.float32)
+    net.add(nn.AvgPool2D(3, stride, ceil_mode=True, count_include_pad=counted), nn.MaxPool2D(2, 1, ceil_mode=True))
+    with torch.no_grad():
+        found = torch_network(net[:1])(torch.from_numpy(x)), torch_network(net[1:])(torch.from_numpy(x))
+    for layer, array in zip(net, found):
+        np.testing.assert_allclose(array.numpy(), layer(mx.nd.array(x)).asnumpy(), rtol=1e-5)

@@ -15,7 +15,7 @@ from gluon_cnn.models.zoo import import_gluoncv
 
 #: MXNet warns so about every network that it imports.
 IMPORT_WARNS = pytest.mark.filterwarnings("ignore:Cannot decide type:UserWarning")
-NETWORKS = ["lenet", "alexnet", "vgg11", "nin", "googlenet", "resnet18", "densenet", "lenet_bn"]
+NETWORKS = ["lenet", "alexnet", "vgg11", "nin", "googlenet", "resnet18", "densenet", "lenet_bn", "nin2013"]
 
 
 def network(name, **options):

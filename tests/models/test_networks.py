@@ -201,7 +201,8 @@ def test_networks_run_on_numpy_arrays(np_arrays):
 
 
 def test_names_in_any_case_and_the_books_vgg():
-    assert list_models() == ["alexnet", "densenet", "googlenet", "lenet", "lenet_bn", "nin", "resnet18", "vgg11"]
+    book = ["alexnet", "densenet", "googlenet", "lenet", "lenet_bn", "nin", "resnet18", "vgg11"]
+    assert list_models() == sorted([*book, "alexnet2012", "nin2013"])
     assert len(get_model("NiN")) == len(get_model("nin"))
     assert len(get_model("vgg")) == len(get_model("vgg11"))
     assert len(get_model("resnet")) == len(get_model("ResNet18"))
@@ -212,7 +213,7 @@ def test_names_in_any_case_and_the_books_vgg():
     [
         (
             lambda: get_model("vit"),
-            "'vit'; use one of alexnet, densenet, googlenet, lenet, lenet_bn, nin, resnet18, vgg11",
+            "'vit'; use one of alexnet, alexnet2012, densenet, googlenet, lenet, lenet_bn, nin, nin2013, resnet18, vgg11",
         ),
         (
             lambda: get_model("nin", ratio=4),

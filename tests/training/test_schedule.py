@@ -14,6 +14,9 @@ from runs import MAIN, SMALL, flags, history_of, interrupted_after, result_of, r
 from gluon_cnn import GluonCNNError, get_recipe, load_run
 from gluon_cnn.errors import RunStopped, SettingError
 from gluon_cnn.models.zoo import import_gluoncv
+from gluon_cnn.recipe import PATIENCE
+from gluon_cnn.training import schedule as schedule_module
+from gluon_cnn.training.history import EpochResult
 from gluon_cnn.training.recipes import book_recipe
 from gluon_cnn.training.schedule import learning_rates
 from gluon_cnn.training.setup import load_data, set_up
@@ -67,6 +70,34 @@ def test_warmup_ends_at_the_rate_that_stays():
     assert rates[2 * STEPS :] == pytest.approx([LR] * (EPOCHS - 2) * STEPS, rel=1e-6)
 
 
+def history(*accuracies):
+    """Of epochs with these test accuracies."""
+    return [EpochResult(number, 1.0, 0.5, accuracy, 1.0, 1.0) for number, accuracy in enumerate(accuracies, 1)]
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "drops"),
+    [
+        ([], 0),
+        ([0.5] * PATIENCE, 0),
+        ([0.5] * (PATIENCE + 1), 1),
+        ([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8], 0),
+        ([0.0] * (PATIENCE + 1), 1),
+        ([0.5] * PATIENCE + [0.6] + [0.6] * (PATIENCE - 1), 0),  # better in time
+        ([0.5] + [0.4] * PATIENCE + [0.45] * (PATIENCE - 1), 1),  # a rise that does not reach the best one
+        ([0.5] * (3 * PATIENCE + 1), 3),
+        ([0.5] * (PATIENCE + 1) + [0.7] + [0.7] * PATIENCE, 2),
+    ],
+)
+def test_plateau_takes_a_tenth_where_accuracy_stops_rising(accuracies, drops):
+    for warmup in (0, 2):
+        recipe = get_recipe("lenet", epochs=99, lr=LR, lr_schedule="plateau", warmup_epochs=warmup)
+        rates = learning_rates(recipe, STEPS)
+        before = history(*[0.9] * warmup, *accuracies)  # what the warmup reached does not count
+        found = [rates(len(before) * STEPS + step, before) for step in (1, STEPS)]
+        assert found == pytest.approx([LR * 0.1**drops] * 2, rel=1e-12)
+
+
 @pytest.fixture
 def applied(monkeypatch):
     """The learning rate of each training step that was taken."""
@@ -98,6 +129,24 @@ def test_stops_and_devices_change_no_learning_rate(tmp_path, applied, schedule):
     losses = {name: [r.train_loss for r in history_of(tmp_path / name)] for name in ("whole", "one", "constant")}
     assert losses["one"] == pytest.approx(losses["whole"], abs=2e-5)
     assert losses["constant"] != pytest.approx(losses["whole"], abs=1e-3)
+
+
+def test_plateau_follows_from_the_history_alone(tmp_path, applied, monkeypatch, caplog):
+    """Stopped, resumed, and resumed for more epochs. At such a rate no answer changes."""
+    monkeypatch.setattr(schedule_module, "PATIENCE", 2)
+    changes = {"data": "sample", "train_size": 64, "test_size": 32, "batch_size": 32, "lr": 1e-9, "momentum": 0.9}
+    changes["lr_schedule"] = "plateau"
+    train(tmp_path / "whole", **changes, epochs=6)
+    whole = applied.copy()
+    assert whole == pytest.approx([1e-9] * 6 + [1e-10] * 4 + [1e-11] * 2, rel=1e-12)
+    assert caplog.text.count("a tenth of the learning rate") == 2
+    applied.clear()
+    with pytest.raises(RunStopped), interrupted_after(7):
+        train(tmp_path / "parts", **changes, epochs=4)
+    resume(tmp_path / "parts")
+    resume(tmp_path / "parts", epochs=6)
+    assert applied == whole
+    assert result_of(tmp_path / "parts") == result_of(tmp_path / "whole")
 
 
 def test_zoos_network_is_killed_and_resumed(tmp_path):
@@ -163,7 +212,7 @@ def test_epochs_grow_except_under_a_schedule(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"lr_schedule": "sometimes"}, "lr_schedule is 'sometimes'; it must be one of step, cosine, poly"),
+        ({"lr_schedule": "sometimes"}, "lr_schedule is 'sometimes'; it must be one of step, cosine, poly, plateau"),
         ({"warmup_epochs": -1}, "warmup_epochs is -1"),
         ({"warmup_epochs": 5}, "warmup_epochs is 5; it must be less than the epochs of the run, 5"),
         ({"warmup_epochs": 0.5}, r"warmup_epochs is 0\.5"),

@@ -85,6 +85,22 @@ def test_trainer_has_what_the_recipe_says():
     assert setup.trainer._params == list(setup.net.collect_params().values())
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "nag", "adam"])
+def test_weight_decay_is_of_weights_and_biases(optimizer):
+    assert set_up_small().trainer._optimizer.wd == 0
+    setup = set_up_small(optimizer=optimizer, lr=0.1, weight_decay=0.25)
+    parameters = list(setup.net.collect_params().values())
+    for parameter in parameters:
+        parameter.set_data(mx.nd.full(parameter.shape, 2))
+    with autograd.record():
+        loss = setup.net(mx.nd.zeros((1, 1, 28, 28))).sum() * 0
+    loss.backward()
+    setup.trainer.step(1)
+    expected = 2 - 0.1 * (1 if optimizer == "adam" else 0.25 * 2)  # Adam's first step is of the size of the rate
+    for parameter in parameters:
+        np.testing.assert_allclose(parameter.data().asnumpy(), expected, rtol=1e-5)
+
+
 def test_clip_gradient_bounds_each_number_of_a_step():
     setup = set_up_small(lr=1.0, clip_gradient=0.01)
     bias = setup.net[-1].bias
