@@ -45,8 +45,8 @@ def get_recipe(model, edition=None, **changes):
         ``zh-v1`` by default, for the book's networks. Others have none, unless you name one.
     **changes
         Other values of :class:`gluon_cnn.recipe.Recipe`'s settings, and the network's own options by their names.
-        Unless ``init`` is among them, a recipe begins from the published weights wherever the images and the network
-        have the size at which the book's runs were published.
+        Unless ``init`` or ``weights`` is among them, a recipe begins from the published weights wherever the images and
+        the network have the size at which the book's runs were published.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def get_recipe(model, edition=None, **changes):
     values["data"] = choice("data", values.get("data", "full"), DATA_SETS)
     values["options"] = changed_options(name, {**as_options(values.get("options", {})), **own}, values["data"])
     values.setdefault("source", network.source)
-    values.setdefault("init", "own" if _unpublished(network, edition, values) else "published")
+    values.setdefault("init", "own" if values.get("weights") or _unpublished(network, edition, values) else "published")
     recipe = Recipe(name, edition, **values)
     check_recipe(recipe)
     return recipe
@@ -215,6 +215,8 @@ def _in_a_name(setting, value):
         return setting if value else f"no-{setting}"
     if setting == "data":
         return value
+    if setting == "weights":
+        return f"from-{value[:8]}"
     if setting == "release":
         return f"{value}-release"
     return f"{setting}-{value}" if isinstance(value, str) else f"{setting}{value}"
@@ -228,7 +230,7 @@ def default_name(recipe, quick=False):
     words = ["quick"] if quick else []
     if quick:
         differing = {name: v for name, v in differing.items() if quick_changes(recipe.model).get(name) != v}
-    if differing.pop("init", None) and not (quick or {"side", "options"} & set(differing)):
+    if differing.pop("init", None) and not (quick or {"side", "options", "weights"} & set(differing)):
         words.append("own")  # elsewhere it goes without saying
     differing.update(differing.pop("options", {}))
     words += [_in_a_name(name, value) for name, value in differing.items()]
