@@ -70,17 +70,14 @@ def train_run(run, *, command, resume=False, quiet=False, job=None, held=None, o
         checked.
     command : str
         How this process was called, for ``config.json``.
-    resume : bool
-        Begin at the last checkpoint, if there is one.
-    quiet : bool
-        Show no progress.
+    resume, quiet : bool
+        Begin at the last checkpoint, if there is one; show no progress.
     job : Job, optional
         The workers this process trains with. Only the first of them touches the run's directory.
     held : contextlib.ExitStack, optional
         Until it ends, the directory stays locked for what is written there after the training.
     open_weights : callable, optional
-        Gives the :class:`gluon_cnn.training.weights.Weights` that ``settings.weights_from`` names, where more is read
-        than what :func:`gluon_cnn.training.weights.open_weights` reads.
+        In place of :func:`gluon_cnn.training.weights.open_weights`, to read more kinds of files.
 
     Returns
     -------
@@ -99,17 +96,13 @@ def train_run(run, *, command, resume=False, quiet=False, job=None, held=None, o
     job = job or Job(run.settings.kvstore)
     if not resume:
         job.from_first(run.refuse_taken)  # before anything is loaded, and once more when nobody else can begin there
-    recipe = _checked_recipe(run, job)
-    devices = parse_context(run.settings.ctx)
+    recipe, devices = _checked_recipe(run, job), parse_context(run.settings.ctx)
     with advice_on_memory(recipe, devices), contextlib.ExitStack() as stack:
         data = load_data(recipe, run.settings.data_dir, devices[0], job)
         threads, why = choose_threads(run, devices, data, job, resume)
         setup = set_up(recipe, devices, data, hybrid=run.settings.hybrid, kvstore=job.store)
         run.dataset, run.book = data.info, book_recipe(recipe)
-        if recipe.weights:
-            taken = job.from_first(lambda: _begin_elsewhere(run, setup.net, resume, open_weights))
-            run.settings.taken = taken
-            slow_down(setup.net, taken, recipe.taken_lr)
+        _begin_elsewhere(run, setup.net, job, resume, open_weights)
         job.from_first(lambda: (held or stack).enter_context(run.locked()))
         write_config = functools.partial(run.write_config, command, threads, devices[0].device_type == "gpu")
         begun = job.from_first(lambda: _begin(run, setup.net, devices, resume, write_config, stack).to_json())
@@ -138,9 +131,16 @@ def _checked_recipe(run, job):
     return run.recipe
 
 
-def _begin_elsewhere(run, net, resume, open_weights):
-    """Give a network the weights that its run begins from; the names of those parameters. Where there is a checkpoint
-    they are in it, and need not be where they were."""
+def _begin_elsewhere(run, net, job, resume, open_weights):
+    """Give a network the weights that its run begins from, if it does, and those parameters their learning rate."""
+    if run.recipe.weights:  # all workers get the first one's parameters before their first step
+        run.settings.taken = job.from_first(lambda: _taken(run, net, resume, open_weights))
+        slow_down(net, run.settings.taken, run.recipe.taken_lr)
+
+
+def _taken(run, net, resume, open_weights):
+    """The names of the parameters that a run's network takes of other weights. Where there is a checkpoint they are in
+    it, and need not be where they were."""
     if resume and last_checkpoint(run.checkpoints):
         refuse_unknown_parameters(run, net)
         return run.settings.taken
