@@ -71,7 +71,7 @@ _BEGINNING = """\
 # Trained networks in the package
 
 Two of the book's networks come with the package, trained by the book's recipe. The LeNet is the most accurate of five
-seeds, from 0.7978 to 0.8214 on the test images, so that another seed's will be a little worse; of NiN there was one run.
+seeds, from 0.7978 to 0.8214 on the test images, so another seed's would be a little worse; of NiN there was one run.
 `python examples/pretrained_cards.py` writes this page from their cards, which `gluon_cnn.models.pretrained_card("nin")`
 gives too.
 
