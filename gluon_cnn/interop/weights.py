@@ -1,6 +1,6 @@
 """The weights that a run can begin from, from files of other software too."""
 
-from pathlib import Path
+import os
 
 from gluon_cnn.interop.safetensors import read_arrays
 from gluon_cnn.interop.state_dict import StateDict, read_state_dict
@@ -11,7 +11,7 @@ from gluon_cnn.training.weights import Weights, open_weights
 __all__ = ["open_any_weights"]
 
 _TORCH = (".pt", ".pth", ".bin")
-_GLUONS = ("gamma", "beta")  # how Gluon alone calls parameters
+_GLUONS = (".gamma", ".beta")  # how Gluon alone calls parameters
 
 
 def open_any_weights(where):
@@ -34,8 +34,8 @@ def open_any_weights(where):
     ModelError, RunError, InteropError
         If there are none, or they are damaged.
     """
-    suffix = Path(where).suffix.lower()
-    if Path(where).is_dir() or suffix not in (".safetensors", *_TORCH):
+    suffix = os.path.splitext(where)[1].lower() if isinstance(where, (str, os.PathLike)) else ""
+    if os.path.isdir(where) or suffix not in (".safetensors", *_TORCH):
         return open_weights(where)
     if suffix != ".safetensors":
         return _TorchWeights(where, read_state_dict(where).arrays)
@@ -57,6 +57,5 @@ class _SafetensorsWeights(_TorchWeights):
     is_sorted = True
 
     def named_for(self, net):
-        parameters = named_parameters(net)
-        is_gluons = any(name.rpartition(".")[2] in _GLUONS for name in self.arrays)
-        return self.arrays if is_gluons or set(self.arrays) <= set(parameters) else super().named_for(net)
+        own = set(self.arrays) <= set(named_parameters(net)) or any(n.endswith(_GLUONS) for n in self.arrays)
+        return Weights.named_for(self, net) if own else super().named_for(net)

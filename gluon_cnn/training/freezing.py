@@ -33,7 +33,8 @@ def freeze_layers(net, paths, title):
     parameters, blocks = named_parameters(net), dict(_blocks(net))
     for path in paths:
         if path not in blocks and path not in parameters:
-            names = [*blocks, *parameters]
+            names = [name for name in blocks if any(_is_inside(parameter, [name]) for parameter in parameters)]
+            names += parameters
             near = difflib.get_close_matches(path, names, n=5, cutoff=0.5) or itertools.islice(names, 5)
             raise SettingError(
                 f"freeze has {brief(path)}, but {title} has no such layer: use one such as {', '.join(near)}.", "freeze"
@@ -53,6 +54,9 @@ def freeze_layers(net, paths, title):
         # The book's own batch normalisation looks at its gamma by itself.
         if _is_inside(path, paths) and "use_global_stats" in getattr(block, "_kwargs", {}):
             block._kwargs["use_global_stats"] = True
+    for block in (net, *blocks.values()):
+        if hasattr(block, "_clear_cached_op"):  # one that is compiled would go on as it was
+            block._clear_cached_op()
 
 
 def _is_inside(name, paths):

@@ -2,10 +2,11 @@
 
 import hashlib
 import json
-from pathlib import Path
+import os
 
 import numpy as np
 
+from gluon_cnn.checks import brief
 from gluon_cnn.errors import CheckpointError, ModelError, RunError, SettingError
 from gluon_cnn.models.parameter_file import read_parameters
 from gluon_cnn.models.parameters import fits, named_parameters, put_parameters
@@ -69,8 +70,15 @@ class Weights:
         return digest.hexdigest()
 
     def named_for(self, net):
-        """The arrays by the names that a network's parameters have, whether their shapes fit or not."""
-        return self.arrays
+        """The arrays by the names that a network's parameters have, whether their shapes fit or not.
+
+        A model zoo's files, of which no name is one of the network's, are those of the zoo's network inside it.
+        """
+        parameters = named_parameters(net)
+        for begin in ("", *dict.fromkeys(f"{name.partition('.')[0]}." for name in parameters)):
+            if any(begin + name in parameters for name in self.arrays):
+                return {begin + name: array for name, array in self.arrays.items()}
+        return {}
 
 
 def open_weights(where):
@@ -92,11 +100,12 @@ def open_weights(where):
     ModelError, RunError
         If there are none, or they are damaged.
     """
+    if not isinstance(where, (str, os.PathLike)):
+        raise ModelError(f"weights_from is {brief(where)}; it must be a path or pretrained:NAME.", "weights_from")
     name = pretrained_name(where)
     if name is not None:
         return Weights(where, pretrained_arrays(name))
-    path = Path(where)
-    return Weights(where, read_parameters(_last_parameters(path) if path.is_dir() else path))
+    return Weights(where, read_parameters(_last_parameters(where) if os.path.isdir(where) else where))
 
 
 def _last_parameters(directory):
