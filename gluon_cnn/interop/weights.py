@@ -1,12 +1,13 @@
 """The weights that a run can begin from, from files of other software too."""
 
 import os
+from pathlib import Path
 
 from gluon_cnn.interop.safetensors import read_arrays
 from gluon_cnn.interop.state_dict import StateDict, read_state_dict
 from gluon_cnn.interop.torch import named_in_order
 from gluon_cnn.models.parameters import named_parameters
-from gluon_cnn.training.weights import Weights, open_weights
+from gluon_cnn.training.weights import Weights, is_directory, open_weights
 
 __all__ = ["open_any_weights"]
 
@@ -34,8 +35,8 @@ def open_any_weights(where):
     ModelError, RunError, InteropError
         If there are none, or they are damaged.
     """
-    suffix = os.path.splitext(where)[1].lower() if isinstance(where, (str, os.PathLike)) else ""
-    if os.path.isdir(where) or suffix not in (".safetensors", *_TORCH):
+    suffix = Path(where).suffix.lower() if isinstance(where, (str, os.PathLike)) else ""
+    if suffix not in (".safetensors", *_TORCH) or is_directory(where):
         return open_weights(where)
     if suffix != ".safetensors":
         return _TorchWeights(where, read_state_dict(where).arrays)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from gluon_cnn.training.manifest import PARAMETERS, verified_state
 
 __all__ = [
     "Weights",
+    "is_directory",
     "open_weights",
     "refuse_other_weights",
     "refuse_unknown_parameters",
@@ -105,7 +107,15 @@ def open_weights(where):
     name = pretrained_name(where)
     if name is not None:
         return Weights(where, pretrained_arrays(name))
-    return Weights(where, read_parameters(_last_parameters(where) if os.path.isdir(where) else where))
+    return Weights(where, read_parameters(_last_parameters(where) if is_directory(where) else where))
+
+
+def is_directory(path):
+    """Whether a path leads to a directory; not where it leads nowhere, which whoever reads a file there explains."""
+    try:
+        return Path(path).is_dir()
+    except OSError:
+        return False
 
 
 def _last_parameters(directory):
