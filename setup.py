@@ -58,6 +58,7 @@ setup(
     package_data={
         "gluon_cnn.comparison": ["README.md", "published_runs.csv", "templates/*"],
         "gluon_cnn.data": ["first_release.png", "sample/*"],
+        "gluon_cnn.models.pretrained": ["*.json", "*.params"],
         "gluon_cnn.runtime": ["README.md"],
     },
     entry_points={"console_scripts": ["gluon-cnn = gluon_cnn.cli:main"]},

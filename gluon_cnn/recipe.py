@@ -22,6 +22,7 @@ __all__ = [
     "Edition",
     "Recipe",
     "as_options",
+    "as_paths",
     "difference_in_words",
     "in_words",
     "shown",
@@ -152,6 +153,13 @@ class Recipe:
     amp: bool = _setting(False, help="mixed precision, on GPUs only")
     options: dict = dataclasses.field(default_factory=dict, metadata={"help": "the network's own options"})
     source: Optional[str] = _setting(None, help="SHA-256 of the file that defines a network of your own")
+    weights: Optional[str] = _setting(
+        None, help="SHA-256 of the weights that the run begins from", words="begun from other weights"
+    )
+    freeze: Optional[str] = _setting(
+        None, help="paths of layers that stay as they are, with commas in between, such as 0,1.2", words="{} frozen"
+    )
+    taken_lr: float = _setting(1.0, help="factor on the learning rate of the weights that were taken from elsewhere")
 
     def __post_init__(self):
         self._check_values()
@@ -168,6 +176,14 @@ class Recipe:
                 "side",
                 "short_side",
             )
+        if self.init == "published" and self.weights is not None:
+            raise SettingError("init is 'published', but the run begins from other weights: use 'own'.", "init")
+        if self.taken_lr != 1 and self.weights is None:
+            raise SettingError(
+                f"taken_lr is {self.taken_lr:g}, but the run begins from no other weights: leave it out, or name some.",
+                "taken_lr",
+                "weights_from",
+            )
         if self.warmup_epochs >= self.epochs:
             raise SettingError(
                 f"warmup_epochs is {self.warmup_epochs}; it must be less than the epochs of the run, {self.epochs}.",
@@ -177,10 +193,11 @@ class Recipe:
     def _check_values(self):
         """Check each setting by itself, and keep its value as JSON gives it back: NumPy's 3 as Python's, say."""
         checks = {
-            **dict.fromkeys(("model", "optimizer", "data", "release", "source"), _text),
+            **dict.fromkeys(("model", "optimizer", "data", "release", "source", "weights"), _text),
+            "freeze": lambda name, value: as_paths(value),
             **dict.fromkeys(("epochs", "batch_size", "side", "workers", "seed", "warmup_epochs"), whole_number),
             **dict.fromkeys(("train_size", "test_size", "short_side"), whole_number),
-            **dict.fromkeys(("lr", "momentum", "clip_gradient", "weight_decay", "test_share"), number),
+            **dict.fromkeys(("lr", "momentum", "clip_gradient", "weight_decay", "test_share", "taken_lr"), number),
         }
         choices = {"edition": EDITIONS, "init": INITS, "lr_schedule": SCHEDULES}
         choices.update(amp=(True, False), image_channels=(1, 3))
@@ -224,7 +241,7 @@ class Recipe:
 CHANGEABLE = tuple(
     field.name
     for field in dataclasses.fields(Recipe)
-    if field.name not in ("model", "edition", "workers", "options", "source")
+    if field.name not in ("model", "edition", "workers", "options", "source", "weights")
 )
 
 
@@ -235,6 +252,19 @@ def as_options(options):
             f"options is {brief(options)}; it must be a dictionary of options by their names.", "options"
         )
     return {name: plain(name, value) for name, value in options.items()}
+
+
+def as_paths(value):
+    """The paths of layers in a text or a list of texts, ``"2, 0"`` or ``["2", "0"]``, as the text ``"0,2"``; a
+    SettingError for anything else."""
+    texts = [value] if isinstance(value, str) else value if isinstance(value, (list, tuple)) else [None]
+    if not all(isinstance(text, str) for text in texts):
+        raise SettingError(f"freeze is {brief(value)}; it must be text such as 0,1.2.", "freeze")
+    paths = {path.strip() for text in texts for path in text.split(",")} - {""}
+    if not paths:
+        raise SettingError(f"freeze is {brief(value)}, which names no layer: give paths such as 0,1.2.", "freeze")
+    # By their numbers, 2 before 10, and each once, because the order makes no difference.
+    return ",".join(sorted(paths, key=lambda path: [(len(part), part) for part in path.split(".")]))
 
 
 _OPTIONAL = {field.name: type(None) in typing.get_args(field.type) for field in dataclasses.fields(Recipe)}

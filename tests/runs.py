@@ -13,10 +13,12 @@ from typing import NamedTuple
 from unittest import mock
 
 import mxnet as mx
+import numpy as np
 from mxnet import gluon
 
 from gluon_cnn import get_recipe, load_run
 from gluon_cnn.cli import main
+from gluon_cnn.interop.weights import open_any_weights
 from gluon_cnn.training.checkpoints import last_checkpoint
 from gluon_cnn.training.history import read_history
 from gluon_cnn.training.run import Run
@@ -135,6 +137,15 @@ def train(directory, model="lenet", settings=None, **changes):
     return run
 
 
+def fine_tune(directory, where, model="lenet", settings=None, **changes):
+    """Train a new run of a few steps that begins from some weights; the run."""
+    weights = open_any_weights(where)
+    recipe = get_recipe(model, weights=weights.sha256, **{**SMALL, **changes})
+    run = Run(directory, recipe, Settings(weights_from=str(where), **(settings or {})))
+    train_run(run, command="", quiet=True, open_weights=open_any_weights)
+    return run
+
+
 def resume(directory, **options):
     """Resume a run without the command line; its history."""
     return load_run(directory).resume(quiet=True, **options)
@@ -169,9 +180,23 @@ def measures_of(result):
     return result.train_loss, result.train_acc, result.test_acc
 
 
+def parameters_file(directory):
+    """The file of the parameters of a run's last checkpoint."""
+    return last_checkpoint(directory / "checkpoint") / "net.params"
+
+
 def parameters_of(directory):
     """The parameters of a run's last checkpoint by name."""
-    return mx.nd.load(str(last_checkpoint(directory / "checkpoint") / "net.params"))
+    return mx.nd.load(str(parameters_file(directory)))
+
+
+def equal_parameters(one, other):
+    """The names of those parameters, of two dictionaries of arrays, that are the same to the bit."""
+    bits = [
+        {name: (a.asnumpy() if hasattr(a, "asnumpy") else np.asarray(a)).tobytes() for name, a in arrays.items()}
+        for arrays in (one, other)
+    ]
+    return [name for name, own in bits[0].items() if own == bits[1].get(name)]
 
 
 def result_of(directory):

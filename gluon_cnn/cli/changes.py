@@ -12,7 +12,7 @@ from gluon_cnn.checks import brief
 from gluon_cnn.cli.values import parse_value, path, typed
 from gluon_cnn.data import DATA_SETS, kind_of
 from gluon_cnn.errors import SettingError
-from gluon_cnn.recipe import CHANGEABLE, INITS, SCHEDULES, Recipe
+from gluon_cnn.recipe import CHANGEABLE, INITS, SCHEDULES, Recipe, as_paths
 
 __all__ = ["FIELDS", "add_recipe_flags", "add_set", "asked_changes", "options_of", "set_in_words"]
 
@@ -91,6 +91,8 @@ def asked_changes(args):
         if name in changes and changes[name] != value:
             raise SettingError(f"{name} is given as {brief(changes[name])} and as {brief(value)}: give it once.", name)
         changes[name] = value
+    if changes.get("freeze") is not None:
+        changes["freeze"] = as_paths(changes["freeze"])
     return changes
 
 

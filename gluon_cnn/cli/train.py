@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from gluon_cnn.cli import parser as shared
+from gluon_cnn.cli.beginning import add_beginning, asked_weights, edition_of
 from gluon_cnn.cli.changes import FIELDS, add_recipe_flags, add_set, asked_changes, set_in_words
 from gluon_cnn.cli.command import resume_command
 from gluon_cnn.cli.terminal import log_to_terminal
@@ -21,13 +22,14 @@ log = logging.getLogger(__name__)
 
 _DESCRIPTION = "Train a network by the book's recipe."
 _FLAGS = ("epochs", "lr", "batch_size", "side", "seed", "init", "data", "test_share", "image_channels", "amp")
-_ELSEWHERE = ("release",)  # fields whose flag several commands have
+_ELSEWHERE = ("release", "freeze")  # fields with another flag than those
 _EXAMPLES = (
     "--quick",
     "--ctx gpu --seed 3",
     "--data sample --epochs 1",
     "--data photos --epochs 30 --lr 0.1",
     "--epochs 20 --set lr_schedule=cosine --set warmup_epochs=1",
+    "--from pretrained --freeze 0,2 --set taken_lr=0.1",
     "--out runs/mine --resume",
 )
 _OWN_NETWORK = """\
@@ -89,6 +91,7 @@ def _add_flags(command):
     shared.add_threads(command)
     add_recipe_flags(command.add_argument_group("changes to the recipe"), _FLAGS)
     add_set(command)
+    add_beginning(command.add_argument_group("begin from a trained network"))
     command.add_argument("--out", metavar="DIR", help="the run's directory (default: a new one in runs/)")
     command.add_argument("--resume", action="store_true", help="resume the run in --out")
     shared.add_checkpoint_every(command)
@@ -112,16 +115,18 @@ def _add_flags(command):
     command.add_argument("--quiet", action="store_true", help="print errors only")
 
 
-def recipe_of(args, workers=1):
-    """The recipe that a train command asks for."""
+def recipe_of(args, workers=1, weights=None):
+    """The recipe that a train command asks for, which begins from some Weights."""
     from gluon_cnn.training.recipes import get_recipe, quick_changes
 
     quick = quick_changes(args.model) if args.quick else {}
-    changes = {**quick, **asked_changes(args), "workers": workers}
+    beginning = {"weights": weights.sha256} if weights else {}
+    changes = {**quick, **asked_changes(args), **beginning, "workers": workers}
     return get_recipe(args.model, args.edition, data_dir=args.data_dir, **changes)
 
 
 def _train(args):
+    from gluon_cnn.interop.weights import open_any_weights
     from gluon_cnn.training.job import Job
     from gluon_cnn.training.train_run import train_run
 
@@ -134,7 +139,8 @@ def _train(args):
             if args.quick:
                 log.info("quick: smaller images or fewer epochs than the book's, so the numbers are not the book's")
             try:
-                train_run(run, command=args.command_line, resume=args.resume, quiet=quiet, job=job, held=held)
+                options = {"resume": args.resume, "quiet": quiet, "job": job, "held": held}
+                train_run(run, command=args.command_line, **options, open_weights=open_any_weights)
             except (RunStopped, TrainingDiverged) as ended:
                 _end_early(run, args, job, ended)
         if job.first:
@@ -162,7 +168,10 @@ def _run_of(plan):
 def _new_run(args, workers):
     from gluon_cnn.training.run import Run
 
-    recipe = recipe_of(args, workers)
+    weights = asked_weights(args)
+    if weights and args.edition is None:
+        args.edition = edition_of(weights, args.model)
+    recipe = recipe_of(args, workers, weights)
     directory = args.out or _new_directory(recipe, args.quick, args.data_dir)
     return Run(directory, recipe, Settings(**asked_settings(args)))
 
@@ -183,6 +192,7 @@ def _resumed_run(args, workers):
     """The run in --out, with what may change on resume as the command asks for it."""
     from gluon_cnn.training.recipes import changed_options, get_recipe, quick_changes
     from gluon_cnn.training.run import load_run
+    from gluon_cnn.training.weights import refuse_other_weights
 
     if args.out is None:
         raise SettingError("To resume a run, name its directory.", "out")
@@ -205,6 +215,9 @@ def _resumed_run(args, workers):
         wanted["edition"] = args.edition
     if asked.source:
         wanted["source"] = asked.source
+    weights = asked_weights(args)
+    if weights:
+        refuse_other_weights(run, weights)
     settings = {"kvstore": Settings().kvstore, **asked_settings(args)}
     run.prepare_resume(wanted, dataclasses.replace(run.settings, **settings))
     return run

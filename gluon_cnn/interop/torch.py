@@ -18,7 +18,7 @@ from gluon_cnn.interop.state_dict import NAMES, numbers_decide, read_state_dict
 from gluon_cnn.models.parameters import fits, named_parameters, put_parameters
 from gluon_cnn.models.stored import StoredArray
 
-__all__ = ["from_torch", "to_torch", "torch_network"]
+__all__ = ["from_torch", "named_in_order", "to_torch", "torch_network"]
 
 #: How the layers of a PyTorch network are named: all in one Sequential, or the dense ones in another.
 LAYOUTS = ("sequential", "conv-fc")
@@ -185,6 +185,29 @@ def _matched(parameters, state):
             )
     for names in itertools.chain.from_iterable(waiting.values()):
         raise _misfit(f"The state dict has {next(iter(names.values()))}, but the network has no layer left for it")
+
+
+def named_in_order(net, state):
+    """A state dict's arrays by the names of the network's parameters that they would be: the first convolution's for
+    the first convolution, and so on, for as many layers of a kind as both have. Shapes are not compared.
+
+    Raises
+    ------
+    InteropError
+        If the network has a layer that PyTorch does not have, or the order of the state dict's layers is lost.
+    """
+    _refuse_lost_order(state)
+    parameters, waiting, named = named_parameters(net), {}, {}
+    for names in state.layers.values():
+        waiting.setdefault(_kind(state.arrays, names), []).append(names)
+    for layer in _layers(parameters):
+        weight = layer["weight"]
+        kind = 1 if weight.endswith("gamma") else len(parameters[weight].shape)
+        theirs = waiting[kind].pop(0) if waiting.get(kind) else {}
+        for what in set(layer) & set(theirs):
+            array, name = state.arrays[theirs[what]], layer[what]
+            named[name] = _with_axes(array, parameters[name].shape) if kind == 1 else array
+    return named
 
 
 def _with_axes(array, shape):

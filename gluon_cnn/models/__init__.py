@@ -3,10 +3,10 @@
 import importlib
 import os
 
-from gluon_cnn.checks import brief
+from gluon_cnn.checks import brief, choice
 from gluon_cnn.errors import ModelError
 
-__all__ = ["canonical_name", "find_network", "get_model", "list_models", "split_own"]
+__all__ = ["canonical_name", "find_network", "get_model", "list_models", "pretrained_card", "split_own"]
 
 #: The module of each network: those of the book, and of two papers that its chapters are about; it has the network's record as ``NETWORK``.
 _MODULES = {
@@ -94,15 +94,43 @@ def get_model(name, **options):
         returns.
     **options
         Keyword-only arguments of the network's own function; zoo networks have ``num_classes`` and ``hybrid``.
+        ``pretrained=True`` gives a network that was trained by the book's recipe, with its parameters on ``ctx``, by
+        default on the CPU: NiN of the first Chinese edition, or LeNet of the English one, which pads its first
+        convolution and pools by average; docs/pretrained.md has their cards.
 
     Raises
     ------
     ModelError
-        For an unknown name, or an option that the network does not have.
+        For an unknown name, or an option that the network does not have; with ``pretrained`` also if the package has
+        no such network, or not with these options.
     """
     network = find_network(name)
     known = network.build.__kwdefaults__ or {}
+    loading = {key: options.pop(key) for key in ("pretrained", "ctx") if key in options and key not in known}
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise ModelError(f"{name} has no option {', '.join(unknown)}; it has {', '.join(known) or 'none'}.", *unknown)
+    if choice("pretrained", loading.get("pretrained", False), (False, True)):
+        from gluon_cnn.models.pretrained import pretrained_model
+
+        return pretrained_model(name, options, loading.get("ctx"))
+    if loading.get("ctx") is not None:
+        raise ModelError(f"{name} has no parameters on a device before it is initialised: leave ctx out.", "ctx")
     return network.build(**options)
+
+
+def pretrained_card(name):
+    """How a trained network in the package was trained, and what it answers: ``pretrained_card("nin")``.
+
+    Returns
+    -------
+    gluon_cnn.models.pretrained.Card
+
+    Raises
+    ------
+    ModelError
+        If the package has no such network.
+    """
+    from gluon_cnn.models import pretrained
+
+    return pretrained.pretrained_card(name)

@@ -21,7 +21,8 @@ class BatchNorm(nn.Block):
 
     In training, each feature of a batch gets mean 0 and variance 1, and then a scale and a shift that are learned. In
     prediction, the moving averages of the batches' means and variances take their place. Those are parameters here, so
-    that they are saved with the others; they begin at 0 and 1.
+    that they are saved with the others; they begin at 0 and 1. If ``gamma`` is not trained, with the ``grad_req``
+    "null", they are used in training too, and stay as they are.
 
     Parameters
     ----------
@@ -65,7 +66,7 @@ class BatchNorm(nn.Block):
             mean, var = self.moving_mean.data(ctx), self.moving_var.data(ctx)
         except RuntimeError:  # Gluon's for a parameter that has no values there
             raise ModelError(f"BatchNorm has no values on {ctx}: call the network's initialize(ctx=...).") from None
-        if autograd.is_training():
+        if autograd.is_training() and self.gamma.grad_req != "null":  # a frozen one stays as it is
             moving_mean, moving_var = mean, var
             mean = X.mean(axis=self._others, keepdims=True)
             var = ((X - mean) ** 2).mean(axis=self._others, keepdims=True)

@@ -50,8 +50,8 @@ def get_recipe(model, edition=None, *, data_dir=None, **changes):
         16 at least, of which ten or more make an epoch.
     **changes
         Other values of :class:`gluon_cnn.recipe.Recipe`'s settings, and the network's own options by their names.
-        Unless ``init`` is among them, a recipe begins from the published weights wherever the images and the network
-        have the size at which the book's runs were published.
+        Unless ``init`` or ``weights`` is among them, a recipe begins from the published weights wherever the images and
+        the network have the size at which the book's runs were published.
 
     Returns
     -------
@@ -84,7 +84,7 @@ def get_recipe(model, edition=None, *, data_dir=None, **changes):
         values["batch_size"] = min(values["batch_size"], _batch_for_own(values, data_dir))
     values["options"] = changed_options(name, {**as_options(values.get("options", {})), **own}, values["data"])
     values.setdefault("source", network.source)
-    values.setdefault("init", "own" if _unpublished(network, edition, values) else "published")
+    values.setdefault("init", "own" if values.get("weights") or _unpublished(network, edition, values) else "published")
     recipe = Recipe(name, edition, **values)
     check_recipe(recipe)
     return recipe
@@ -251,6 +251,8 @@ def _in_a_name(setting, value):
         return setting if value else f"no-{setting}"
     if setting == "data":
         return value
+    if setting == "weights":
+        return f"from-{value[:8]}"
     if setting == "release":
         return f"{value}-release"
     return f"{setting}-{value}" if isinstance(value, str) else f"{setting}{value}"
@@ -273,7 +275,7 @@ def default_name(recipe, quick=False, data_dir=None):
     words += ["quick"] if quick else []
     if quick:
         differing = {name: v for name, v in differing.items() if quick_changes(recipe.model).get(name) != v}
-    if differing.pop("init", None) and not (quick or {"side", "options"} & set(differing)):
+    if differing.pop("init", None) and not (quick or {"side", "options", "weights"} & set(differing)):
         words.append("own")  # elsewhere it goes without saying
     differing.update(differing.pop("options", {}))
     words += [_in_a_name(name, value) for name, value in differing.items()]

@@ -11,6 +11,7 @@ from gluon_cnn.checks import choice, whole_number
 from gluon_cnn.data import DATA_SETS, FASHION_MNIST
 from gluon_cnn.data.folder_files import few
 from gluon_cnn.errors import CheckpointError, DataError, RunError
+from gluon_cnn.models.pretrained import pretrained_name
 from gluon_cnn.runtime.devices import as_text, parse_context
 from gluon_cnn.training.checkpoint import load_network
 from gluon_cnn.training.checkpoints import best_checkpoint, last_checkpoint, refuse_other_recipe
@@ -36,19 +37,27 @@ class Evaluation(NamedTuple):
 
 
 def load_run(directory):
-    """The run that a directory holds.
+    """The run that a directory holds, or ``pretrained:nin``, a trained network in the package.
 
     Returns
     -------
     Run
-        Has ``.recipe``, ``.history``, ``.network()``, ``.evaluate()`` and ``.resume()``.
+        Has ``.recipe``, ``.history``, ``.network()``, ``.evaluate()`` and ``.resume()``; but a network in the package
+        cannot be resumed.
 
     Raises
     ------
     RunError
         If the directory holds no run.
+    ModelError
+        If the package has no such network.
     """
-    return Run.open(directory)
+    network = pretrained_name(directory)
+    if network is None:
+        return Run.open(directory)
+    from gluon_cnn.training.pretrained import PretrainedRun  # which imports this module
+
+    return PretrainedRun(network)
 
 
 class Run(RunDirectory):

@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from typing import Optional, Union
+from typing import List, Optional, Union
 
 from gluon_cnn.checks import choice, number, whole_number
 from gluon_cnn.errors import SettingError
@@ -45,6 +45,10 @@ class Settings:
     kvstore : {"device", "local", "dist_sync", "dist_async"}
         Where gradients are added up: on the devices or the CPU of this process, or on parameter servers, after each
         step of all workers, or whenever a worker has one.
+    weights_from : str or None
+        Where the weights are that a run begins from, as for :func:`gluon_cnn.training.weights.open_weights`.
+    taken : list of str or None
+        The parameters that were taken from there, by name.
     """
 
     ctx: str = "auto"
@@ -55,6 +59,8 @@ class Settings:
     data_memory: Optional[float] = None
     checkpoint_every: Optional[int] = None
     kvstore: str = "device"
+    weights_from: Optional[str] = None
+    taken: Optional[List[str]] = None
 
     def __post_init__(self):
         choice("kvstore", self.kvstore, KVSTORES)

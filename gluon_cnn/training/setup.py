@@ -20,6 +20,7 @@ from gluon_cnn.models import find_network
 from gluon_cnn.models.sequential import layers_of
 from gluon_cnn.models.summary import summary
 from gluon_cnn.training import mixed_precision
+from gluon_cnn.training.freezing import freeze_layers
 from gluon_cnn.training.initial_weights import initialize_as_published, initialize_from_seed
 from gluon_cnn.training.onednn import for_training
 from gluon_cnn.training.recipes import check_recipe, network_options
@@ -166,8 +167,17 @@ def set_up(recipe, devices, data, *, hybrid=True, kvstore="device"):
             "lr_schedule",
             "kvstore",
         )
+    if recipe.taken_lr != 1 and not synchronous:
+        raise SettingError(
+            f"taken_lr is {recipe.taken_lr:g}, but the servers of dist_async have one learning rate: leave it out, or "
+            "use dist_sync.",
+            "taken_lr",
+            "kvstore",
+        )
     net = build_network(recipe, data.info, hybrid)
     initialize(net, recipe, data.info, devices)
+    if recipe.freeze:
+        freeze_layers(net, recipe.freeze.split(","), recipe.name)
     trainer = make_trainer(net, recipe, kvstore)
     if hybrid and isinstance(net, gluon.HybridBlock):
         net.hybridize(static_alloc=True, static_shape=True)

@@ -19,6 +19,7 @@ from gluon_cnn.training.checkpoint import load_states
 from gluon_cnn.training.checkpoints import last_checkpoint, load_last_checkpoint, read_states, tidy
 from gluon_cnn.training.data_files import keep_files, refuse_other_data
 from gluon_cnn.training.epochs import Epochs
+from gluon_cnn.training.freezing import slow_down
 from gluon_cnn.training.job import Job
 from gluon_cnn.training.manifest import State
 from gluon_cnn.training.memory import advice_on_memory
@@ -27,6 +28,14 @@ from gluon_cnn.training.saver import Saver
 from gluon_cnn.training.setup import load_data, set_up
 from gluon_cnn.training.signals import NotedSignals
 from gluon_cnn.training.threads import choose_threads
+from gluon_cnn.training.weights import (
+    open_weights,
+    refuse_other_weights,
+    refuse_unknown_parameters,
+    refuse_unnamed_weights,
+    take,
+    taken_in_words,
+)
 
 __all__ = ["train_run"]
 
@@ -48,11 +57,12 @@ _SAID = {
     "source",
     "test_size",
     "train_size",
+    "weights",
     "workers",
 }
 
 
-def train_run(run, *, command, resume=False, quiet=False, job=None, held=None):
+def train_run(run, *, command, resume=False, quiet=False, job=None, held=None, open_weights=open_weights):
     """Train ``run`` to the last epoch of its recipe, saving after each.
 
     Parameters
@@ -62,14 +72,14 @@ def train_run(run, *, command, resume=False, quiet=False, job=None, held=None):
         checked.
     command : str
         How this process was called, for ``config.json``.
-    resume : bool
-        Begin at the last checkpoint, if there is one.
-    quiet : bool
-        Show no progress.
+    resume, quiet : bool
+        Begin at the last checkpoint, if there is one; show no progress.
     job : Job, optional
         The workers this process trains with. Only the first of them touches the run's directory.
     held : contextlib.ExitStack, optional
         Until it ends, the directory stays locked for what is written there after the training.
+    open_weights : callable, optional
+        In place of :func:`gluon_cnn.training.weights.open_weights`, to read more kinds of files.
 
     Returns
     -------
@@ -83,17 +93,17 @@ def train_run(run, *, command, resume=False, quiet=False, job=None, held=None):
     TrainingDiverged
         If the loss is no longer finite. The last good checkpoint stays.
     GluonCNNError
-        If the data, the device, the directory or the checkpoint cannot be used.
+        If the data, the device, the directory, the checkpoint or the weights to begin from cannot be used.
     """
     job = job or Job(run.settings.kvstore)
     if not resume:
         job.from_first(run.refuse_taken)  # before anything is loaded, and once more when nobody else can begin there
-    recipe = _checked_recipe(run, job)
-    devices = parse_context(run.settings.ctx)
+    recipe, devices = _checked_recipe(run, job), parse_context(run.settings.ctx)
     with advice_on_memory(recipe, devices), contextlib.ExitStack() as stack:
         data = _loaded(run, devices[0], job, resume)
         threads, why = choose_threads(run, devices, data, job, resume)
         setup = set_up(recipe, devices, data, hybrid=run.settings.hybrid, kvstore=job.store)
+        _begin_elsewhere(run, setup.net, job, resume, open_weights)
         job.from_first(lambda: (held or stack).enter_context(run.locked()))
         write_config = functools.partial(run.write_config, command, threads, devices[0].device_type == "gpu")
         begun = job.from_first(lambda: _begin(run, setup, devices, resume, write_config, stack).to_json())
@@ -102,7 +112,7 @@ def train_run(run, *, command, resume=False, quiet=False, job=None, held=None):
         set_threads(threads, devices)
         state = State.from_json(begun)
         _prepare_trainer(run, setup.trainer, state, job)
-        _announce(run, devices, data, state, why)
+        _announce(run, devices, setup, state, why)
         saver = stack.enter_context(Saver(run.checkpoints, job.beat, run.writing)) if job.first else None
         try:
             return Epochs(run, setup, devices, job, saver, signals, quiet).finish(state)
@@ -116,6 +126,7 @@ def _checked_recipe(run, job):
     """The run's recipe, with the release of the data that is there, once its settings have been checked."""
     run.settings.check()
     check_recipe(run.recipe)
+    refuse_unnamed_weights(run)
     release = job.from_first(lambda: release_to_train_on(run.recipe, run.settings.data_dir))
     run.recipe = dataclasses.replace(run.recipe, release=release)
     return run.recipe
@@ -128,6 +139,24 @@ def _loaded(run, device, job, resume):
     if resume:  # before anything that may not fit others
         job.from_first(lambda: refuse_other_data(run, data.files))
     return data
+
+
+def _begin_elsewhere(run, net, job, resume, open_weights):
+    """Give a network the weights that its run begins from, if it does, and those parameters their learning rate."""
+    if run.recipe.weights:  # all workers get the first one's parameters before their first step
+        run.settings.taken = job.from_first(lambda: _taken(run, net, resume, open_weights))
+        slow_down(net, run.settings.taken, run.recipe.taken_lr)
+
+
+def _taken(run, net, resume, open_weights):
+    """The names of the parameters that a run's network takes of other weights. Where there is a checkpoint they are in
+    it, and need not be where they were."""
+    if resume and last_checkpoint(run.checkpoints):
+        refuse_unknown_parameters(run, net)
+        return run.settings.taken
+    weights = open_weights(run.settings.weights_from)
+    refuse_other_weights(run, weights)
+    return take(weights, net, run.recipe.name)
 
 
 def _begin(run, setup, devices, resume, write_config, stack):
@@ -183,7 +212,7 @@ def _keep_source(run):
     run.needed[run.source_path.name] = run.source_path.read_bytes()
 
 
-def _announce(run, devices, data, state, why):
+def _announce(run, devices, setup, state, why):
     """Log why there are so many threads, if there is a reason, and what is trained: what everybody wants to know, then
     what differs from the network's own recipe."""
     if why:
@@ -196,17 +225,22 @@ def _announce(run, devices, data, state, why):
     differing = recipe.differences(get_recipe(recipe.model, recipe.edition, data=recipe.data))
     others = [f", {in_words(name, value)}" for name, (value, _) in differing.items() if name not in _SAID]
     batch = f"batch {recipe.batch_size}" + (f" on each of {recipe.workers} workers" if recipe.workers > 1 else "")
-    images = f"{len(data.train.labels):,} images of {recipe.side}×{recipe.side}"
+    images = f"{len(setup.data.train.labels):,} images of {recipe.side}×{recipe.side}"
     if recipe.release:
         images += f", {recipe.release} release"
     if DATA_SETS[recipe.data].info is None:
-        colour = "grey" if data.info.channels == 1 else "in colour"
-        images += f" of {data.info.name}, {colour}, {len(data.info.classes)} classes"
+        info = setup.data.info
+        colour = "grey" if info.channels == 1 else "in colour"
+        images += f" of {info.name}, {colour}, {len(info.classes)} classes"
+    weights = f"{'the published' if recipe.init == 'published' else 'own'} initial weights"
+    if recipe.weights:
+        weights = f"the weights of {run.settings.weights_from}"
     log.info(
         f"training {recipe.name} on {', '.join(map(str, devices))}: {images}, {batch}, {recipe.optimizer} at "
-        f"{recipe.lr:g}, {'the published' if recipe.init == 'published' else 'own'} initial weights, seed "
-        f"{recipe.seed}{''.join(others)}; in {run.directory}"
+        f"{recipe.lr:g}, {weights}, seed {recipe.seed}{''.join(others)}; in {run.directory}"
     )
+    if recipe.weights:
+        log.info(taken_in_words(run, setup.net))
 
 
 class _LogFile(logging.StreamHandler):

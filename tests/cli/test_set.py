@@ -36,6 +36,8 @@ TEXTS = {
     "lr_schedule": ("cosine", "cosine"),
     "warmup_epochs": ("1", 1),
     "amp": ("true", True),
+    "freeze": ("2, 0", "0,2"),
+    "taken_lr": ("1", 1.0),
 }
 
 
@@ -45,7 +47,7 @@ def recipe(*words):
 
 
 def test_command_line_reaches_every_field():
-    derived = {"model", "edition", "workers", "options", "source"}
+    derived = {"model", "edition", "workers", "options", "source", "weights"}
     assert set(TEXTS) == set(FIELDS) == {field.name for field in dataclasses.fields(Recipe)} - derived
 
 
