@@ -1,14 +1,13 @@
 """Figures of histories: one run's curves, and samples of runs over the published ones."""
 
 import functools
-import io
 import logging
-import re
 from pathlib import Path
 from typing import Callable, NamedTuple
 
 import numpy as np
 
+from gluon_cnn.comparison.page_figure import INK, as_svg, in_ink
 from gluon_cnn.errors import SettingError
 from gluon_cnn.files import write_atomically
 from gluon_cnn.recipe import INITS
@@ -24,7 +23,6 @@ _LOSS, _TRAIN, _TEST = "#1f4e9c", "#b5541c", "#1b7a43"
 # data. All can be seen on white and on black.
 _PUBLISHED, _OTHER = "#7d8794", "#2a9d5c"
 _OURS = {"published": "#d9601a", "own": "#2f7fd6", ("published", "first"): "#a86fe0", ("own", "first"): "#00939c"}
-_INK = "#010203"  # axes and words, which in a page take the colour of its text
 
 
 class _Panel(NamedTuple):
@@ -140,24 +138,18 @@ def comparison_svgs(published, samples, name):
     -------
     list of str
     """
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
 
-    svgs = []
-    for number, panel in enumerate(_panels(published, samples)):
-        with rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "font.size": 11}):
-            figure = Figure(figsize=(4.4, 3.6), layout="constrained")
+    def drawing(panel):
+        def draw(figure):
             panel.draw(figure.subplots())
-            figure.axes[0].legend(frameon=False, labelcolor=_INK)
-            file = io.StringIO()
-            figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
-        svg = file.getvalue()
-        svg = svg[svg.index("<svg") :].replace(_INK, "currentColor")
-        # Matplotlib gives the same ids in every figure; in the page they must be unique.
-        svg = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{name}-{number}-", svg)
-        opening = rf'<svg viewBox="\1" role="img" aria-label="{name}: {panel.words}">'
-        svgs.append(re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', opening, svg, count=1))
-    return svgs
+            figure.axes[0].legend(frameon=False, labelcolor=INK)
+
+        return draw
+
+    return [
+        as_svg(drawing(panel), f"{name}-{number}", f"{name}: {panel.words}")
+        for number, panel in enumerate(_panels(published, samples))
+    ]
 
 
 def _panels(published, samples):
@@ -222,7 +214,7 @@ def _draw_measure(axes, published, samples, column):
     axes.set_xlabel("epoch")
     axes.set_ylabel(column.label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    _ink(axes)
+    in_ink(axes)
 
 
 def _cut_off_peak(axes, epochs, ends, ours):
@@ -231,7 +223,7 @@ def _cut_off_peak(axes, epochs, ends, ours):
     if ends[:, 4].max() > 2 * seen:
         axes.set_ylim(0, seen)
         peak = ends[:, 4].argmax()
-        axes.annotate(f"one run at {ends[peak, 4]:.1f}", (epochs[peak], 0.93 * seen), ha="center", color=_INK)
+        axes.annotate(f"one run at {ends[peak, 4]:.1f}", (epochs[peak], 0.93 * seen), ha="center", color=INK)
 
 
 def _draw_strip(axes, published, samples, measure, epoch):
@@ -246,13 +238,4 @@ def _draw_strip(axes, published, samples, measure, epoch):
     axes.set_xlim(-0.5, len(strips) - 0.5)
     axes.set_xticks(range(len(strips)), [label.replace(" ", "\n") for label, _, _ in strips], fontsize="small")
     axes.set_ylabel(f"{MEASURES[measure].label} after epoch {epoch}")
-    _ink(axes)
-
-
-def _ink(axes):
-    axes.grid(alpha=0.2, color=_INK, lw=0.6)
-    axes.tick_params(colors=_INK)
-    axes.xaxis.label.set_color(_INK)
-    axes.yaxis.label.set_color(_INK)
-    for spine in axes.spines.values():
-        spine.set_color(_INK)
+    in_ink(axes)
