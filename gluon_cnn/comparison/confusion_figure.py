@@ -7,7 +7,7 @@ import numpy as np
 
 from gluon_cnn.comparison.page_figure import INK, as_svg, in_ink
 
-__all__ = ["any_letters", "commonest_mistake", "confusion_svg", "draw_confusion", "plain_text"]
+__all__ = ["answers_in_words", "any_letters", "commonest_mistake", "confusion_svg", "draw_confusion", "plain_text"]
 
 # Told apart without colour by the diagonal; strong where the share is large, and the ground where it is 0.
 _RIGHT, _WRONG = "#2f7fd6", "#d9601a"
@@ -72,17 +72,29 @@ def any_letters():
 
 
 def commonest_mistake(counts, classes):
+    """A sentence about a confusion matrix, see :func:`answers_in_words`."""
+    counts = np.asarray(counts)
+    return answers_in_words([(row, column, counts[row, column]) for row, column in zip(*np.nonzero(counts))], classes)
+
+
+def answers_in_words(counts, classes):
     """A sentence: how many answers are right, and which mistake is the most common, such as ``9,134 of 10,000 right;
-    most often, Shirt is taken for T-shirt (112)``."""
-    counts = np.array(counts)
-    right, images = int(counts.diagonal().sum()), int(counts.sum())
-    said = f"{right:,} of {images:,} right"
-    np.fill_diagonal(counts, 0)
-    if not counts.any():
+    most often, Shirt is taken for T-shirt (112)``.
+
+    Parameters
+    ----------
+    counts : list of (int, int, int)
+        Right class, answer, and of how many images.
+    classes : sequence of str
+    """
+    images = sum(number for _, _, number in counts)
+    wrong = [(number, label, answer) for label, answer, number in counts if label != answer]
+    said = f"{images - sum(number for number, _, _ in wrong):,} of {images:,} right"
+    if not wrong:
         return said
-    row, column = np.unravel_index(counts.argmax(), counts.shape)
-    taken = f"{plain_text(classes[row])} is taken for {plain_text(classes[column])}"
-    return f"{said}; most often, {taken} ({counts.max():,})"
+    most, label, answer = max(wrong, key=lambda one: one[0])
+    taken = f"{plain_text(classes[label])} is taken for {plain_text(classes[answer])}"
+    return f"{said}; most often, {taken} ({most:,})"
 
 
 def plain_text(name, longest=_LONGEST):
