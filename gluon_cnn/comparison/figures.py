@@ -7,7 +7,7 @@ from typing import Callable, NamedTuple
 
 import numpy as np
 
-from gluon_cnn.comparison.page_figure import INK, as_svg, in_ink
+from gluon_cnn.comparison.svg import INK, as_svg
 from gluon_cnn.errors import SettingError
 from gluon_cnn.files import write_atomically
 from gluon_cnn.recipe import INITS
@@ -138,18 +138,17 @@ def comparison_svgs(published, samples, name):
     -------
     list of str
     """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
 
-    def drawing(panel):
-        def draw(figure):
+    svgs = []
+    for number, panel in enumerate(_panels(published, samples)):
+        with rc_context({"font.size": 11}):
+            figure = Figure(figsize=(4.4, 3.6), layout="constrained")
             panel.draw(figure.subplots())
             figure.axes[0].legend(frameon=False, labelcolor=INK)
-
-        return draw
-
-    return [
-        as_svg(drawing(panel), f"{name}-{number}", f"{name}: {panel.words}")
-        for number, panel in enumerate(_panels(published, samples))
-    ]
+            svgs.append(as_svg(figure, f"{name}-{number}", f"{name}: {panel.words}"))
+    return svgs
 
 
 def _panels(published, samples):
@@ -214,7 +213,7 @@ def _draw_measure(axes, published, samples, column):
     axes.set_xlabel("epoch")
     axes.set_ylabel(column.label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    in_ink(axes)
+    _ink(axes)
 
 
 def _cut_off_peak(axes, epochs, ends, ours):
@@ -238,4 +237,13 @@ def _draw_strip(axes, published, samples, measure, epoch):
     axes.set_xlim(-0.5, len(strips) - 0.5)
     axes.set_xticks(range(len(strips)), [label.replace(" ", "\n") for label, _, _ in strips], fontsize="small")
     axes.set_ylabel(f"{MEASURES[measure].label} after epoch {epoch}")
-    in_ink(axes)
+    _ink(axes)
+
+
+def _ink(axes):
+    axes.grid(alpha=0.2, color=INK, lw=0.6)
+    axes.tick_params(colors=INK)
+    axes.xaxis.label.set_color(INK)
+    axes.yaxis.label.set_color(INK)
+    for spine in axes.spines.values():
+        spine.set_color(INK)

@@ -3,7 +3,6 @@
 import os
 from urllib.parse import quote
 
-from gluon_cnn.comparison.confusion_figure import answers_in_words
 from gluon_cnn.data.fashion_mnist import FASHION_MNIST
 from gluon_cnn.errors import Malformed, RunError
 from gluon_cnn.training.answers import read_answers
@@ -42,7 +41,7 @@ def mistakes_of(directory, run):
     named = {number for label, answer, _ in kept.counts for number in (label, answer)}
     shown = kept.classes <= _SHOWN
     classes = dict(zip(named, info.names_of(named))) if not shown else info.names_of(range(kept.classes))
-    found["said"] = answers_in_words(kept.counts, classes)
+    found["said"] = _in_words(kept.counts, classes)
     if shown:
         found["classes"] = classes
         found["rows"] = [_row(number, counts.tolist(), classes) for number, counts in enumerate(kept.confusion())]
@@ -54,6 +53,17 @@ def mistakes_of(directory, run):
         probability = "over 99.9 %" if one.confidence > 0.999 else f"{one.confidence:.1%}".replace("%", " %")
         found["mistakes"].append({**vars(one), "label": label, "answer": answer, "probability": probability})
     return found, None
+
+
+def _in_words(counts, classes):
+    """How many answers are right, and which mistake is the commonest."""
+    images = sum(number for _, _, number in counts)
+    wrong = [(number, label, answer) for label, answer, number in counts if label != answer]
+    said = f"{images - sum(number for number, _, _ in wrong):,} of {images:,} right"
+    if not wrong:
+        return said
+    most, label, answer = max(wrong, key=lambda one: one[0])
+    return f"{said}; most often, {classes[label]} is taken for {classes[answer]} ({most:,})"
 
 
 def _row(number, counts, classes):
