@@ -9,6 +9,7 @@ from importlib import metadata
 
 from gluon_cnn.cli import (
     compare,
+    compare_runs,
     data,
     doctor,
     evaluate,
@@ -37,7 +38,21 @@ from gluon_cnn.cli.terminal import (
 __all__ = ["COMMANDS", "main"]
 
 #: The commands, in the order of the list in the help text.
-COMMANDS = (train, evaluate, predict, export, compare, reproduce, report, summary, data, doctor, selftest, launch)
+COMMANDS = (
+    train,
+    evaluate,
+    predict,
+    export,
+    compare,
+    compare_runs,
+    reproduce,
+    report,
+    summary,
+    data,
+    doctor,
+    selftest,
+    launch,
+)
 
 
 def main(argv=None, *, model=None):

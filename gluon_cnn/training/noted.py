@@ -32,4 +32,8 @@ class NotedAnswers:
         """The :class:`gluon_cnn.training.answers.KeptAnswers` after an epoch, once the network has seen all batches."""
         answers, confidence = (np.concatenate([part.asnumpy() for part in parts]) for parts in zip(*self._noted))
         labels = np.asarray(batches.labels)
-        return kept_answers(epoch, self._classes, labels, answers.astype(int), confidence, batches.images.__getitem__)
+
+        def picture_of(number):
+            return batches.images[number : number + 1][0]
+
+        return kept_answers(epoch, self._classes, labels, answers.astype(int), confidence, picture_of)
