@@ -26,6 +26,7 @@ else:
 __all__ = [
     "LARGEST_FILE",
     "Amount",
+    "Annotated",
     "Count",
     "Finite",
     "Fraction",

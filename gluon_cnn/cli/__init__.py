@@ -9,6 +9,7 @@ from importlib import metadata
 
 from gluon_cnn.cli import (
     compare,
+    compare_runs,
     data,
     doctor,
     evaluate,
@@ -45,6 +46,7 @@ COMMANDS = (
     inspect,
     export,
     compare,
+    compare_runs,
     reproduce,
     report,
     summary,

@@ -8,6 +8,7 @@ from typing import List, NamedTuple
 
 from gluon_cnn.comparison import figures
 from gluon_cnn.comparison.compare import published_sample
+from gluon_cnn.comparison.mistakes import mistakes_of
 from gluon_cnn.comparison.results import histories_of, kinds, read_runs, write_sample_comparisons
 from gluon_cnn.comparison.verdict import end_in_words
 from gluon_cnn.comparison.words import framework_in_words, gap_in_words, release_in_words, throughput_in_words
@@ -54,7 +55,8 @@ def write_report(directory):
         if errors:
             return Report([], errors)
         raise RunError(f"{directory} holds no run that has finished an epoch: name a directory with runs.")
-    content = {**_content(directory, comparisons), "errors": errors}
+    content = _content(directory, comparisons)
+    content["errors"] += errors
     for network in content["networks"]:
         for sample in network["samples"]:
             log.info(f"{network['title']}, {_start(sample)}: {sample['verdict']}")
@@ -74,20 +76,21 @@ def write_report(directory):
             # The bytes of a path in a command need not be UTF-8.
             temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
         written.append(directory / name)
-    return Report(written, errors)
+    return Report(written, content["errors"])
 
 
 def _content(directory, runs):
     """What the templates show of runs with their comparisons."""
-    networks, others = [], []
+    networks, others, errors = [], [], []
     for of_kind in kinds(runs).values():
         comparable = {run: runs[run] for run in of_kind if runs[run]}
         if comparable:
-            networks.append(_network(directory, comparable))
-        others += [_row(directory, run, None) for run in of_kind if not runs[run]]
+            networks.append(_network(directory, comparable, errors))
+        others += [_row(directory, run, None, errors) for run in of_kind if not runs[run]]
     return {
         "networks": networks,
         "others": others,
+        "errors": errors,
         "measures": MEASURES,
         "machines": _distinct(_machine(run.config.machine) for run in runs),
         "versions": _distinct(_versions(run.config.versions) for run in runs),
@@ -98,7 +101,7 @@ def _content(directory, runs):
     }
 
 
-def _network(directory, comparisons):
+def _network(directory, comparisons, errors):
     """One network in one edition: its samples, figures and runs."""
     runs = list(comparisons)
     published = [run.history for run in published_sample(runs[0])]
@@ -119,7 +122,7 @@ def _network(directory, comparisons):
             for comparison in write_sample_comparisons(runs, directory)
         ],
         "figures": figures.comparison_svgs(published, histories, name),
-        "rows": [_row(directory, *item) for item in comparisons.items()],
+        "rows": [_row(directory, *item, errors) for item in comparisons.items()],
     }
 
 
@@ -127,8 +130,11 @@ def _start(comparison):
     return f"{framework_in_words(comparison)}from {comparison['initial_weights']} initial weights"
 
 
-def _row(directory, run, comparison):
+def _row(directory, run, comparison, errors):
+    """A run in a table, and where it errs; what is wrong with its answers is added to ``errors``."""
     history = run.history
+    mistakes, error = mistakes_of(directory, run)
+    errors += [error] if error else []
     by = "" if run.framework == OWN_FRAMEWORK else f", by {run.framework}"
     ended = [end_in_words(run.diverged)] if run.diverged else []
     return {
@@ -140,6 +146,7 @@ def _row(directory, run, comparison):
         "minutes": sum(result.seconds for result in history) / 60,
         "verdict": comparison["verdict"] if comparison else "; ".join([*ended, *run.reasons_not_compared]),
         "command": run.config.command,
+        **mistakes,
     }
 
 

@@ -4,6 +4,7 @@ config.json     every setting, what the book's recipe is, the versions, the mach
 history.csv     one row an epoch
 train.log       what was printed, with times
 curves.png      loss and accuracies by epoch
+answers.json    which classes the network takes for which after the last epoch, and its worst mistakes
 comparison.json where the run lies among the published ones, and comparison.png, the same as a picture
 checkpoint/     see gluon_cnn.training.checkpoints
 data.json       of a data set of your own the names and hashes of its files

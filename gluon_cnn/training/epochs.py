@@ -8,14 +8,16 @@ import math
 import signal
 import time
 
-from gluon_cnn.errors import RunStopped, TrainingDiverged
+from gluon_cnn.errors import GluonCNNError, RunStopped, TrainingDiverged
 from gluon_cnn.recipe import PATIENCE
 from gluon_cnn.seeding import seed_mxnet
+from gluon_cnn.training.answers import write_answers
 from gluon_cnn.training.checkpoints import last_checkpoint
 from gluon_cnn.training.history import EpochResult, is_a_guess
 from gluon_cnn.training.loop import test_epoch, train_epoch
 from gluon_cnn.training.manifest import State
 from gluon_cnn.training.metrics import Sums
+from gluon_cnn.training.noted import NotedAnswers
 from gluon_cnn.training.onednn import for_inference
 from gluon_cnn.training.progress import Progress
 from gluon_cnn.training.recipes import fixed_values
@@ -56,19 +58,29 @@ class Epochs:
     def finish(self, state):
         """Train from a State to the recipe's last epoch, and return the history."""
         while state.epoch < self.recipe.epochs:
-            result, dead = _Epoch(self, state).train_and_test()
+            epoch = _Epoch(self, state)
+            result, dead = epoch.train_and_test()
             log.info(str(result))
             self._diagnose(result, dead, state.dead_classes)
             history = [*state.history, result]
             if plateaus(self.recipe, history) > plateaus(self.recipe, state.history):
                 log.info(f"a tenth of the learning rate, after {PATIENCE} epochs without a better test accuracy")
             state = State(fixed_values(self.recipe), result.epoch, history=history, dead_classes=dead)
+            if epoch.answers:  # before the checkpoint, so that a run that is finished has them
+                self._keep(epoch.answers)
             # The row comes after the checkpoint, so that a history with all its rows is that of a finished run.
             self.save(state, then=functools.partial(self.run.write_history, history))
         if self.job.first:
             self.saver.wait()
             self.run.write_history(state.history)  # also where a kill came between the last checkpoint and its row
         return state.history
+
+    def _keep(self, answers):
+        """Write what the network answers, if that can be written: no training depends on it."""
+        try:
+            write_answers(self.run, answers)
+        except GluonCNNError as unwritten:
+            log.warning(str(unwritten))
 
     def _diagnose(self, result, dead, dead_before):
         """Log what a collapse shows: classes without a logit, when they change, and a loss that is a guess's."""
@@ -132,6 +144,7 @@ class _Epoch:
         mine = state.sums[self.job.rank] if self.job.rank < len(state.sums) else {}
         self.trained, self.tested = Sums(**mine, steps=state.step), Sums()
         self.progress = None
+        self.answers = None  # after the last epoch of a run that one process trains, a KeptAnswers
         self.stopping = False
         self.began = time.perf_counter()
 
@@ -180,10 +193,21 @@ class _Epoch:
         self.job.settle(self.trainer)
         images = len(self.data.test.labels) // (self.job.workers if self.job.synchronous else 1)
         setup, devices = self.epochs.setup, self.epochs.devices
+        last = self.state.epoch + 1 == self.recipe.epochs and self.job.workers == 1
         with for_inference(setup.net, self.recipe, devices, images, setup.training_net) as net:
+            noted = NotedAnswers(net)
             with self._shown("testing", images, self.tested):
-                test_epoch(net, self.data.test, devices, self.tested, after_step=self._after_test_step, split=None)
+                test_epoch(
+                    noted if last else net,
+                    self.data.test,
+                    devices,
+                    self.tested,
+                    after_step=self._after_test_step,
+                    split=None,
+                )
             self._read(self.tested)
+        if last and not self.stopping:
+            self.answers = noted.of(self.data.test, self.recipe.epochs)
 
     @contextlib.contextmanager
     def _shown(self, what, images, sums, **options):
