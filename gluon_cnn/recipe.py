@@ -172,7 +172,7 @@ class Recipe:
             raise SettingError(f"init is 'published', but no run of {whose} was published: use 'own'.", "init")
         if self.short_side is not None and self.side > self.short_side:
             raise SettingError(
-                f"side is {self.side}, which cannot be cut out of a short_side of {self.short_side}: use a smaller one.",
+                f"side is {self.side}, and cannot be cut out of a short_side of {self.short_side}: use a smaller side.",
                 "side",
                 "short_side",
             )

@@ -16,9 +16,9 @@ def in_colour(number, side, seed=0):
     return (noise + light).astype(np.uint8)
 
 
-def write_folder(root, train=12, test=4):
+def write_folder(root, train=12, test=4, seed=0):
     """A folder with so many pictures of each class, which tell themselves apart by their colours."""
-    random = np.random.RandomState(0)
+    random = np.random.RandomState(seed)
     for part, number in (("train", train), ("test", test)):
         for name, colour in COLOURS.items():
             folder = root / part / name

@@ -132,6 +132,8 @@ def build_network(recipe, dataset, hybrid=False):
         )
     if "num_classes" in network.defaults:
         options = {"num_classes": classes, **options}
+    if "image_channels" in (network.build.__kwdefaults__ or {}):
+        options["image_channels"] = dataset.channels
     return network.build(hybrid=hybrid, **options)
 
 
