@@ -126,7 +126,7 @@ _WORDS = ("train loss", "train accuracy", "test accuracy")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="*", metavar="RUN", help="directories of the runs that trained them")
     for directory in parser.parse_args().runs:
         card = make_card(directory)

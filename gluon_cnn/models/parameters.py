@@ -15,6 +15,7 @@ import numpy as np
 from gluon_cnn.errors import ModelError
 from gluon_cnn.files import write_atomically
 from gluon_cnn.models.parameter_file import read_parameters
+from gluon_cnn.models.pretrained import pretrained_arrays, pretrained_name
 from gluon_cnn.runtime.array_mode import array_mode
 from gluon_cnn.runtime.devices import as_list
 
@@ -104,7 +105,8 @@ def load_matching(net, path):
     net : Block
         Initialised, because parameters that the file does not have keep their values.
     path : path
-        As for :func:`load_parameters`, from any network. Each checkpoint of a run has such a file, ``net.params``.
+        As for :func:`load_parameters`, from any network. Each checkpoint of a run has such a file, ``net.params``. Or
+        ``pretrained:nin``, a trained network in the package.
 
     Returns
     -------
@@ -115,7 +117,8 @@ def load_matching(net, path):
     ModelError
         If the file cannot be read, nothing in it fits, or the network is not initialised. Nothing is loaded.
     """
-    arrays, parameters = read_parameters(path), named_parameters(net)
+    packaged, parameters = pretrained_name(path), named_parameters(net)
+    arrays = read_parameters(path) if packaged is None else pretrained_arrays(packaged)
     there = [name for name in parameters if name in arrays]
     loaded = [name for name in there if fits(arrays[name].shape, parameters[name].shape)]
     if not loaded:

@@ -59,7 +59,7 @@ class Weights:
     def _hash(self):
         digest = hashlib.sha256()
         for name, array in self.arrays.items():
-            with np.errstate(over="ignore"):  # seen as infinite in the next line
+            with np.errstate(all="ignore"):  # what is not finite is seen in the next line
                 values = np.ascontiguousarray(np.asarray(array), "<f4")
             if not np.isfinite(values).all():
                 raise ModelError(

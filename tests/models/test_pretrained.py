@@ -80,6 +80,14 @@ def test_options_that_keep_the_weights_are_taken():
     assert get_model("nin", pretrained=True, final_relu=False, num_classes=10)[7][2].act is None
 
 
+def test_what_fits_is_loaded_into_another_network():
+    net = get_model("lenet", edition="en", num_classes=3)
+    net.initialize()
+    net(mx.nd.zeros((1, 1, 28, 28)))
+    match = gluon_cnn.load_matching(net, "pretrained:lenet")
+    assert (len(match.loaded), match.reshaped) == (8, ["6.weight", "6.bias"])
+
+
 def test_wrong_values_of_pretrained_and_ctx():
     with pytest.raises(SettingError, match="pretrained is 'yes'; it must be one of False, True"):
         get_model("nin", pretrained="yes")

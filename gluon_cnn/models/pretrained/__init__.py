@@ -150,7 +150,7 @@ def pretrained_model(name, options, ctx=None):
         if option not in ("hybrid", *network.same_weights) and value != trained[option]:
             raise ModelError(
                 f"The trained {card.network} has {option} {trained[option]}, not {value}: leave it out, or build a "
-                "network of your own and load what fits with gluon_cnn.load_matching.",
+                f"network of your own and load what fits by gluon_cnn.load_matching(net, 'pretrained:{card.network}').",
                 option,
             )
     devices = None if ctx is None else parse_context(as_text(ctx))
