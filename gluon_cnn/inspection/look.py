@@ -42,7 +42,7 @@ class Images(NamedTuple):
         """Batches (X, y) as a network takes them, in their order."""
         for first in range(0, len(self.labels), _BATCH):
             y = self.labels[first : first + _BATCH]
-            yield self.inputs.batch(self.stored[first : first + len(y)]), y
+            yield self.batch(np.arange(first, first + len(y))), y
             if progress:
                 progress(first + len(y))
 

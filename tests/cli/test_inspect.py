@@ -95,7 +95,7 @@ def test_without_a_picture_nothing_is_written(lenet_run, tmp_path, fails):
         (["--layers", "0,,2"], "layers is '0,,2'; write them with commas in between"),
         (["--channels", "6", "--layers", "0"], "no channel 6 in layer 0, which has 6, from 0 to 5"),
         (["--channels", "a"], "channels is 'a'; write numbers from 0 on, such as 3,5 (--channels)"),
-        (["--channels", "-1"], "expected one argument"),
+        (["--channels", "-1"], "channels is '-1'; write numbers from 0 on"),
         (["--channels", "99999999999"], "channels is '99999999999'"),
         (["--classes", "horse"], "no class 'horse'; use a number from 0 to 9, or one of t-shirt, trouser"),
         (["--classes", "10"], "no class '10'"),

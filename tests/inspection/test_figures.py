@@ -211,7 +211,7 @@ def test_png_has_the_title_and_figure_stays():
     assert drawn.title not in after.partition(">")[2]
 
 
-@pytest.mark.parametrize("name", ["$a_1", "猫", "\\alpha", "a" * 300, "&<>\"'"])
+@pytest.mark.parametrize("name", ["$a_1", "{0}", "猫", "\\alpha", "a" * 300, "&<>\"'"])
 def test_class_of_any_name_is_drawn(name):
     found = known_answers()
     classes = (name, "dog", "cow", "emu")

@@ -6,7 +6,7 @@ import numpy as np
 
 from gluon_cnn.comparison.svg import INK
 from gluon_cnn.inspection.excitation import SHOWN, counted_images, selectivity
-from gluon_cnn.inspection.figures.sheet import Sheet, picture_of
+from gluon_cnn.inspection.figures.sheet import Sheet, picture_of, pictures_at
 from gluon_cnn.inspection.figures.style import FOR, QUIET, WIDTH, Drawn, chart, figure_function
 from gluon_cnn.inspection.words import among, finite, short
 
@@ -44,7 +44,7 @@ def strongest_channels(found, number=3):
 
 
 @figure_function
-def strongest_images(path, found, pictures_of, field=None, channels=None, classes=()):
+def strongest_images(path, found, pictures, field=None, channels=None, classes=()):
     """Draw the nine images that excite each of some channels most: the patch that the channel sees, and where it is.
 
     Parameters
@@ -52,8 +52,8 @@ def strongest_images(path, found, pictures_of, field=None, channels=None, classe
     path : str
         The layer, for the words.
     found : gluon_cnn.inspection.excitation.Excitation
-    pictures_of : callable
-        Gives the images of the numbers that it is called with, N×C×H×W in [0, 1].
+    pictures : np.ndarray or callable
+        All images N×C×H×W in [0, 1], or a function that gives those of the numbers that it is called with.
     field : gluon_cnn.inspection.receptive.ReceptiveField, optional
         Without it only the whole images are drawn.
     channels : sequence of int, optional
@@ -71,7 +71,7 @@ def strongest_images(path, found, pictures_of, field=None, channels=None, classe
         return None
     number = min(SHOWN, found.images.shape[1])
     numbers = found.images[channels, :number]
-    pictures = pictures_of(numbers.ravel())
+    pictures = pictures_at(pictures, numbers.ravel())
     pictures = pictures.reshape(*numbers.shape, *pictures.shape[1:])
     patches = None
     if field is not None:
