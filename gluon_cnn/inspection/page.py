@@ -59,7 +59,7 @@ def write_page(
         Paths of the layers to show; see :func:`gluon_cnn.inspection.layers.all_layers`. By default a few from the
         first to the last.
     channels : list of int, optional
-        Of each of these layers; by default the three that answer most strongly.
+        Of each of these layers; by default the three that answer most strongly, each to other images.
     classes : list of str or int, optional
         The classes, by name or number, for which Grad-CAM and occlusion are shown besides the predicted one.
     images : int, optional

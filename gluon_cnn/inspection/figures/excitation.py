@@ -13,6 +13,9 @@ from gluon_cnn.inspection.words import among, finite, short
 __all__ = ["Selectivity", "Strongest", "strongest_channels", "strongest_images", "what_channels_answer_to"]
 
 
+_ALIKE = 1 / 3  # of the images that are shown: with more in common, two channels show the same
+
+
 class Strongest(NamedTuple):
     """The images that excite some channels of a layer most.
 
@@ -38,9 +41,15 @@ class Strongest(NamedTuple):
 
 
 def strongest_channels(found, number=3):
-    """The channels of an :class:`gluon_cnn.inspection.excitation.Excitation` whose strongest number is the largest."""
+    """The channels of an :class:`gluon_cnn.inspection.excitation.Excitation` whose strongest number is the largest,
+    without those that mostly the same images excite: a layer often has several that are nearly equal."""
     alive = np.setdiff1d(np.arange(len(found.values)), found.dead)
-    return alive[np.argsort(-found.values[alive, 0], kind="stable")[:number]]
+    chosen, alike = [], []
+    for channel in alive[np.argsort(-found.values[alive, 0], kind="stable")]:
+        images = found.images[channel, :SHOWN]
+        same = max((np.isin(images, found.images[other, :SHOWN]).mean() for other in chosen), default=0)
+        (alike if same > _ALIKE else chosen).append(channel)
+    return np.array([*chosen, *alike][:number], int)
 
 
 @figure_function
