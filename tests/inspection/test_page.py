@@ -130,6 +130,14 @@ def test_networks_that_cannot_be_looked_into(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_layer_of_any_name_stays_in_the_directory(tmp_path):
+    net = small_network()
+    net._children["../../a b"] = net._children.pop("2")
+    write_page(net, inputs(), part(), tmp_path / "in" / "out", images=1, layers=["../../a b"], quiet=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+    assert (tmp_path / "in" / "out" / "excites-.._.._a_b.png").exists()
+
+
 class Own(nn.Block):
     """Somebody's network: it computes on arrays, so that it cannot be traced, and has small filters."""
 

@@ -49,6 +49,8 @@ def strongest_channels(found, number=3):
         images = found.images[channel, :SHOWN]
         same = max((np.isin(images, found.images[other, :SHOWN]).mean() for other in chosen), default=0)
         (alike if same > _ALIKE else chosen).append(channel)
+        if len(chosen) == number:
+            break
     return np.array([*chosen, *alike][:number], int)
 
 
