@@ -40,7 +40,8 @@ def add(commands):
         "--channels",
         type=_numbers,
         metavar="NUMBERS",
-        help="the channels of each layer to show, such as 3,5 (default: the three that answer most strongly)",
+        help="the channels of each layer to show, such as 3,5 (default: the three that answer most strongly, each to "
+        "other images)",
     )
     command.add_argument(
         "--classes",

@@ -108,11 +108,17 @@ def _end(layers, path):
     """The last layer of a sequence, without a pooling at its end: it gives what the sequence gives."""
     while type(layers[path]) in _SEQUENCES:
         inside = [f"{path}.{name}" for name in layers[path]._children]
-        inside = [one for one in inside if not hasattr(layers[one], "_kwargs") or list(layers[one].collect_params())]
+        inside = [one for one in inside if not _passes_on(layers[one])]
         if not inside:
             break
         path = inside[-1]
     return path
+
+
+def _passes_on(layer):
+    """Whether a layer only passes on what it gets, or pools it."""
+    pools = hasattr(layer, "_kwargs") and not list(layer.collect_params())
+    return pools or isinstance(layer, (nn.Dropout, nn.Flatten))
 
 
 def _spread(paths):

@@ -42,7 +42,7 @@ class Images(NamedTuple):
         """Batches (X, y) as a network takes them, in their order."""
         for first in range(0, len(self.labels), _BATCH):
             y = self.labels[first : first + _BATCH]
-            yield self.inputs.batch(self.stored[first : first + len(y)]), y
+            yield self.batch(np.arange(first, first + len(y))), y
             if progress:
                 progress(first + len(y))
 
@@ -141,8 +141,25 @@ def look(net, inputs, test, *, layers=None, channels=None, classes=None, images=
 
     Parameters
     ----------
-    net, inputs, test, layers, channels, classes, images, pictures, quiet
-        As for :func:`gluon_cnn.inspection.page.write_page`.
+    net : Block
+        Of any kind that gives N×classes logits; its parameters have values.
+    inputs : gluon_cnn.interop.inputs.Inputs
+        The images that it takes: the data set with its classes' names, and their size.
+    test : Part or Batches
+        The test images, ``images`` uint8 as the data set stores them, and their ``labels``.
+    layers : list of str, optional
+        Paths of the layers to show; see :func:`gluon_cnn.inspection.layers.all_layers`. By default a few from the
+        first to the last.
+    channels : list of int, optional
+        Of each of these layers; by default the three that answer most strongly, each to other images.
+    classes : list of str or int, optional
+        The classes, by name or number, for which Grad-CAM and occlusion are shown besides the predicted one.
+    images : int, optional
+        Take only the first test images.
+    pictures : list of (str, np.ndarray)
+        Pictures to look at closely, by name, each as the data set stores its images. By default three test images.
+    quiet : bool
+        Show no progress.
 
     Returns
     -------
@@ -150,8 +167,8 @@ def look(net, inputs, test, *, layers=None, channels=None, classes=None, images=
 
     Raises
     ------
-    GluonCNNError
-        As :func:`gluon_cnn.inspection.page.write_page`.
+    SettingError, ModelError, DataError
+        If there is no such layer, channel, class or image, or the network cannot be looked into.
     """
     seen = _images(inputs, test, images)
     one = seen.batch([0])

@@ -20,32 +20,13 @@ log = logging.getLogger(__name__)
 PAGE = "inspection.html"
 
 
-def write_page(
-    net,
-    inputs,
-    test,
-    out,
-    *,
-    title=None,
-    about=(),
-    untrained=None,
-    layers=None,
-    channels=None,
-    classes=None,
-    images=None,
-    pictures=(),
-    quiet=False,
-):
+def write_page(net, inputs, test, out, *, title=None, about=(), untrained=None, **choices):
     """Write ``inspection.html`` about what a network has learned, and its figures as PNG beside it.
 
     Parameters
     ----------
-    net : Block
-        Of any kind that gives N×classes logits; its parameters have values. Nothing of it is changed.
-    inputs : gluon_cnn.interop.inputs.Inputs
-        The images that it takes: the data set with its classes' names, and their size.
-    test : Part or Batches
-        The test images, ``images`` uint8 as the data set stores them, and their ``labels``.
+    net, inputs, test
+        As for :func:`gluon_cnn.inspection.look.look`. Nothing of the network is changed.
     out : path
         The directory, which is made if it is not there; files of the same names are replaced.
     title : str, optional
@@ -55,19 +36,9 @@ def write_page(
     untrained : Block, optional
         The network that its training began with, beside which its filters are judged; see
         :func:`gluon_cnn.inspection.untrained.untrained_network`.
-    layers : list of str, optional
-        Paths of the layers to show; see :func:`gluon_cnn.inspection.layers.all_layers`. By default a few from the
-        first to the last.
-    channels : list of int, optional
-        Of each of these layers; by default the three that answer most strongly.
-    classes : list of str or int, optional
-        The classes, by name or number, for which Grad-CAM and occlusion are shown besides the predicted one.
-    images : int, optional
-        Take only the first test images.
-    pictures : list of (str, np.ndarray)
-        Pictures to look at closely, by name, each as the data set stores its images. By default three test images.
-    quiet : bool
-        Show no progress.
+    **choices
+        ``layers``, ``channels``, ``classes``, ``images``, ``pictures`` and ``quiet`` of
+        :func:`gluon_cnn.inspection.look.look`.
 
     Returns
     -------
@@ -80,35 +51,12 @@ def write_page(
         If there is no such layer, channel, class or image, the network cannot be looked into, or ``out`` cannot be
         written. Nothing is written then.
     """
-    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
-
     out = Path(out)
     _refuse_no_directory(out)
-    seen = look(
-        net,
-        inputs,
-        test,
-        layers=layers,
-        channels=channels,
-        classes=classes,
-        images=images,
-        pictures=pictures,
-        quiet=quiet,
-    )
+    seen = look(net, inputs, test, **choices)
     parts = sections(net, seen, untrained)
-    loaders = [PackageLoader(f"gluon_cnn.{package}", "templates") for package in ("inspection", "comparison")]
-    environment = Environment(
-        loader=ChoiceLoader(loaders),
-        autoescape=select_autoescape(["html"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["svg"] = lambda figure: svg_of(figure.drawn, figure.name)
-    name = title or title_of(net)
-    text = environment.get_template(PAGE).render(
-        name=name,
+    text = _template().render(
+        name=title or title_of(net),
         about=[*about, ("test images", _accuracy_in_words(seen))],
         sections=parts,
         written=time.strftime("%Y-%m-%d"),
@@ -116,6 +64,22 @@ def write_page(
     )
     files = {f"{figure.name}.png": png_of(figure.drawn) for part in parts for figure in part.figures}
     return _written(out, {PAGE: text.encode("utf-8", "backslashreplace"), **files})
+
+
+def _template():
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
+
+    environment = Environment(
+        # The style is that of the report.
+        loader=ChoiceLoader([PackageLoader(f"gluon_cnn.{package}") for package in ("inspection", "comparison")]),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["svg"] = lambda figure: svg_of(figure.drawn, figure.name)
+    return environment.get_template(PAGE)
 
 
 def _accuracy_in_words(seen):

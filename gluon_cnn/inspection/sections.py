@@ -1,5 +1,6 @@
 """The sections of a page about a network: their figures and tables, and what is left out of them."""
 
+import re
 from typing import List, NamedTuple
 
 import numpy as np
@@ -161,11 +162,16 @@ def _excitation(seen):
             seen.channels[path],
             seen.classes,
         )
-        items.append((f"excites-{path}", "", drawn))
+        items.append((f"excites-{_in_a_file_name(path)}", "", drawn))
         if drawn is None:
             why = "has none of these channels" if seen.channels[path] == [] else "has only dead channels"
             left_out.append(f"Layer {path} {why}.")
     return Section("What excites a channel", _made(items), [], left_out)
+
+
+def _in_a_file_name(path):
+    """A layer's path as a part of a file's name, because somebody's layer may be called anything."""
+    return re.sub(r"[^\w.-]", "_", path)[-100:]
 
 
 def _way(net, seen):

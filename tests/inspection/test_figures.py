@@ -120,6 +120,15 @@ def test_patches_are_what_the_channel_sees():
     assert 2 not in excited.strongest_channels(found["0"], 9)
 
 
+def test_channels_that_show_the_same_are_shown_once():
+    images = np.array([range(9), range(9), range(20, 29), [*range(6, 9), *range(40, 46)]])
+    values = np.array([[4.0], [3], [2], [1]]) * np.ones((4, 9))
+    nothing = np.zeros((4, 9, 2), int)
+    found = Excitation(values, images, images % 2, nothing, np.array([], int), np.array([40, 40]))
+    assert excited.strongest_channels(found).tolist() == [0, 2, 3]
+    assert excited.strongest_channels(found, 4).tolist() == [0, 2, 3, 1]
+
+
 def test_selectivity_by_layer_says_whether_it_falls():
     def layer(labels):
         labels = np.array(labels)
@@ -211,7 +220,7 @@ def test_png_has_the_title_and_figure_stays():
     assert drawn.title not in after.partition(">")[2]
 
 
-@pytest.mark.parametrize("name", ["$a_1", "猫", "\\alpha", "a" * 300, "&<>\"'"])
+@pytest.mark.parametrize("name", ["$a_1", "{0}", "猫", "\\alpha", "a" * 300, "&<>\"'"])
 def test_class_of_any_name_is_drawn(name):
     found = known_answers()
     classes = (name, "dog", "cow", "emu")

@@ -43,7 +43,7 @@ def test_page_says_what_was_found(small):
     assert "What small has learned" in text
     assert "runs/&lt;i&gt;one&lt;/i&gt;" in text
     assert "40 images, " in text
-    assert "1 channel of 4 is dead" in text
+    assert "1 channel of 8 is dead" in text
     assert '<td class="number">1: 2</td>' in text
     for word in ("Where it errs", "Filters", "What excites a channel", "A picture&#39;s way", "Edges or not"):
         assert word in text
@@ -130,6 +130,14 @@ def test_networks_that_cannot_be_looked_into(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_layer_of_any_name_stays_in_the_directory(tmp_path):
+    net = small_network()
+    net._children["../../a b"] = net._children.pop("2")
+    write_page(net, inputs(), part(), tmp_path / "in" / "out", images=1, layers=["../../a b"], quiet=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+    assert (tmp_path / "in" / "out" / "excites-.._.._a_b.png").exists()
+
+
 class Own(nn.Block):
     """Somebody's network: it computes on arrays, so that it cannot be traced, and has small filters."""
 
@@ -150,10 +158,13 @@ def test_somebodys_network_is_shown_without_what_is_unknown(tmp_path):
     net(mx.nd.zeros((1, 1, 12, 12)))
     files = write_page(net, inputs(), part(), tmp_path, untrained=net, quiet=True)
     text = files[0].read_text(encoding="utf-8")
-    assert "What a position of layer middle sees is left out" in text
+    assert (
+        "What the positions of layers see is left out: whole images are shown. What the layers of own0 see is not known"
+        in text
+    )
     assert "excites-features.png" in {path.name for path in files}
     assert "A filter of 3×3 is too small to be compared with a Gabor" in text
-    assert "Without Grad-CAM: The output of Own does not depend on its layer features" in text
+    assert "Without Grad-CAM: The output of own0 does not depend on its layer features" in text
 
 
 def test_lenet_of_three_channels(tmp_path):

@@ -6,11 +6,14 @@ import numpy as np
 
 from gluon_cnn.comparison.svg import INK
 from gluon_cnn.inspection.excitation import SHOWN, counted_images, selectivity
-from gluon_cnn.inspection.figures.sheet import Sheet, picture_of
+from gluon_cnn.inspection.figures.sheet import Sheet, picture_of, pictures_at
 from gluon_cnn.inspection.figures.style import FOR, QUIET, WIDTH, Drawn, chart, figure_function
 from gluon_cnn.inspection.words import among, finite, short
 
 __all__ = ["Selectivity", "Strongest", "strongest_channels", "strongest_images", "what_channels_answer_to"]
+
+
+_ALIKE = 1 / 3  # of the images that are shown: with more in common, two channels show the same
 
 
 class Strongest(NamedTuple):
@@ -38,13 +41,21 @@ class Strongest(NamedTuple):
 
 
 def strongest_channels(found, number=3):
-    """The channels of an :class:`gluon_cnn.inspection.excitation.Excitation` whose strongest number is the largest."""
+    """The channels of an :class:`gluon_cnn.inspection.excitation.Excitation` whose strongest number is the largest,
+    without those that mostly the same images excite: a layer often has several that are nearly equal."""
     alive = np.setdiff1d(np.arange(len(found.values)), found.dead)
-    return alive[np.argsort(-found.values[alive, 0], kind="stable")[:number]]
+    chosen, alike = [], []
+    for channel in alive[np.argsort(-found.values[alive, 0], kind="stable")]:
+        images = found.images[channel, :SHOWN]
+        same = max((np.isin(images, found.images[other, :SHOWN]).mean() for other in chosen), default=0)
+        (alike if same > _ALIKE else chosen).append(channel)
+        if len(chosen) == number:
+            break
+    return np.array([*chosen, *alike][:number], int)
 
 
 @figure_function
-def strongest_images(path, found, pictures_of, field=None, channels=None, classes=()):
+def strongest_images(path, found, pictures, field=None, channels=None, classes=()):
     """Draw the nine images that excite each of some channels most: the patch that the channel sees, and where it is.
 
     Parameters
@@ -52,8 +63,8 @@ def strongest_images(path, found, pictures_of, field=None, channels=None, classe
     path : str
         The layer, for the words.
     found : gluon_cnn.inspection.excitation.Excitation
-    pictures_of : callable
-        Gives the images of the numbers that it is called with, N×C×H×W in [0, 1].
+    pictures : np.ndarray or callable
+        All images N×C×H×W in [0, 1], or a function that gives those of the numbers that it is called with.
     field : gluon_cnn.inspection.receptive.ReceptiveField, optional
         Without it only the whole images are drawn.
     channels : sequence of int, optional
@@ -71,7 +82,7 @@ def strongest_images(path, found, pictures_of, field=None, channels=None, classe
         return None
     number = min(SHOWN, found.images.shape[1])
     numbers = found.images[channels, :number]
-    pictures = pictures_of(numbers.ravel())
+    pictures = pictures_at(pictures, numbers.ravel())
     pictures = pictures.reshape(*numbers.shape, *pictures.shape[1:])
     patches = None
     if field is not None:

@@ -80,7 +80,7 @@ def feature_maps(net, X, picture, paths):
         for place, values in enumerate(maps[:_COLUMNS]):
             sheet.signed(values, place * size + 0.02, top + heading, size - 0.04, limit)
     top = first + 0.1 + len(given) * height + 0.05
-    sheet.scale(1, top, "of each layer's largest number")
+    sheet.scale(1, top, "of each layer's largest number", all((maps >= 0).all() for maps in given.values()))
     return Drawn(arrays, sheet.figure, *_maps_in_words(arrays))
 
 

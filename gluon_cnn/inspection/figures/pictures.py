@@ -5,7 +5,7 @@ from typing import NamedTuple, Tuple
 import numpy as np
 
 from gluon_cnn.inspection.answers import least_certain_right, most_confident_mistakes
-from gluon_cnn.inspection.figures.sheet import Sheet, picture_of
+from gluon_cnn.inspection.figures.sheet import Sheet, picture_of, pictures_at
 from gluon_cnn.inspection.figures.style import WIDTH, Drawn, figure_function
 from gluon_cnn.inspection.words import among, counted, per_cent, short
 
@@ -38,14 +38,14 @@ class AnsweredImages(NamedTuple):
 
 
 @figure_function
-def mistakes(found, pictures_of, classes=(), number=9):
+def mistakes(found, pictures, classes=(), number=9):
     """Draw the images whose wrong answer is the most confident.
 
     Parameters
     ----------
     found : gluon_cnn.inspection.answers.Answers
-    pictures_of : callable
-        Gives the images of the numbers that it is called with, N×C×H×W in [0, 1].
+    pictures : np.ndarray or callable
+        All images N×C×H×W in [0, 1], or a function that gives those of the numbers that it is called with.
     classes : sequence of str
         The classes' names.
     number : int
@@ -59,8 +59,8 @@ def mistakes(found, pictures_of, classes=(), number=9):
     chosen = most_confident_mistakes(found, number)
     if not len(chosen):
         return None
-    arrays = _answered(found, pictures_of, chosen, found.predicted[chosen])
-    figure = _drawn(arrays, classes, lambda of, taken: (f"{of} {{0:.0%}}", f"taken for {taken} {{1:.0%}}"))
+    arrays = _answered(found, pictures, chosen, found.predicted[chosen])
+    figure = _drawn(arrays, classes, "taken for")
     kinds = _kinds(arrays, classes)
     title = f"Mistakes made with up to {per_cent(arrays.probabilities[0, 1])} confidence"
     words = (
@@ -71,15 +71,15 @@ def mistakes(found, pictures_of, classes=(), number=9):
 
 
 @figure_function
-def doubtful(found, pictures_of, classes=(), number=9):
+def doubtful(found, pictures, classes=(), number=9):
     """Draw the images whose right answer is the least certain; all as for :func:`mistakes`."""
     chosen = least_certain_right(found, number)
     if not len(chosen):
         return None
     others = found.probabilities[chosen]
     others[np.arange(len(chosen)), found.labels[chosen]] = -1
-    arrays = _answered(found, pictures_of, chosen, others.argmax(axis=1))
-    figure = _drawn(arrays, classes, lambda of, taken: (f"{of} {{0:.0%}}", f"or {taken} {{1:.0%}}"))
+    arrays = _answered(found, pictures, chosen, others.argmax(axis=1))
+    figure = _drawn(arrays, classes, "or")
     names = _names(classes, found.logits.shape[1])
     title = f"Right answers with as little as {per_cent(arrays.probabilities[0, 0])} confidence"
     count = np.bincount(found.labels[chosen], minlength=len(names))
@@ -92,11 +92,11 @@ def doubtful(found, pictures_of, classes=(), number=9):
     return Drawn(arrays, figure, title, words)
 
 
-def _answered(found, pictures_of, chosen, answers):
+def _answered(found, pictures, chosen, answers):
     labels = found.labels[chosen]
     probabilities = found.probabilities[chosen]
     both = np.stack([np.take_along_axis(probabilities, n[:, None], 1)[:, 0] for n in (labels, answers)], axis=1)
-    return AnsweredImages(chosen, pictures_of(chosen), labels, answers, both)
+    return AnsweredImages(chosen, pictures_at(pictures, chosen), labels, answers, both)
 
 
 def _names(classes, number) -> Tuple[str, ...]:
@@ -112,7 +112,7 @@ def _kinds(arrays, classes):
     return [f"{pair} ({counts[pair]})" if counts[pair] > 1 else pair for pair in order]
 
 
-def _drawn(arrays, classes, lines):
+def _drawn(arrays, classes, word):
     rows = -(-len(arrays.numbers) // _COLUMNS)
     names = _names(classes, 1 + int(max(arrays.labels.max(), arrays.answers.max())))
     height = _CELL + 0.2
@@ -121,8 +121,8 @@ def _drawn(arrays, classes, lines):
         row, column = divmod(place, _COLUMNS)
         left, top = column * _CELL, row * height
         sheet.picture(picture_of(picture), left + 0.2, top + 0.04, _CELL - 0.4)
-        words = lines(*(short(names[each[place]], 11) for each in (arrays.labels, arrays.answers)))
-        for line, text in enumerate(words):
-            text = text.format(*arrays.probabilities[place])
+        of, taken = (short(names[each[place]], 11) for each in (arrays.labels, arrays.answers))
+        own, other = arrays.probabilities[place]
+        for line, text in enumerate((f"{of} {own:.0%}", f"{word} {taken} {other:.0%}")):
             sheet.words(text, left + _CELL / 2, top + _CELL - 0.34 + 0.17 * line, ha="center", size=9)
     return sheet.figure

@@ -5,7 +5,7 @@ import numpy as np
 from gluon_cnn.comparison.svg import INK
 from gluon_cnn.inspection.figures.style import WIDTH, limit_of, signed_colors
 
-__all__ = ["Sheet", "picture_of"]
+__all__ = ["Sheet", "picture_of", "pictures_at"]
 
 # Over a dark picture, where a page's own colours would be too dark.
 _OVER_FOR, _OVER_AGAINST = np.array([1.0, 0.52, 0.12]), np.array([0.3, 0.65, 1.0])
@@ -113,6 +113,11 @@ def picture_of(image):
     if len(image) == 3:
         return np.clip(image.transpose(1, 2, 0), 0, 1)
     return np.clip(image.mean(axis=0), 0, 1)
+
+
+def pictures_at(pictures, numbers):
+    """The images of some numbers, from an array of all, or from a function that gives them."""
+    return np.asarray(pictures(numbers) if callable(pictures) else pictures[numbers])
 
 
 def thinned(image):
