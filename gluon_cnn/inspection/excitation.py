@@ -137,8 +137,8 @@ def counted_images(found):
 class _Strongest:
     """The images so far that excite each channel of a layer most.
 
-    Where a number is in the layer's output is looked up only for the few that are among the largest so far, because
-    that takes as long as to compute a small layer.
+    Where a number is in the layer's output follows from the largest numbers of its rows and columns, and is looked up
+    only where these are several, because to fetch a map takes as long as to compute a small layer.
     """
 
     def __init__(self, path):
@@ -152,25 +152,35 @@ class _Strongest:
         if output.ndim not in (2, 4) or not output.size:
             size = "×".join(map(str, output.shape))
             raise ModelError(f"The layer {self.path} gives {size}, neither N×C×H×W nor N×C: name another.", "layers")
-        self.largest = _over_positions(output, "max")
+        rows = None if output.ndim == 2 else _pooled(output, (1, output.shape[3]), "max")  # the largest number of each
+        self.largest = output.asnumpy() if rows is None else rows.max(axis=2)
         self.order = np.argsort(-self.largest, axis=0, kind="stable")[:KEPT].T  # channels×kept, images of the batch
         self.places = np.zeros((2, *self.order.shape), int)
-        if output.ndim == 4:
-            self._find_places(output)
+        if rows is not None:
+            self._find_places(output, rows)
         self.not_zero = (self.largest != 0).any(axis=0)
-        if output.ndim == 4 and not self.not_zero.all():  # numbers that are never above 0 are all 0 if their mean is
-            self.not_zero |= (_over_positions(output, "avg") != 0).any(axis=0)
+        known = self.not_zero if self.alive is None else self.not_zero | self.alive
+        if rows is not None and not known.all():  # numbers that are never above 0 are all 0 if their mean is
+            self.not_zero |= (_pooled(output, output.shape[2:], "avg") != 0).any(axis=(0, 2))
 
-    def _find_places(self, output):
+    def _find_places(self, output, rows):
         """The row and column of those numbers that will be among the first."""
         best = np.take_along_axis(self.largest.T, self.order[:, :SHOWN], axis=1)
         enough = self.held is not None and self.held[0].shape[1] >= SHOWN
         channel, rank = np.nonzero(best > (self.held[0][:, SHOWN - 1 : SHOWN] if enough else -np.inf))
         if not len(channel):
             return
-        where = mx.nd.array(np.stack([self.order[channel, rank], channel]), ctx=output.ctx)
-        maps = mx.nd.gather_nd(output, where).asnumpy()
-        self.places[:, channel, rank] = np.divmod(maps.reshape(len(maps), -1).argmax(axis=1), maps.shape[2])
+        image, value = self.order[channel, rank], best[channel, rank, np.newaxis]
+        columns = _pooled(output, (output.shape[2], 1), "max")
+        in_rows, in_columns = (largest[image, channel] == value for largest in (rows, columns))
+        places = np.stack([in_rows.argmax(axis=1), in_columns.argmax(axis=1)])
+        # In several rows and several columns: the first of them may be of two numbers.
+        several = (in_rows.sum(axis=1) > 1) & (in_columns.sum(axis=1) > 1)
+        if several.any():
+            where = mx.nd.array(np.stack([image, channel])[:, several], ctx=output.ctx)
+            maps = mx.nd.gather_nd(output, where).asnumpy()
+            places[:, several] = np.divmod(maps.reshape(len(maps), -1).argmax(axis=1), maps.shape[2])
+        self.places[:, channel, rank] = places
 
     def take(self, images, labels):
         """Merge the strongest so far with those of the batch that was looked at."""
@@ -192,8 +202,8 @@ class _Strongest:
         return Excitation(values, images, labels, positions, np.flatnonzero(~self.alive), counts)
 
 
-def _over_positions(output, operation):
-    """The ``max`` or mean (``avg``) over all positions, N×channels."""
-    if output.ndim == 4:  # by pooling, which oneDNN does faster than MXNet any reduction
-        output = mx.nd.Pooling(output, kernel=(1, 1), global_pool=True, pool_type=operation)
-    return output.asnumpy().reshape(output.shape[:2])
+def _pooled(output, window, operation):
+    """The ``max`` or mean (``avg``) in each window as high or as wide as the map, N×channels×windows. By pooling, which
+    oneDNN does faster than MXNet any reduction, and than to fetch the maps, which lie in an order of its own."""
+    pooled = mx.nd.Pooling(output, kernel=window, pool_type=operation).asnumpy()
+    return pooled.reshape(*output.shape[:2], -1)
