@@ -8,6 +8,7 @@ import numpy as np
 from gluon_cnn.data.dataset import Dataset, DatasetInfo, Part
 from gluon_cnn.data.decoded import is_grey
 from gluon_cnn.data.held_images import hold, spendable
+from gluon_cnn.data.pictures import printable
 from gluon_cnn.errors import DataError, ImageError, SettingError
 from gluon_cnn.recipe import Recipe
 
@@ -68,7 +69,7 @@ def assemble(found, parts, side, channels=None, *, sha256, files, memory=None):
         held.append(hold(part, side, channels, memory))
         memory -= held[-1].memory
     readable = [part.labels[of.kept] for part, of in zip(parts, held)]
-    unreadable = [line for of in held for line in of.unreadable]
+    unreadable = [printable(line) for of in held for line in of.unreadable]
     for labels, what in zip(readable, ("training", "test")):
         empty = [name for label, name in enumerate(found.classes) if label not in labels]
         if empty:
