@@ -6,8 +6,8 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
 from pictures import picture
+from PIL import Image
 
 from gluon_cnn.data.decoded import decode, decode_whole, is_grey
 from gluon_cnn.data.picture_file import reduced
