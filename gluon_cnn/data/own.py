@@ -81,11 +81,13 @@ def assemble(found, parts, side, channels=None, *, sha256, files, memory=None):
     if unreadable:
         number = sum(map(len, parts))
         notes.append(f"{len(unreadable):,} of {number:,} pictures cannot be read, and are left out")
-    for labels, of, what in zip(readable, held, ("training", "test")):
-        notes.append(f"{len(labels):,} {what} pictures of {side}×{side}: {of.words}")
+    stored = tuple(
+        f"{len(labels):,} {what} pictures of {side}×{side}: {of.words}"
+        for labels, of, what in zip(readable, held, ("training", "test"))
+    )
     train, test = (Part(of.images, labels) for of, labels in zip(held, readable))
     info = DatasetInfo(found.name, found.classes, channels, side, sha256)
-    return Dataset(info, train, test, tuple(notes), files)
+    return Dataset(info, train, test, tuple(notes), files, stored)
 
 
 def split(pictures, classes, seed, test_share):
