@@ -71,7 +71,7 @@ class Augmentation:
         for word, change in (("light", _lit), ("jitter", _jittered), ("pca", self._shifted)):
             if word in self.words:
                 values = change(values, stream, number, mine)
-        return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+        return np.clip(np.rint(values, out=values), 0, 255, out=values).astype(np.uint8)
 
     def _boxes(self, images, stream, number):
         """The images, with black around them if need be; of each image of the batch top, left, height and width of what
@@ -99,7 +99,9 @@ class Augmentation:
         components = self.moments.components
         noise = stream.normal(0, NOISE, size=(number, len(components)))[mine]
         shifts = 255 * sum(noise[:, i : i + 1] * component for i, component in enumerate(components))
-        return values + _for_each(shifts.T if values.ndim == 4 else shifts[:, 0], values).astype(np.float32)
+        rows = values.reshape(*values.shape[:2], -1)  # NumPy is fast along a whole row, and not along three channels
+        repeated = np.tile(shifts.astype(np.float32), values.shape[2])[:, np.newaxis]
+        return (rows + repeated).reshape(values.shape)
 
 
 def _rectangles(stream, number, height, width):
@@ -136,11 +138,6 @@ def _cut(images, boxes, mirrored, side):
     return pieces
 
 
-def _for_each(numbers, values):
-    """Numbers, one for each image, or C×N of them, for N×H×W or N×H×W×C values."""
-    return np.moveaxis(np.asarray(numbers), -1, 0).reshape((len(values), 1, 1, -1)[: values.ndim])
-
-
 def _lit(values, stream, number, mine):
     """Values with another brightness and contrast."""
     factors = stream.uniform(1 - LIGHT, 1 + LIGHT, size=(2, number, 1, 1)).astype(np.float32)[:, mine]
@@ -156,15 +153,17 @@ def _jittered(values, stream, number, mine):
     the three is linear and leaves that grey to the others, so that their order makes no difference.
     """
     brightness, contrast, saturation = stream.uniform(1 - JITTER, 1 + JITTER, size=(3, number))[:, mine]
-    means = values.mean(axis=(1, 2), dtype=np.float64)  # exact for whole numbers, in whatever order they are added up
-    mean = means if values.ndim == 3 else sum(weight * means[:, i] for i, weight in enumerate(_GREY))
+    planes = [values] if values.ndim == 3 else [values[..., i] for i in range(values.shape[3])]
+    # Of float64, so that for whole numbers it does not matter in which order they are added up.
+    means = [plane.mean(axis=(1, 2), dtype=np.float64) for plane in planes]
+    weights = _GREY if values.ndim == 4 else (1,)
+    mean = sum(weight * of_plane for weight, of_plane in zip(weights, means))
+    grey = sum(np.float32(weight) * plane for weight, plane in zip(weights, planes))
 
     def each(numbers):
-        return _for_each(numbers, values).astype(np.float32)
+        return numbers.astype(np.float32)[:, np.newaxis, np.newaxis]
 
-    shift = each(brightness * (1 - contrast) * mean)
-    if values.ndim == 3:
-        return values * each(brightness * contrast) + shift
-    grey = sum(np.float32(weight) * values[..., i : i + 1] for i, weight in enumerate(_GREY))
     own, greys = brightness * contrast * saturation, brightness * contrast * (1 - saturation)
-    return values * each(own) + grey * each(greys) + shift
+    common = grey * each(greys) + each(brightness * (1 - contrast) * mean)
+    changed = [plane * each(own) + common for plane in planes]
+    return changed[0] if values.ndim == 3 else np.stack(changed, axis=3)
