@@ -38,7 +38,9 @@ def make_pictures(root, number, size):
     for index in range(number + CLASSES):
         pixels = stream.normal(120, 4, (height, width, 3)).astype(np.float32)
         for waves in (4, 16, 64, 250):
-            coarse = stream.normal(0, 60 / waves**0.35, (3, max(2, height * waves // 500), max(2, width * waves // 500)))
+            coarse = stream.normal(
+                0, 60 / waves**0.35, (3, max(2, height * waves // 500), max(2, width * waves // 500))
+            )
             for channel, plane in enumerate(coarse.astype(np.float32)):
                 pixels[..., channel] += np.asarray(Image.fromarray(plane).resize((width, height), Image.BICUBIC))
         folder = root / ("train" if index < number else "test") / f"class{index % CLASSES}"
@@ -195,7 +197,9 @@ def report(measured):
     medians = {loader: [statistics.median(column) for column in zip(*found)] for loader, found in measured.items()}
     mine = [loader for loader in ("folder", "records") if loader in medians]
     columns = [f"{loader}, {what}" for what in ("images/s", "processor") for loader in mine]
-    print("\n| loader | images/s | processor ms an image | " + " | ".join(f"over it: {name}" for name in columns) + " |")
+    print(
+        "\n| loader | images/s | processor ms an image | " + " | ".join(f"over it: {name}" for name in columns) + " |"
+    )
     print("| --- " * (3 + len(columns)) + "|")
     for loader, (speed, cost) in medians.items():
         times = [medians[one][0] / speed for one in mine] + [cost / medians[one][1] for one in mine]

@@ -1,5 +1,6 @@
 """Pictures of any format, mode, size and orientation as arrays."""
 
+import contextlib
 import io
 import struct
 import zlib
@@ -147,10 +148,8 @@ def test_damaged_pictures_raise_one_error(format):
         content = bytearray(whole[: stream.randint(1, len(whole) + 1)])
         for _ in range(stream.randint(0, 9)):
             content[stream.randint(len(content))] = stream.randint(256)
-        try:
+        with contextlib.suppress(ImageError):  # and nothing else
             assert decode(bytes(content), "x", 8, 3).shape == (8, 8, 3)
-        except ImageError as error:
-            assert str(error).startswith("x c")  # cannot be read, or claims
 
 
 def test_bmp_is_read_no_further_than_its_pixels():

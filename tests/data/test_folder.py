@@ -113,12 +113,12 @@ def test_any_names(tmp_path, name):
 
 
 def test_names_need_not_be_utf8(folder):
-    other = os.fsencode(folder) + b"/caf\xe9"
+    other = folder / os.fsdecode(b"caf\xe9")
     try:
-        os.rename(os.fsencode(folder / "leaf"), other)
+        (folder / "leaf").rename(other)
     except OSError:
         pytest.skip("the file system takes UTF-8 only")
-    os.rename(other + b"/1.png", other + b"/\xff.png")
+    (other / "1.png").rename(other / os.fsdecode(b"\xff.png"))
     dataset = read_folder(folder, 8)
     assert dataset.info.classes == ("apple", r"caf\xe9", "łąka")
     assert len(dataset.train.labels) + len(dataset.test.labels) == 15
@@ -192,6 +192,17 @@ def test_pictures_that_cannot_be_read_are_named(folder):
     assert len(dataset.notes) == 4
 
 
+def test_unreadable_pictures_leave_no_part_without_a_class(tmp_path):
+    root = make_folder(tmp_path, 3)
+    found = find_pictures(root)
+    tested = found.train.take(split(found.train, found.classes, 0, 0.2)[1]).names
+    for name in tested:
+        (root / name).write_bytes(b"no picture")
+    dataset = read_folder(root, 8)
+    assert (dataset.train.labels.tolist(), dataset.test.labels.tolist()) == ([0, 1, 2], [0, 1, 2])
+    assert len(dataset.notes) == 4
+
+
 def test_batches_are_the_pictures(folder):
     train, test = load_data_folder(folder, 4, 16, seed=0)
     assert (len(train), len(test), len(train.labels), len(test.labels)) == (3, 1, 12, 3)
@@ -223,12 +234,7 @@ def a_fifo(root):
 
 def a_socket(root):
     with socket.socket(socket.AF_UNIX) as own:
-        here = os.getcwd()
-        os.chdir(root)  # because its whole path may be too long
-        try:
-            own.bind("leaf/socket")
-        finally:
-            os.chdir(here)
+        own.bind(os.path.relpath(root / "leaf" / "socket"))  # because its whole path may be too long
 
 
 def empty_class(root):
@@ -264,7 +270,6 @@ def other_classes(root):
 
 def parts_without_classes(root):
     for part in ("train", "test"):
-        (root / "apple").joinpath("0.png")
         save(picture((1, 2, 3), 0), root / part / "1.png")
 
 
@@ -292,14 +297,14 @@ def too_deep(root):
         (a_fifo, "fifo.png is neither a file nor a folder: take it away"),
         (a_socket, "socket is neither a file nor a folder"),
         (empty_class, "The class zebra has no picture in"),
-        (unreadable_class, "The class zebra has no picture that can be read for the training part of"),
-        (single_picture, "The class zebra has only one picture, which cannot be split"),
+        (unreadable_class, "The class zebra has no picture that can be read: add some"),
+        (single_picture, "The class zebra has only one picture that can be read, which cannot be split"),
         (one_class, "has only one class, apple: make a folder"),
         (no_class, "has no classes: make a folder"),
         (other_classes, r"train has classes that .*test has not \(leaf\)"),
         (parts_without_classes, "train has no classes"),
         (same_class_twice, "two folders with the name é"),
-        (no_pictures, "The class apple has no picture that can be read"),
+        (no_pictures, "The class apple has no training picture that can be read"),
         (too_deep, "is more than 20 folders deep"),
     ],
 )
