@@ -4,7 +4,7 @@
     python benchmarks/pictures_speed.py --size 1280 960 --pictures 200
 
 Ours reads ahead on threads, as it does for a data set that does not fit into memory. Beside it: Gluon's ``DataLoader``
-over its ``ImageFolderDataset`` and ``ImageRecordDataset``, and torchvision's ``ImageFolder`` in PyTorch's ``DataLoader``,
+over ``ImageFolderDataset`` and ``ImageRecordDataset``, and torchvision's ``ImageFolder`` in PyTorch's ``DataLoader``,
 with 4 worker processes each; MXNet's ``ImageRecordIter`` with as many threads as there are cores. All give float32
 batches of the middle of a picture whose short side was resized. The photographs are made up: noise of several
 wavelengths, as JPEG of quality 90. Each round measures all of them one after the other, each in a process of its own;
@@ -38,7 +38,9 @@ def make_pictures(root, number, size):
     for index in range(number + CLASSES):
         pixels = stream.normal(120, 4, (height, width, 3)).astype(np.float32)
         for waves in (4, 16, 64, 250):
-            coarse = stream.normal(0, 60 / waves**0.35, (3, max(2, height * waves // 500), max(2, width * waves // 500)))
+            coarse = stream.normal(
+                0, 60 / waves**0.35, (3, max(2, height * waves // 500), max(2, width * waves // 500))
+            )
             for channel, plane in enumerate(coarse.astype(np.float32)):
                 pixels[..., channel] += np.asarray(Image.fromarray(plane).resize((width, height), Image.BICUBIC))
         folder = root / ("train" if index < number else "test") / f"class{index % CLASSES}"
@@ -195,7 +197,9 @@ def report(measured):
     medians = {loader: [statistics.median(column) for column in zip(*found)] for loader, found in measured.items()}
     mine = [loader for loader in ("folder", "records") if loader in medians]
     columns = [f"{loader}, {what}" for what in ("images/s", "processor") for loader in mine]
-    print("\n| loader | images/s | processor ms an image | " + " | ".join(f"over it: {name}" for name in columns) + " |")
+    print(
+        "\n| loader | images/s | processor ms an image | " + " | ".join(f"over it: {name}" for name in columns) + " |"
+    )
     print("| --- " * (3 + len(columns)) + "|")
     for loader, (speed, cost) in medians.items():
         times = [medians[one][0] / speed for one in mine] + [cost / medians[one][1] for one in mine]
@@ -205,7 +209,7 @@ def report(measured):
 def in_a_process(loader, root):
     """What :func:`measure` gives; None if the loader cannot run, as where torchvision is not installed."""
     command = [sys.executable, __file__, "--one", loader, str(root)]
-    ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    ended = subprocess.run(command, capture_output=True, text=True)
     if ended.returncode:
         print(ended.stderr.strip().splitlines()[-1:], flush=True)
         return None
