@@ -46,6 +46,7 @@ _MODULES = {
     "gluon_cnn.d2l.training": ["evaluate_accuracy", "evaluate_accuracy_gpu", "train", "train_ch5", "train_ch6"],
     "gluon_cnn.data": ["get_fashion_mnist_labels"],
     "gluon_cnn.data.batches": ["load_data_fashion_mnist"],
+    "gluon_cnn.data.load_folder": ["load_data_folder"],
     "gluon_cnn.models": ["get_model", "list_models"],
     "gluon_cnn.models.alexnet": ["alexnet"],
     "gluon_cnn.models.alexnet2012": ["alexnet2012"],

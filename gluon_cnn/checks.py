@@ -21,6 +21,8 @@ RANGES = {
     "batch_size": (1, 1_000_000),
     "side": (1, 10_000),
     "resize": (1, 10_000),
+    "short_side": (1, 10_000),
+    "test_share": (_SMALL, 1),
     "seed": (0, 2**63 - 1),
     "momentum": (0, 1),
     "weight_decay": (0, 1),
@@ -31,6 +33,7 @@ RANGES = {
     "num_workers": (1, 1_000),
     "num_servers": (1, 1_000),
     "threads": (1, 10**12),  # the processors decide
+    "data_memory": (0, 1_000_000),  # GB
     "dist_timeout": (0.1, 1_000_000),
     "num_classes": (1, 100_000),
     "num_channels": (1, 1_000_000),

@@ -6,10 +6,11 @@ Nothing here builds anything. :func:`gluon_cnn.get_recipe` gives the book's reci
 import dataclasses
 import typing
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Union
 
 from gluon_cnn.checks import brief, choice, number, plain, whole_number
 from gluon_cnn.errors import SettingError
+from gluon_cnn.image_settings import AUGMENTATIONS, check_augment, check_normalize
 
 __all__ = [
     "CHANGEABLE",
@@ -114,6 +115,13 @@ class Recipe:
     init: str = _setting("published", help="initial weights: those of the published runs, or own ones from the seed")
     seed: int = _setting(0, help="decides the order of the images, dropout, augmentation and own initial weights")
     data: str = _setting("full", help="the data set, a name in gluon_cnn.data.DATA_SETS", words="{} data")
+    test_share: float = _setting(0.2, help="share of each class for the test, in a folder without a test part")
+    image_channels: Optional[int] = _setting(
+        None, help="1 for grey, 3 for colour (default: as the pictures are)", words="{} channels"
+    )
+    short_side: Optional[int] = _setting(
+        None, help="height and width of pictures from files before they are cropped (default: side)"
+    )
     release: Optional[str] = _setting(
         None,
         help="first or second release of Fashion-MNIST (default: the one that is there; where both are, the first for "
@@ -122,7 +130,13 @@ class Recipe:
     )
     train_size: Optional[int] = _setting(None, help="use only the first training images", words="{} training images")
     test_size: Optional[int] = _setting(None, help="use only the first test images", words="{} test images")
-    augment: bool = _setting(False, help="crop, mirror and re-light the training images at random")
+    augment: Union[bool, str] = _setting(
+        False, help=f"change training images at random: any of {', '.join(AUGMENTATIONS)}, or on for crop,mirror,light"
+    )
+    normalize: str = _setting(
+        "off",
+        help="measured, on the training images, or numbers: the mean of all or of red, green, blue, then the deviation",
+    )
     momentum: float = _setting(0.0, help="momentum of sgd, nag and others that have one, from 0 to below 1")
     clip_gradient: Optional[float] = _setting(None, help="clip each number of the mean gradient to ±X")
     workers: int = _setting(1, help="processes that train together", words="{} workers")
@@ -146,6 +160,12 @@ class Recipe:
         if self.init == "published" and self.edition not in PUBLISHED_EDITIONS:
             whose = f"edition {self.edition}" if self.edition else self.model
             raise SettingError(f"init is 'published', but no run of {whose} was published: use 'own'.", "init")
+        if self.short_side is not None and self.side > self.short_side:
+            raise SettingError(
+                f"side is {self.side}, and cannot be cut out of a short_side of {self.short_side}: use a smaller side.",
+                "side",
+                "short_side",
+            )
         if self.warmup_epochs >= self.epochs:
             raise SettingError(
                 f"warmup_epochs is {self.warmup_epochs}; it must be less than the epochs of the run, {self.epochs}.",
@@ -157,11 +177,12 @@ class Recipe:
         checks = {
             **dict.fromkeys(("model", "optimizer", "data", "release", "source"), _text),
             **dict.fromkeys(("epochs", "batch_size", "side", "workers", "seed", "warmup_epochs"), whole_number),
-            **dict.fromkeys(("train_size", "test_size"), whole_number),
-            **dict.fromkeys(("lr", "momentum", "clip_gradient", "weight_decay"), number),
+            **dict.fromkeys(("train_size", "test_size", "short_side"), whole_number),
+            **dict.fromkeys(("lr", "momentum", "clip_gradient", "weight_decay", "test_share"), number),
         }
         choices = {"edition": EDITIONS, "init": INITS, "lr_schedule": SCHEDULES}
-        choices.update(augment=(True, False), amp=(True, False))
+        choices.update(amp=(True, False), image_channels=(1, 3))
+        checks.update(augment=check_augment, normalize=check_normalize)
         for field in dataclasses.fields(self):
             name, value = field.name, getattr(self, field.name)
             if value is None and _OPTIONAL[name]:

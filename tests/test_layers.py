@@ -9,7 +9,16 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "gluon_cnn"
 MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
 
-GROUND = {"errors", "files", "checks", "decoding", "seeding", "runtime", "published_weights"}
+GROUND = {
+    "checks",
+    "decoding",
+    "errors",
+    "files",
+    "image_settings",
+    "published_weights",
+    "runtime",
+    "seeding",
+}
 #: The way of the data, from left to right.
 WAY = ("recipe", "data", "models", "training", "comparison")
 #: What each part of the package may import besides itself.

@@ -9,8 +9,8 @@ import textwrap
 import typing
 
 from gluon_cnn.checks import brief
-from gluon_cnn.cli.values import parse_value, typed
-from gluon_cnn.data import DATA_SETS
+from gluon_cnn.cli.values import parse_value, path, typed
+from gluon_cnn.data import DATA_SETS, kind_of
 from gluon_cnn.errors import SettingError
 from gluon_cnn.recipe import CHANGEABLE, INITS, SCHEDULES, Recipe
 
@@ -22,7 +22,7 @@ _FIXED = [field.name for field in dataclasses.fields(Recipe) if field.name not i
 _KINDS = typing.get_type_hints(Recipe)
 _METAVARS = {int: "N", float: "X", str: "NAME", bool: "on|off"}
 _CHOICES = {"init": "|".join(INITS), "lr_schedule": "|".join(SCHEDULES)}
-_FLAGS = {"side": "--resize"}  # where it is not the field's name
+_FLAGS = {"side": "--resize", "image_channels": "--channels"}  # where it is not the field's name
 
 
 def add_recipe_flags(parser, names):
@@ -37,7 +37,8 @@ def add_recipe_flags(parser, names):
 
 def _help(name):
     if name == "data":  # the recipe itself knows no data set
-        return "; ".join(f"{word}: {source.words}" for word, source in DATA_SETS.items()) + " (default full)"
+        words = "; ".join(f"{word}: {source.words}" for word, source in DATA_SETS.items())
+        return f"{words}; or a path to one of your own (default full)"
     return FIELDS[name].metadata["help"]
 
 
@@ -75,12 +76,15 @@ def set_in_words(without=()):
 def asked_changes(args):
     """The changes of a recipe that flags and --set ask for: values by their names, a network's options among them.
 
+    Where the data set is a path, its kind and its directory take the path's place in ``args``.
+
     Raises
     ------
     SettingError, ModelError
         For a name that neither the recipe nor the network has, a text that is not a value of that name, and a name that
         is given twice with different values.
     """
+    _find_own_data(args)
     changes = {name: getattr(args, name) for name in FIELDS if getattr(args, name, None) is not None}
     for name, text in getattr(args, "set", []):
         value = parse_value(name, text, _kind_of_setting(name, args.model))
@@ -88,6 +92,22 @@ def asked_changes(args):
             raise SettingError(f"{name} is given as {brief(changes[name])} and as {brief(value)}: give it once.", name)
         changes[name] = value
     return changes
+
+
+def _find_own_data(args):
+    pairs = getattr(args, "set", [])
+    given = [text for name, text in [("data", getattr(args, "data", None)), *pairs] if name == "data"]
+    paths = {path("data")(text) for text in given if text is not None and text not in DATA_SETS}
+    if not paths:
+        return
+    if args.data_dir is not None:
+        paths.add(args.data_dir)
+    if len(paths) > 1 or len(set(given) - {None}) > 1:
+        raise SettingError(f"data is in {' and in '.join(sorted(paths))}: name one.", "data", "data_dir")
+    args.data_dir = paths.pop()
+    args.data = kind_of(args.data_dir)
+    if pairs:
+        args.set = [pair for pair in pairs if pair[0] != "data"]
 
 
 def options_of(model):

@@ -20,12 +20,13 @@ __all__ = ["add", "asked_settings", "make_example_parser", "make_train_parser", 
 log = logging.getLogger(__name__)
 
 _DESCRIPTION = "Train a network by the book's recipe."
-_FLAGS = ("epochs", "lr", "batch_size", "side", "seed", "init", "data", "amp")
+_FLAGS = ("epochs", "lr", "batch_size", "side", "seed", "init", "data", "test_share", "image_channels", "amp")
 _ELSEWHERE = ("release",)  # fields whose flag several commands have
 _EXAMPLES = (
     "--quick",
     "--ctx gpu --seed 3",
     "--data sample --epochs 1",
+    "--data photos --epochs 30 --lr 0.1",
     "--epochs 20 --set lr_schedule=cosine --set warmup_epochs=1",
     "--out runs/mine --resume",
 )
@@ -79,6 +80,12 @@ def _add_flags(command):
     )
     shared.add_device(command)
     shared.add_data(command)
+    command.add_argument(
+        "--data-memory",
+        type=typed("data_memory", float),
+        metavar="GB",
+        help="memory for pictures from files; those that need more are read ahead (default: half of what is free)",
+    )
     shared.add_threads(command)
     add_recipe_flags(command.add_argument_group("changes to the recipe"), _FLAGS)
     add_set(command)
@@ -110,7 +117,8 @@ def recipe_of(args, workers=1):
     from gluon_cnn.training.recipes import get_recipe, quick_changes
 
     quick = quick_changes(args.model) if args.quick else {}
-    return get_recipe(args.model, args.edition, **{**quick, **asked_changes(args), "workers": workers})
+    changes = {**quick, **asked_changes(args), "workers": workers}
+    return get_recipe(args.model, args.edition, data_dir=args.data_dir, **changes)
 
 
 def _train(args):
@@ -155,14 +163,15 @@ def _new_run(args, workers):
     from gluon_cnn.training.run import Run
 
     recipe = recipe_of(args, workers)
-    return Run(args.out or _new_directory(recipe, args.quick), recipe, Settings(**asked_settings(args)))
+    directory = args.out or _new_directory(recipe, args.quick, args.data_dir)
+    return Run(directory, recipe, Settings(**asked_settings(args)))
 
 
-def _new_directory(recipe, quick):
+def _new_directory(recipe, quick, data_dir):
     """runs/nin-zh-v1-seed0, or with -2, -3, ... after it, whichever is free."""
     from gluon_cnn.training.recipes import default_name
 
-    name = default_name(recipe, quick)
+    name = default_name(recipe, quick, data_dir)
     path, number = Path("runs") / name, 1
     while path.exists():
         number += 1

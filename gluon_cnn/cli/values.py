@@ -29,8 +29,8 @@ def parse_value(name, text, kind):
         A number; ``on``, ``off``, ``true``, ``false``, ``yes`` or ``no``; ``none`` where the setting may have no value;
         numbers or quoted words with commas in between, in parentheses or brackets or not; or any other text.
     kind : type
-        int, float, bool, str, tuple or list, or one of these that is Optional. With any other, the text's own form
-        decides.
+        int, float, bool, str, tuple or list, or one of these that is Optional, or bool or str. With any other, the
+        text's own form decides.
 
     Raises
     ------
@@ -41,9 +41,10 @@ def parse_value(name, text, kind):
     if text.lower() == "none" and type(None) in kinds:
         return None
     if bool in kinds:
-        if text.lower() not in _SWITCHES:
+        if text.lower() in _SWITCHES:
+            return _SWITCHES[text.lower()]
+        if str not in kinds:
             raise SettingError(f"{name} is {brief(text)}; it must be on or off.", name)
-        return _SWITCHES[text.lower()]
     for number, what in ((int, "a whole number"), (float, "a number")):
         if number in kinds:
             try:

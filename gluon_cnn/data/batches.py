@@ -1,18 +1,21 @@
-"""Batches on a device from images in memory."""
+"""Batches on a device from stored images."""
 
-import functools
+import contextlib
 import math
 
-import mxnet as mx
 import numpy as np
 
 from gluon_cnn.checks import brief, whole_number, whole_numbers
-from gluon_cnn.data.augment import augment as augment_images
+from gluon_cnn.data.augment import Augmentation
+from gluon_cnn.data.dataset import Part, in_order
 from gluon_cnn.data.fashion_mnist import read_fashion_mnist
+from gluon_cnn.data.moments import Moments
+from gluon_cnn.data.scaled import in_array_mode, on_device, to_batch
 from gluon_cnn.errors import SettingError
+from gluon_cnn.image_settings import check_augment
 from gluon_cnn.seeding import AUGMENTATION, ORDER, numpy_stream
 
-__all__ = ["Batches", "load_data_fashion_mnist", "make_batches", "to_batch"]
+__all__ = ["Batches", "first_of", "load_data_fashion_mnist", "make_batches", "to_batch"]
 
 
 def load_data_fashion_mnist(
@@ -45,8 +48,8 @@ def load_data_fashion_mnist(
         where both are or none is.
     train_size, test_size : int, optional
         Take only the first images of a part.
-    augment : bool, optional
-        Crop, mirror and re-light the training images at random, see :mod:`gluon_cnn.data.augment`.
+    augment : bool or str, optional
+        Change the training images at random, see :mod:`gluon_cnn.image_settings`.
     seed : int, optional
         Decides the order of the training images and their augmentation in every epoch. Without it both
         come from NumPy's global generator, as in the book.
@@ -77,20 +80,47 @@ def load_data_fashion_mnist(
 
 
 def make_batches(
-    dataset, batch_size, resize=None, *, train_size=None, test_size=None, augment=None, seed=None, ctx=None, part=(0, 1)
+    dataset,
+    batch_size,
+    resize=None,
+    *,
+    crop=None,
+    train_size=None,
+    test_size=None,
+    augment=None,
+    seed=None,
+    ctx=None,
+    part=(0, 1),
+    moments=None,
 ):
-    """The batches of a :class:`gluon_cnn.data.Dataset`; all else as for :func:`load_data_fashion_mnist`."""
-    options = {"batch_size": batch_size, "resize": resize, "ctx": ctx, "part": part}
-    train, test = _first(dataset.train, "train_size", train_size), _first(dataset.test, "test_size", test_size)
-    return Batches(*train, shuffle=True, augment=augment, seed=seed, **options), Batches(*test, **options)
+    """The batches of a :class:`gluon_cnn.data.Dataset`, normalised with its mean and deviation if it has them.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    crop : int, optional
+        Height and width in pixels of what is cut out of the stored images: the middle, of training images that are
+        cropped at random another part.
+    batch_size, resize, train_size, test_size, augment, seed, ctx, part
+        As for :func:`load_data_fashion_mnist`.
+    moments : Moments, optional
+        Of the training images, if they are known already.
+    """
+    options = {"batch_size": batch_size, "resize": resize, "crop": crop, "ctx": ctx, "part": part}
+    options.update(mean=dataset.info.mean, deviation=dataset.info.deviation)
+    train, test = first_of(dataset.train, "train_size", train_size), first_of(dataset.test, "test_size", test_size)
+    training = {"shuffle": True, "augment": augment, "seed": seed, "moments": moments}
+    return Batches(*train, **training, **options), Batches(*test, **options)
 
 
-def _first(part, name, size):
+def first_of(part, name, size):
+    """The first images of a Part, as many as the setting ``name`` says; all if it is None."""
     if size is None:
         return part
     if whole_number(name, size) > len(part.labels):
         raise SettingError(f"{name} is {size}, but there are only {len(part.labels)} images.", name)
-    return part.images[:size], part.labels[:size]
+    images = part.images[:size] if isinstance(part.images, np.ndarray) else part.images  # the labels say how many
+    return Part(images, part.labels[:size])
 
 
 def _checked_part(part):
@@ -106,17 +136,19 @@ def _checked_part(part):
 class Batches:
     """Iterable of batches ``(X, y)``; each iteration is one epoch.
 
-    The images stay in memory as they are stored. A batch is cut out, resized on the CPU, moved to the device as bytes
-    and scaled there. On the CPU NumPy scales what needs no resizing.
+    The images stay where they are, as they are stored. A batch is cut out, resized on the CPU, moved to the device as
+    bytes and scaled there. On the CPU NumPy scales what needs no resizing.
 
     Parameters
     ----------
-    images : np.ndarray
-        uint8 N×H×W.
-    labels : np.ndarray
-        int32 N.
+    images, labels
+        As in :class:`gluon_cnn.data.Part`. There may be more images than labels: the first ones count.
     batch_size, resize, augment, seed, ctx, part
         As in :func:`load_data_fashion_mnist`.
+    crop, mean, deviation
+        As in :func:`gluon_cnn.data.scaled.to_batch`.
+    moments : Moments, optional
+        Of the images, for ``pca``, if they are known already.
     shuffle : bool, default False
         Whether each epoch has an order of its own.
     """
@@ -128,6 +160,10 @@ class Batches:
         batch_size,
         *,
         resize=None,
+        crop=None,
+        mean=None,
+        deviation=None,
+        moments=None,
         shuffle=False,
         augment=None,
         seed=None,
@@ -137,7 +173,12 @@ class Batches:
         self.images, self.labels = images, labels
         self.batch_size = whole_number("batch_size", batch_size)
         self.resize = None if resize is None else whole_numbers("resize", resize)
-        self.shuffle, self.augment, self.ctx = shuffle, augment, ctx
+        self.crop, self.mean, self.deviation = crop, mean, deviation
+        self.shuffle, self.ctx = shuffle, ctx
+        self.augment = augment if augment is None else check_augment("augment", augment)
+        self._augmentation = None
+        if self.augment:
+            self._augmentation = Augmentation(self.augment, crop, moments or Moments(images, len(labels)))
         self.seed = None if seed is None else whole_number("seed", seed)
         self._part, self._parts = _checked_part(part)
         self._next_epoch = 0
@@ -163,16 +204,31 @@ class Batches:
 
         Of a batch with fewer images than there are parts some get none: one image, and an empty list of labels.
         """
-        order = self._order(epoch)
-        for batch in range(first_batch, len(self)):
-            chosen = order[batch * self._whole : (batch + 1) * self._whole]
-            images = self.images[chosen]
-            if self.augment:  # all parts' images, so that each is changed as it would be in one part
-                images = augment_images(images, self._stream(AUGMENTATION, epoch, batch))
-            first, end = (number * len(chosen) // self._parts for number in (self._part, self._part + 1))
-            labels = self.labels[chosen[first:end]]
-            X = to_batch(images[first : max(end, first + 1)], self.resize, self.ctx)
-            yield X, _in_array_mode(_on_device(labels, self.ctx)) if len(labels) else []
+        for number, images, labels in self.stored(epoch, first_batch):
+            if self._augmentation:
+                whole = self.size_of(number)
+                stream = self._stream(AUGMENTATION, epoch, number)
+                images = self._augmentation(images, stream, whole, self._part * whole // self._parts)
+            yield self.to_batch(images), in_array_mode(on_device(labels, self.ctx)) if len(labels) else []
+
+    def stored(self, epoch=0, first_batch=0):
+        """The same as they are stored: the number of each batch, its images and its labels as NumPy arrays, of this
+        part."""
+        order, numbers = self._order(epoch), range(first_batch, len(self))
+        ends = [self._ends(number) for number in numbers]
+        wanted = [order[first : max(end, first + 1)] for first, end in ends]
+        with contextlib.closing(in_order(self.images, wanted)) as prepared:
+            for number, (first, end), images in zip(numbers, ends, prepared):
+                yield number, images, self.labels[order[first:end]]
+
+    def _ends(self, batch):
+        """Where this part of a batch begins and ends in the order of the epoch."""
+        size, start = self.size_of(batch), batch * self._whole
+        return tuple(start + part * size // self._parts for part in (self._part, self._part + 1))
+
+    def to_batch(self, images):
+        """Stored images, or augmented ones, as :func:`to_batch` makes them what a network takes."""
+        return to_batch(images, self.resize, self.ctx, crop=self.crop, mean=self.mean, deviation=self.deviation)
 
     def _order(self, epoch):
         order = np.arange(len(self.labels))
@@ -182,38 +238,3 @@ class Batches:
 
     def _stream(self, purpose, *position):
         return np.random if self.seed is None else numpy_stream(self.seed, purpose, *position)
-
-
-def to_batch(images, resize=None, ctx=None):
-    """Turn images, uint8 N×H×W, into what a network takes: float32 N×1×H'×W' in [0, 1], on a device."""
-    ctx = ctx or mx.context.current_context()
-    if resize is None and ctx.device_type == "cpu":  # NumPy takes a sixth of MXNet's time
-        return _in_array_mode(_on_device(np.true_divide(images[:, np.newaxis], 255, dtype=np.float32), ctx))
-    # On a GPU MXNet's resize cuts grey levels off where the CPU's rounds them: 2 of 5 pixels that are not black come
-    # out one level darker. So the CPU resizes, as the book's loader did.
-    batch = _on_device(images[..., np.newaxis], ctx if resize is None or ctx.device_type == "cpu" else mx.cpu())
-    if resize is not None:
-        size = resize if isinstance(resize, tuple) else (resize, resize)
-        batch = mx.nd.image.resize(batch, size=size, interp=1)  # bilinear, as Resize does it
-    batch = batch.as_in_context(ctx)
-    # What ToTensor computes, looked up: a cast and a division take twice as long. For one channel, its change of
-    # N×H×W×1 to N×1×H×W moves nothing.
-    batch = mx.nd.take(_grey_levels(ctx), batch.reshape((0, 1, batch.shape[1], batch.shape[2])))
-    return _in_array_mode(batch)
-
-
-@functools.lru_cache(maxsize=None)
-def _grey_levels(ctx):
-    """The float32 number in [0, 1] for each byte."""
-    return (mx.nd.arange(256, ctx=mx.cpu()) / 255).as_in_context(ctx)  # as the CPU divides
-
-
-def _on_device(values, ctx):
-    # Without a copy on the CPU: mx.nd.array would copy on this thread, and wait its turn behind the
-    # steps under way.
-    array = mx.nd.from_numpy(np.ascontiguousarray(values), zero_copy=True)
-    return array.as_in_context(ctx or mx.context.current_context())
-
-
-def _in_array_mode(array):
-    return array.as_np_ndarray() if mx.util.is_np_array() else array

@@ -1,13 +1,13 @@
-"""A data set of labelled pictures in memory."""
+"""A data set of labelled pictures: what it is, and its parts."""
 
 import dataclasses
-from typing import Callable, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from gluon_cnn.decoding import Names, within
+from gluon_cnn.decoding import Finite, Names, within
 
-__all__ = ["DataSource", "Dataset", "DatasetInfo", "Part"]
+__all__ = ["DataSource", "Dataset", "DatasetInfo", "Part", "in_order"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +27,11 @@ class DatasetInfo:
         Of the files; None where no files were looked at.
     license : str or None
         Of the pictures, as far as it is known.
+    mean, deviation : tuple of float, or None
+        Of each channel, of numbers in [0, 1]: what a network's images are normalised with, ``(x - mean) / deviation``.
+        None if they are not normalised.
+    cropped : bool
+        Whether the images of a network are cut out of the stored ones. Otherwise those are resized.
     """
 
     name: str
@@ -35,6 +40,22 @@ class DatasetInfo:
     side: within("side")
     sha256: Optional[str] = None
     license: Optional[str] = None
+    mean: Optional[Tuple[Finite, ...]] = None
+    deviation: Optional[Tuple[Finite, ...]] = None
+    cropped: bool = False
+
+    def __post_init__(self):
+        if (self.mean is None) != (self.deviation is None):
+            raise ValueError("it has a mean without a deviation, or a deviation without a mean")
+        for numbers in (self.mean, self.deviation):
+            if numbers is not None and len(numbers) != self.channels:
+                raise ValueError(f"its mean and deviation are not of {self.channels} channels")
+        if self.deviation is not None and not all(number > 0 for number in self.deviation):
+            raise ValueError("its deviation is not above 0")
+
+    def is_like(self, other):
+        """Whether another DatasetInfo has the same kind of images, and the same classes."""
+        return (self.classes, self.channels, self.side) == (other.classes, other.channels, other.side)
 
     def names_of(self, labels):
         """The names of classes that are given by their numbers; ``class 10`` for one beyond those of the data set."""
@@ -44,18 +65,57 @@ class DatasetInfo:
 
 
 class Part(NamedTuple):
-    """One part of a data set: images uint8 N×H×W, labels int32 N; both read-only."""
+    """One part of a data set.
 
-    images: np.ndarray
+    Attributes
+    ----------
+    images : np.ndarray or ReadAhead
+        Grey ones are uint8 N×H×W, those in colour N×H×W×3; read-only. All of one part have one size.
+
+        An array, or anything else that has
+
+        - ``len(images)``;
+        - ``images[indices]``, an array of those images, for an array of numbers, or for a slice;
+        - if it can prepare them, ``images.batches(wanted)``: for a list of arrays of numbers, an iterator that gives
+          ``images[indices]`` for each in this order. Whoever iterates may stop early, and closes it then.
+
+        It gives the same bytes for the same numbers whenever it is asked.
+    labels : np.ndarray
+        int32 N.
+    """
+
+    images: Any
     labels: np.ndarray
 
 
+def in_order(images, wanted):
+    """A generator of ``images[indices]`` for each array of numbers in a list; the images of a Part prepare them if they
+    can."""
+    if hasattr(images, "batches"):
+        yield from images.batches(wanted)
+    else:
+        for indices in wanted:
+            yield images[indices]
+
+
 class Dataset(NamedTuple):
-    """A data set: what it is, its training part and its test part."""
+    """A data set in memory.
+
+    Attributes
+    ----------
+    info : DatasetInfo
+    train, test : Part
+    notes : tuple of str
+        What is to be said of how it was read, such as which pictures were left out.
+    files : dict or None
+        Of a data set of one's own the SHA-256 of each file, by its name in the folder.
+    """
 
     info: DatasetInfo
     train: Part
     test: Part
+    notes: Tuple[str, ...] = ()
+    files: Optional[Dict[str, str]] = None
 
 
 class DataSource(NamedTuple):
@@ -65,18 +125,25 @@ class DataSource(NamedTuple):
     ----------
     words : str
         For a list of the data sets.
-    info : DatasetInfo
-        What is known of it before its files are read.
+    info : DatasetInfo or None
+        What is known of it before its files are read; None for data sets of one's own.
     read : callable
-        Gives the Dataset, from the directory in the settings, or None to find it, and the release.
+        Gives the Dataset, from the directory in the settings, or None to find it; the recipe; and the bytes of memory
+        that pictures from files may take, or None.
     releases : tuple of str
         The releases that it has, by name; empty for a data set that has no releases.
     choose : callable, optional
         Gives the release to train on, from the directory and the release that is preferred where both are found.
+    matches : callable, optional
+        Of data sets of one's own: whether a path, which exists, leads to one of this kind.
+    training_images : callable, optional
+        Of data sets of one's own: how many images are trained on, from the path and the share for the test.
     """
 
     words: str
-    info: DatasetInfo
+    info: Optional[DatasetInfo]
     read: Callable
     releases: Tuple[str, ...] = ()
     choose: Optional[Callable] = None
+    matches: Optional[Callable] = None
+    training_images: Optional[Callable] = None

@@ -15,6 +15,7 @@ __all__ = [
     "FASHION_MNIST",
     "get_fashion_mnist_labels",
     "read_fashion_mnist",
+    "read_full",
     "read_part",
     "read_sample",
     "release_hashing_to",
@@ -60,7 +61,12 @@ def read_fashion_mnist(root=None, release=None):
     return Dataset(info, _part(directory, "train", files), _part(directory, "t10k", files))
 
 
-def read_sample(root=None, release=None):
+def read_full(root, recipe, memory=None):
+    """The data set of a recipe, from a directory or, if that is None, from where it is found."""
+    return read_fashion_mnist(root, recipe.release)
+
+
+def read_sample(root, recipe, memory=None):
     """The sample in this package, wherever the full data set is; a DataError if it is to be read from elsewhere."""
     if root is not None and expanded(root).resolve() != SAMPLE:
         raise DataError(
@@ -68,7 +74,7 @@ def read_sample(root=None, release=None):
             "data_dir",
             "data",
         )
-    return read_fashion_mnist(SAMPLE, release)
+    return read_fashion_mnist(SAMPLE, recipe.release)
 
 
 def release_hashing_to(sha256):

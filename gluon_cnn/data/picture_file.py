@@ -1,12 +1,13 @@
-"""PNG and JPEG files, reduced to what their pixels need before Pillow sees them.
+"""Files of pictures, reduced to what their pixels need before Pillow sees them: PNG, JPEG, WebP and BMP.
 
 What else a file holds, such as thumbnails, colour profiles, texts and further frames, can be made to take memory and
-time without end, and says nothing about the garment.
+time without end, and says nothing about what the picture shows.
 """
 
 import bisect
 import io
 import itertools
+import math
 import re
 import struct
 from typing import NamedTuple, Optional, Tuple
@@ -14,7 +15,7 @@ from typing import NamedTuple, Optional, Tuple
 from gluon_cnn.errors import ImageError
 from gluon_cnn.files import open_regular
 
-__all__ = ["PictureFile", "open_picture", "unreadable"]
+__all__ = ["LARGEST", "PictureFile", "open_picture", "reduced", "unreadable"]
 
 LARGEST = 256 * 2**20  # bytes, more than 50 megapixels in 16 bits and three colours usually take
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
@@ -22,6 +23,8 @@ _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
 _MOST_SCANS, _MOST_SEGMENTS = 100, 10_000
 _MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")  # not a byte 255 in the data, and not a restart
 _SOI, _EOI, _SOS, _APP0, _APP1, _APP14, _APP15, _COM = 0xD8, 0xD9, 0xDA, 0xE0, 0xE1, 0xEE, 0xEF, 0xFE
+_SOFS = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # the markers of a frame
+_SEQUENTIAL = {0xC0, 0xC1}  # those of one whose scans can hold all components
 _TEXTS = (b"Raw profile type exif\0", b"XML:com.adobe.xmp\0")  # where older software puts the orientation in a PNG
 
 
@@ -35,11 +38,14 @@ class PictureFile(NamedTuple):
     exif : bytes
         The Exif data; empty if there are none, or if they are in a text.
     xmp : bytes
-        Of a JPEG.
+        Of a JPEG or WebP.
     depth : int, optional
         Bits a number of a PNG: 1, 2, 4, 8 or 16.
     transparent : tuple of int
         The grey level or colour of a PNG that is transparent, in ``depth`` bits; empty if there is none.
+    size : (int, int)
+        Width and height that its header claims, (0, 0) if none does. Pillow warns of large ones when it opens them, and
+        takes memory for a WebP's pixels.
     """
 
     file: io.BufferedReader
@@ -47,37 +53,57 @@ class PictureFile(NamedTuple):
     xmp: bytes = b""
     depth: Optional[int] = None
     transparent: Tuple[int, ...] = ()
+    size: Tuple[int, int] = (0, 0)
 
 
 def open_picture(stack, path):
-    """Open a PNG or JPEG; ``stack`` (a ``contextlib.ExitStack``) closes it.
+    """Open a picture's file and reduce it; ``stack`` (a ``contextlib.ExitStack``) closes it.
 
     Raises
     ------
     ImageError
-        If the file cannot be read, or is neither, or too large, or damaged.
+        If the file cannot be read, or as :func:`reduced`.
     """
     try:
         file = stack.enter_context(open_regular(path))
-        begin, size = file.read(len(_PNG)), file.seek(0, io.SEEK_END)
     except (OSError, ValueError) as error:
         raise unreadable(path, getattr(error, "strerror", None) or error) from None
-    if begin != _PNG and not begin.startswith(_JPEG):
-        raise unreadable(path)
-    if size > LARGEST:
-        raise unreadable(path, f"it is larger than {LARGEST >> 20} MiB")
-    file.seek(0)
+    return reduced(file, path)
+
+
+def reduced(file, name):
+    """The :class:`PictureFile` of an open file, whose bytes may also be in memory.
+
+    Raises
+    ------
+    ImageError
+        If it is not a PNG, JPEG, WebP or BMP, or too large, or damaged; it names ``name``.
+    """
     try:
-        return _png(file) if begin == _PNG else _jpeg(file)
+        begin, size = file.read(12), file.seek(0, io.SEEK_END)
+        if size > LARGEST:
+            raise unreadable(name, f"it is larger than {LARGEST >> 20} MiB")
+        file.seek(0)
+        if begin.startswith(_PNG):
+            return _png(file)
+        if begin.startswith(_JPEG):
+            return _jpeg(file)
+        if begin.startswith(b"RIFF") and begin.endswith(b"WEBP"):
+            return _webp(file)
+        if begin.startswith(b"BM"):
+            return _bmp(file)
+    except OSError as error:
+        raise unreadable(name, error.strerror or error) from None
     except _TooManyParts:
-        raise unreadable(path, "it has more scans or segments than a picture needs") from None
+        raise unreadable(name, "it has more scans or segments than a picture needs") from None
     except struct.error:
-        raise unreadable(path) from None
+        pass
+    raise unreadable(name)
 
 
-def unreadable(path, reason="it is not a PNG or JPEG, or it is damaged"):
+def unreadable(name, reason="it is not a PNG, JPEG, WebP or BMP, or it is damaged"):
     """The error for a file that is no picture."""
-    return ImageError(f"{path} cannot be read as a picture ({reason}): name a PNG or JPEG file.")
+    return ImageError(f"{name} cannot be read as a picture ({reason}): name a PNG, JPEG, WebP or BMP file.")
 
 
 class _TooManyParts(Exception):
@@ -86,7 +112,7 @@ class _TooManyParts(Exception):
 
 def _png(file):
     kept, exif, transparent, texts = [(0, len(_PNG))], b"", (), set()
-    at, depth, colour = len(_PNG), None, None
+    at, depth, colour, size = len(_PNG), None, None, (0, 0)
     while True:
         file.seek(at)
         head = file.read(8)
@@ -95,7 +121,8 @@ def _png(file):
         length, kind = struct.unpack(">L4s", head)
         after = at + length + 12
         if kind == b"IHDR":
-            depth, colour = struct.unpack("8xBB", file.read(10))
+            width, height, depth, colour = struct.unpack(">LLBB", file.read(10))
+            size = max(size, (width, height), key=math.prod)
         if kind == b"tRNS" and colour in (0, 2):  # Pillow compares a level of few bits with one of eight
             transparent = struct.unpack(f">{1 if colour == 0 else 3}H", file.read(2 if colour == 0 else 6))
         elif kind in (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"):
@@ -111,13 +138,13 @@ def _png(file):
         at = after
         if kind == b"IEND":
             break
-    return PictureFile(_joined(file, kept), exif, b"", depth, transparent)
+    return PictureFile(_joined(file, kept), exif, b"", depth, transparent, size)
 
 
 def _jpeg(file):
     content = file.read(LARGEST)
     kept, exif, xmp, begin = [(0, 2)], b"", b"", None
-    at, scans, segments = 2, 0, 0
+    at, scans, segments, size, components = 2, 0, 0, (0, 0), None
     while True:
         match = _MARKER.search(content, at)
         if not match or match[1][0] == _EOI:
@@ -131,18 +158,65 @@ def _jpeg(file):
             raise _TooManyParts
         (length,) = struct.unpack_from(">H", content, at)
         text = content[at + 2 : at + length]
+        if marker in _SOFS:
+            height, width, number = struct.unpack_from(">HHB", content, at + 3)
+            size = max(size, (width, height), key=math.prod)
+            components = number if marker in _SEQUENTIAL else None
         if marker == _APP1 and text.startswith(b"Exif\0"):
             exif = exif or text
         elif marker == _APP1 and text.startswith(b"http://ns.adobe.com/xap/1.0/\0"):
             xmp = xmp or text
         if marker == _SOS and begin is None:
             begin = at - 2
+            if content[at + 2 : at + 3] == bytes([components or 0]):  # libjpeg takes no other scan after this one
+                end = len(content)
+                break
         if begin is None and (marker in (_APP0, _APP14) or not (_APP0 <= marker <= _APP15 or marker == _COM)):
             kept.append((at - 2, at + length))
         at += length
     if begin is not None:
         kept.append((begin, end))
-    return PictureFile(_joined(file, kept), exif, xmp)
+    return PictureFile(_joined(file, kept), exif, xmp, size=size)
+
+
+def _webp(file):
+    """A WebP whole, because its header says which chunks it has; Pillow keeps none of the others but a profile."""
+    exif, xmp, size, at, end = b"", b"", None, 12, file.seek(0, io.SEEK_END)
+    while at + 8 <= end:
+        file.seek(at)
+        kind, length = struct.unpack("<4sL", file.read(8))
+        begin = file.read(min(length, 2**16))
+        if size is None:  # in the first chunk, whichever it is
+            size = _webp_size(kind, begin)
+        if kind == b"EXIF":
+            exif = exif or begin
+        elif kind == b"XMP ":
+            xmp = xmp or begin
+        at += 8 + length + length % 2
+    if size is None:
+        raise struct.error
+    return PictureFile(_joined(file, [(0, end)]), exif, xmp, size=size)
+
+
+def _webp_size(kind, begin):
+    if kind == b"VP8X":  # 24 bits each, less one
+        return tuple(1 + int.from_bytes(begin[at : at + 3], "little") for at in (4, 7))
+    if kind == b"VP8L":  # 14 bits each, less one, after a signature
+        (bits,) = struct.unpack_from("<L", begin, 1)
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    if kind == b"VP8 ":  # 14 bits each, after the frame's tag and start code
+        width, height = struct.unpack_from("<HH", begin, 6)
+        return width & 0x3FFF, height & 0x3FFF
+    raise struct.error
+
+
+def _bmp(file):
+    """A BMP as far as its pixels can go, because runs that advance by nothing could be followed through gigabytes."""
+    file.seek(14)
+    (header,) = struct.unpack("<L", file.read(4))
+    width, height = struct.unpack("<HH" if header == 12 else "<ll", file.read(4 if header == 12 else 8))
+    end = min(file.seek(0, io.SEEK_END), 2**16 + 4 * (abs(width) + 4) * abs(height))
+    return PictureFile(_joined(file, [(0, end)]), size=(abs(width), abs(height)))
 
 
 def _joined(file, ranges):

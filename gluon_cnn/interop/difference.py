@@ -33,12 +33,12 @@ def measure_difference(exported, net, inputs, images):
     Parameters
     ----------
     exported : callable
-        Takes images uint8 N×H×W for any N and gives logits, a NumPy array N×classes.
+        Takes images as the data set stores them, for any N, and gives logits, a NumPy array N×classes.
     net : Block
         Takes batches of ``inputs``.
     inputs : Inputs
     images : np.ndarray
-        uint8 N×H×W, as the data set stores them.
+        uint8 N×H×W or N×H×W×3, as the data set stores them.
     """
     parts = [part for part in np.split(images, _CUTS) if len(part)]
     expected = [net(inputs.batch(part)).asnumpy() for part in parts]

@@ -4,13 +4,14 @@ from pathlib import Path
 from typing import List, NamedTuple, Optional
 
 import mxnet as mx
+import numpy as np
 
 from gluon_cnn.checks import choice
 from gluon_cnn.data import DATA_SETS
+from gluon_cnn.data.inputs import Inputs
 from gluon_cnn.errors import SettingError
 from gluon_cnn.interop.difference import Difference
 from gluon_cnn.interop.formats import FORMATS, writer
-from gluon_cnn.interop.inputs import Inputs
 from gluon_cnn.interop.metadata import metadata_of
 from gluon_cnn.runtime.array_mode import array_mode
 
@@ -41,7 +42,7 @@ def export_run(run, format="onnx", out=None, *, which="last", preprocess=False, 
     which : {"last", "best"}
         Which checkpoint.
     preprocess : bool, default False
-        With ``onnx`` and ``symbol``: take images as the data set stores them, and resize and scale them inside.
+        With ``onnx`` and ``symbol``: take images as the data set stores them, and do inside what the run did to them.
     data_dir : path, optional
         Where the data set is, if not where the run found it.
     release : {"first", "second"}, optional
@@ -68,8 +69,10 @@ def export_run(run, format="onnx", out=None, *, which="last", preprocess=False, 
     # networks of mx.nd arrays.
     with mx.name.NameManager(), array_mode(False):
         net, state = run.network(mx.cpu(), which), run.state(which)
-        source, place = DATA_SETS[run.recipe.data], data_dir or run.settings.data_dir
-        images = source.read(place, release or run.recipe.release).test.images[:CHECKED]
+        recipe = run.recipe_of_data(release)
+        dataset = DATA_SETS[recipe.data].read(data_dir or run.settings.data_dir, recipe)
+        run.refuse_other_classes(dataset.info)
+        images = dataset.test.images[np.arange(min(CHECKED, len(dataset.test.labels)))]
         difference = writer(format)(
             net,
             paths[0] if len(paths) == 1 else stem,

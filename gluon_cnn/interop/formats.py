@@ -40,7 +40,7 @@ def writer(name):
     """The function that writes a format.
 
     It is called as ``write(net, path, inputs, images, preprocess=False, metadata=None)``. ``path`` is the file, or, for
-    a format of several files, what their names begin with. ``inputs`` is the :class:`gluon_cnn.interop.inputs.Inputs`
+    a format of several files, what their names begin with. ``inputs`` is the :class:`gluon_cnn.data.inputs.Inputs`
     that ``net`` takes, and ``images`` are some to check the export with. It adds to the metadata what the exported
     network takes, as ``input``, and returns a :class:`gluon_cnn.interop.difference.Difference`, or None if the format
     computes nothing.

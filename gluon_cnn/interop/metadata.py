@@ -1,5 +1,6 @@
 """The metadata of an exported network, the same in every format."""
 
+import dataclasses
 import json
 from importlib import metadata
 from typing import Optional
@@ -8,8 +9,8 @@ import msgspec
 import mxnet as mx
 
 from gluon_cnn.checks import choice
-from gluon_cnn.data import DATA_SETS
-from gluon_cnn.decoding import Count, Names, convert, decode_json, within
+from gluon_cnn.data import DATA_SETS, DatasetInfo
+from gluon_cnn.decoding import Count, Fraction, Names, convert, decode_json, within
 
 __all__ = ["Described", "DescribedRecipe", "metadata_of", "read_metadata"]
 
@@ -20,6 +21,11 @@ class DescribedRecipe(msgspec.Struct):
     data: str = "full"
     release: Optional[str] = None
     test_size: Optional[within("test_size")] = None
+    seed: within("seed") = 0
+    test_share: Fraction = 0.2
+    image_channels: Optional[within("image_channels")] = None
+    side: Optional[within("side")] = None
+    short_side: Optional[within("short_side")] = None
 
     def __post_init__(self):
         releases = DATA_SETS[choice("data", self.data, DATA_SETS)].releases
@@ -34,6 +40,8 @@ class Described(msgspec.Struct):
     ----------
     classes : tuple of str or None
         None if they do not say.
+    dataset : DatasetInfo or None
+        None if they do not say, as those of an earlier version.
     recipe : DescribedRecipe
     outputs : int or None
         How many numbers the network gives for an image, where these are more than the classes.
@@ -42,6 +50,7 @@ class Described(msgspec.Struct):
     """
 
     classes: Optional[Names] = None
+    dataset: Optional[DatasetInfo] = None
     recipe: DescribedRecipe = msgspec.field(default_factory=DescribedRecipe)
     outputs: Optional[within("num_classes")] = None
     epoch: Optional[Count] = None
@@ -50,6 +59,11 @@ class Described(msgspec.Struct):
     def __post_init__(self):
         if (self.epoch is None) != (self.step is None):
             raise ValueError("it has an epoch without a step, or a step without an epoch")
+        known = DATA_SETS[self.recipe.data].info
+        if known is None and self.dataset is None:
+            raise ValueError("it does not say what its data set is")
+        if None not in (known, self.dataset) and not self.dataset.is_like(known):
+            raise ValueError(f"its dataset is not {self.recipe.data}")
 
 
 def metadata_of(recipe, dataset, state):
@@ -65,7 +79,8 @@ def metadata_of(recipe, dataset, state):
     Returns
     -------
     dict
-        ``classes`` (a JSON list), ``recipe`` (JSON), ``input_size`` (height and width in pixels inside the network),
+        ``classes`` (a JSON list), ``dataset`` (JSON: a DatasetInfo, with the mean and the deviation that images are
+        normalised with), ``recipe`` (JSON), ``input_size`` (height and width in pixels inside the network),
         ``epoch``, ``step``, ``source``, ``version``, ``license``; and ``test_accuracy``, a fraction, unless there were
         steps after its measurement. The format's writer adds ``input``, what the exported network takes.
     """
@@ -73,6 +88,7 @@ def metadata_of(recipe, dataset, state):
     licensed = f" ({dataset.license})" if dataset.license else ""
     about = {
         "classes": json.dumps(dataset.classes),
+        "dataset": json.dumps(dataclasses.asdict(dataset)),
         "input_size": str(recipe.side),
         "recipe": json.dumps(recipe.values()),
         "epoch": str(state.epoch),

@@ -31,10 +31,10 @@ def write(net, path, inputs, images, *, preprocess=False, metadata=None):
         An existing file is replaced.
     inputs : Inputs
     images : np.ndarray
-        uint8 N×H×W, as the data set stores them, to check with.
+        uint8 N×H×W or N×H×W×3, as the data set stores them, to check with.
     preprocess : bool, default False
-        Let the file take images uint8 N×H×W as they are stored, and resize and scale them inside, to the same bits as
-        :func:`gluon_cnn.data.batches.to_batch`. Otherwise it takes batches of ``inputs``.
+        Let the file take such images, and cut them out or resize them, scale and normalise them inside, to the same
+        bits as :meth:`gluon_cnn.data.inputs.Inputs.batch`. Otherwise it takes batches of ``inputs``.
     metadata : dict of str to str, optional
         Goes into the file, with ``input``, ``outputs`` and ``largest_difference``.
 
@@ -69,7 +69,7 @@ def write(net, path, inputs, images, *, preprocess=False, metadata=None):
         exported = OnnxNetwork(temporary, inputs.dataset, outputs)
         difference = measure_difference(exported.logits, net, inputs, images)
         refuse_difference(difference, path)
-        taken = f"uint8 N×{inputs.dataset.side}×{inputs.dataset.side}" if preprocess else str(inputs)
+        taken = f"uint8 N×{'×'.join(map(str, inputs.stored))}" if preprocess else str(inputs)
         about = {**(metadata or {}), "input": taken, "outputs": str(outputs), "largest_difference": str(difference)}
         onnx.helper.set_model_props(model, about)
         onnx.save(model, str(temporary))
@@ -133,5 +133,5 @@ def _prepend_preprocessing(graph, inputs):
     del graph.node[:]
     graph.node.extend(nodes)
     graph.initializer.extend(constants)
-    stored = (BATCH, inputs.dataset.side, inputs.dataset.side)
+    stored = (BATCH, *inputs.stored)
     graph.input[0].CopyFrom(onnx.helper.make_tensor_value_info(INPUT, onnx.TensorProto.UINT8, stored))

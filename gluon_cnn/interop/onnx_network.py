@@ -1,15 +1,17 @@
 """A network in an ONNX file, run by ONNX Runtime in the place of a Gluon network."""
 
+import dataclasses
 from pathlib import Path
 
+import msgspec
 import mxnet as mx
 import numpy as np
 from scipy.special import softmax
 
 from gluon_cnn.data import DATA_SETS
 from gluon_cnn.data.batches import make_batches
+from gluon_cnn.data.inputs import Inputs
 from gluon_cnn.errors import InteropError, Malformed
-from gluon_cnn.interop.inputs import Inputs
 from gluon_cnn.interop.metadata import read_metadata
 from gluon_cnn.interop.onnx_process import OnnxProcess
 from gluon_cnn.runtime import prepare_to_fork
@@ -49,10 +51,10 @@ class OnnxNetwork:
     Parameters
     ----------
     path : path
-        One input, float32 N×C×H×W or uint8 N×H×W as the data set stores its images. Of its outputs one is N×classes in
-        float16, float32 or float64. N may be fixed.
+        One input, float32 N×C×H×W, or uint8 N×H×W or N×H×W×3 as the data set stores its images. Of its outputs one is
+        N×classes in float16, float32 or float64. N may be fixed.
     dataset : DatasetInfo, optional
-        What it classifies. By default the data set that the file names, or Fashion-MNIST if it names none.
+        What it classifies. By default the data set that the file describes, or Fashion-MNIST if it does not.
     classes : int, optional
         How many outputs it has, by default as many as the data set has classes, or as the file says, if this package
         wrote it.
@@ -60,7 +62,8 @@ class OnnxNetwork:
     Attributes
     ----------
     inputs : Inputs
-        What it takes: images of which data set, resized to how many pixels.
+        What it takes: images of which data set, in which form. A file that takes bytes does to them itself what its
+        run did.
     metadata : dict
         What the file says about itself, if this package wrote it.
     state : State or None
@@ -88,12 +91,14 @@ class OnnxNetwork:
         model = self._process.model
         self.metadata = model["metadata"] if model["producer"] == PRODUCER else {}
         self._read_metadata()
-        dataset = dataset or DATA_SETS[self.data].info
+        dataset = dataset or self._dataset or DATA_SETS[self.data].info
         self._classes = classes or self._outputs or len(dataset.classes)
         if len(model["inputs"]) != 1:
             raise self._other(dataset, f"it has {len(model['inputs'])} inputs, not one")
         (taken,) = model["inputs"]
         self._takes_bytes = taken[1] == "tensor(uint8)"
+        if self._takes_bytes:
+            dataset = dataclasses.replace(dataset, mean=None, deviation=None, cropped=False)
         self.inputs, self._size = Inputs(dataset, self._side(taken, dataset)), _fixed(taken[2][0])
         self._refuse_large_batches(dataset)
         self._output = self._choose_output(model["outputs"], dataset)
@@ -109,14 +114,14 @@ class OnnxNetwork:
     def _side(self, taken, dataset):
         """Height and width of the images in a batch."""
         _, kind, shape = taken
-        sizes, stored = [_fixed(size) for size in shape], [dataset.side, dataset.side]
-        if self._takes_bytes and len(sizes) == 3 and sizes[1:] == stored and sizes[0] != 0:
+        sizes, stored = [_fixed(size) for size in shape], Inputs(dataset, dataset.side).stored
+        if self._takes_bytes and sizes[1:] == list(stored) and sizes[0] != 0:
             return dataset.side
         if kind == "tensor(float)" and len(sizes) == 4 and sizes[1] == dataset.channels:
             side = sizes[2]
             if side and side == sizes[3] and sizes[0] != 0:
                 return side
-        expected = f"float32 N×{dataset.channels}×H×H or uint8 N×{dataset.side}×{dataset.side}"
+        expected = f"float32 N×{dataset.channels}×H×H or uint8 N×{'×'.join(map(str, stored))}"
         raise self._other(dataset, f"it takes {_in_words(taken)}, not {expected}")
 
     def _refuse_large_batches(self, dataset):
@@ -149,8 +154,8 @@ class OnnxNetwork:
         except Malformed as error:
             raise InteropError(f"{self.path} has metadata that cannot be read ({error}): export it again.") from None
         recipe = described.recipe
-        self._names, self._outputs = described.classes, described.outputs
-        self.data, self.release, self._test_size = recipe.data, recipe.release, recipe.test_size
+        self._names, self._dataset, self._outputs = described.classes, described.dataset, described.outputs
+        self.data, self.release, self._recipe = recipe.data, recipe.release, recipe
         self.state = None if described.epoch is None else State({}, described.epoch, described.step)
 
     def _other(self, dataset, reason):
@@ -177,13 +182,13 @@ class OnnxNetwork:
         return softmax(found, axis=1)
 
     def logits(self, images):
-        """What the file gives, a NumPy array N×classes, for images uint8 N×H×W as the data set stores them."""
+        """What the file gives, a NumPy array N×classes, for images uint8 as the data set stores them."""
         return self._run(images if self._takes_bytes else self.inputs.batch(images).asnumpy())
 
     def _batch(self, X):
         """A batch as the file takes it."""
         batch = X.asnumpy()
-        return np.rint(batch[:, 0] * 255).astype(np.uint8) if self._takes_bytes else batch
+        return self.inputs.bytes_of(batch) if self._takes_bytes else batch
 
     def _run(self, batch):
         size, found = self.batch_size, []
@@ -210,8 +215,18 @@ class OnnxNetwork:
 
     def test_images(self, root=None, release=None):
         """Batches of the test images that its accuracy was measured on, or of all where the file does not say which."""
-        dataset = DATA_SETS[self.data].read(root, release or self.release)
-        return make_batches(dataset, self.batch_size, self.inputs.resize, test_size=self._test_size, ctx=mx.cpu())[1]
+        recipe = msgspec.structs.replace(self._recipe, release=release or self.release)
+        inputs = self.inputs
+        if self._dataset:
+            recipe.image_channels = self._dataset.channels
+        dataset = DATA_SETS[self.data].read(root, recipe)
+        if not dataset.info.is_like(inputs.dataset):
+            raise self._other(
+                dataset.info, f"it was trained on {inputs.dataset.name}, which has other images or classes"
+            )
+        dataset = dataset._replace(info=inputs.dataset)
+        options = {"crop": inputs.crop, "test_size": recipe.test_size, "ctx": mx.cpu()}
+        return make_batches(dataset, self.batch_size, inputs.resize, **options)[1]
 
 
 def _are_probabilities(rows):

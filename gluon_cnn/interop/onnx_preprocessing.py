@@ -13,12 +13,12 @@ _ONE = 2048  # OpenCV's weights have 11 bits
 
 
 def preprocessing(source, result, inputs):
-    """Nodes and constants that compute what :func:`gluon_cnn.data.batches.to_batch` does.
+    """Nodes and constants that compute what :func:`gluon_cnn.data.scaled.to_batch` does.
 
     Parameters
     ----------
     source, result : str
-        Names of the images, uint8 N×H×W as stored, and of the batch, float32 N×1×side×side in [0, 1].
+        Names of the images as stored, uint8 N×H×W or N×H×W×3, and of the batch of ``inputs``, float32 N×C×side×side.
     inputs : Inputs
 
     Returns
@@ -29,14 +29,22 @@ def preprocessing(source, result, inputs):
     from onnx import TensorProto, numpy_helper
     from onnx.helper import make_node
 
-    constants = {"channel": np.array([1]), "white": np.float32(255)}
-    nodes = []
-    if inputs.resize is None:
-        nodes += [make_node("Cast", [source], ["grey"], to=TensorProto.FLOAT)]
+    dataset, constants = inputs.dataset, {"white": np.float32(255)}
+    if dataset.channels == 1:
+        constants["channel"] = np.array([1])
+        nodes = [make_node("Unsqueeze", [source, "channel"], ["planes"])]
     else:
-        constants.update(_matrices(inputs.dataset.side, inputs.side), quarter=np.float64(0.25), half=np.float64(0.5))
+        nodes = [make_node("Transpose", [source], ["planes"], perm=(0, 3, 1, 2))]
+    last = "planes"
+    if inputs.crop is not None:
+        first = (dataset.side - inputs.crop) // 2
+        constants.update(begin=np.full(2, first), end=np.full(2, first + inputs.crop), axes=np.array([2, 3]))
+        nodes += [make_node("Slice", [last, "begin", "end", "axes"], ["cut"])]
+        last = "cut"
+    if inputs.resize is not None:
+        constants.update(_matrices(dataset.side, inputs.side), quarter=np.float64(0.25), half=np.float64(0.5))
         nodes += [
-            make_node("Cast", [source], ["pixels"], to=TensorProto.DOUBLE),
+            make_node("Cast", [last], ["pixels"], to=TensorProto.DOUBLE),
             make_node("MatMul", ["pixels", "across"], ["columns"]),
             make_node("Floor", ["columns"], ["columns_cut"]),
             make_node("MatMul", ["upper", "columns_cut"], ["above"]),
@@ -47,12 +55,20 @@ def preprocessing(source, result, inputs):
             make_node("Mul", ["fourfold", "quarter"], ["real"]),
             make_node("Add", ["real", "half"], ["real_half"]),
             make_node("Floor", ["real_half"], ["rounded"]),
-            make_node("Cast", ["rounded"], ["grey"], to=TensorProto.FLOAT),
         ]
+        last = "rounded"
+    normalised = dataset.mean is not None
     nodes += [
-        make_node("Unsqueeze", ["grey", "channel"], ["image"]),
-        make_node("Div", ["image", "white"], [result]),
+        make_node("Cast", [last], ["levels"], to=TensorProto.FLOAT),
+        make_node("Div", ["levels", "white"], ["shares" if normalised else result]),
     ]
+    if normalised:
+        for name, numbers in (("mean", dataset.mean), ("deviation", dataset.deviation)):
+            constants[name] = np.array(numbers, np.float32).reshape(-1, 1, 1)
+        nodes += [
+            make_node("Sub", ["shares", "mean"], ["centred"]),
+            make_node("Div", ["centred", "deviation"], [result]),
+        ]
     return nodes, [numpy_helper.from_array(np.asarray(values), name) for name, values in constants.items()]
 
 

@@ -33,9 +33,10 @@ def write(net, path, inputs, images, *, preprocess=False, metadata=None):
         files are replaced.
     inputs : Inputs
     images : np.ndarray
-        uint8 N×H×W, as the data set stores them, to check with.
+        uint8 N×H×W or N×H×W×3, as the data set stores them, to check with.
     preprocess : bool, default False
-        Let the network take images uint8 N×H×W×1, as Gluon's transforms do, and resize and scale them inside.
+        Let the network take images uint8 N×H×W×1 or N×H×W×3, as Gluon's transforms do, and cut them out or resize them,
+        scale and normalise them inside.
     metadata : dict of str to str, optional
         Goes into the third file, with ``input`` and ``largest_difference``.
 
@@ -54,7 +55,7 @@ def write(net, path, inputs, images, *, preprocess=False, metadata=None):
         files = trace(net, directory / "net", inputs, preprocess=preprocess)
         difference = measure_difference(_imported(files, inputs, preprocess), net, inputs, images)
         refuse_difference(difference, path)
-        taken = f"uint8 N×{inputs.dataset.side}×{inputs.dataset.side}×1" if preprocess else str(inputs)
+        taken = f"uint8 N×{'×'.join(map(str, _with_channels(inputs)))}" if preprocess else str(inputs)
         content = {**(metadata or {}), "input": taken, "largest_difference": str(difference)}
         about = directory / "metadata.json"
         about.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -82,9 +83,10 @@ def trace(net, path, inputs, *, preprocess=False):
     shape, before = inputs.shape, None
     if preprocess:
         before = nn.HybridSequential()
-        sized = [] if inputs.resize is None else [transforms.Resize(inputs.resize)]
-        before.add(transforms.Cast("uint8"), *sized, transforms.ToTensor())
-        shape = inputs.dataset.side, inputs.dataset.side, 1
+        before.add(transforms.Cast("uint8"), *_sized(inputs), transforms.ToTensor())
+        if inputs.dataset.mean is not None:
+            before.add(transforms.Normalize(inputs.dataset.mean, inputs.dataset.deviation))
+        shape = _with_channels(inputs)
     try:
         export_block(str(path), net, shape, preprocess=before, layout="HWC" if preprocess else "CHW")
     except RuntimeError:  # what GluonCV raises after an error of MXNet's, without its words
@@ -92,6 +94,19 @@ def trace(net, path, inputs, *, preprocess=False):
             f"MXNet cannot write the network to {path.parent}: make room there, or set TMPDIR to another directory."
         ) from None
     return tuple(path.with_name(path.name + ending) for ending in FORMATS["symbol"].endings[:2])
+
+
+def _sized(inputs):
+    """The transforms that give stored images the network's size."""
+    if inputs.crop is not None:
+        first = (inputs.dataset.side - inputs.crop) // 2
+        return [transforms.CropResize(first, first, inputs.crop, inputs.crop)]
+    return [] if inputs.resize is None else [transforms.Resize(inputs.resize)]
+
+
+def _with_channels(inputs):
+    """H×W×C of stored images."""
+    return inputs.dataset.side, inputs.dataset.side, inputs.dataset.channels
 
 
 @contextlib.contextmanager
@@ -106,13 +121,17 @@ def temporary_directory():
 
 
 def _imported(files, inputs, preprocess):
-    """What :func:`trace` wrote, as a function from stored images, uint8 N×H×W, to logits."""
+    """What :func:`trace` wrote, as a function from stored images to logits."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Cannot decide type")  # of the input, which is taken as it comes
         block = gluon.SymbolBlock.imports(str(files[0]), ["data"], str(files[1]))
 
     def logits(images):
-        batch = mx.nd.array(images[..., None], dtype="uint8") if preprocess else inputs.batch(images)
+        batch = (
+            mx.nd.array(images.reshape((-1, *_with_channels(inputs))), dtype="uint8")
+            if preprocess
+            else inputs.batch(images)
+        )
         return block(batch).asnumpy()
 
     return logits

@@ -4,6 +4,8 @@ import math
 import os
 from pathlib import Path
 
+from gluon_cnn.runtime.cgroup import groups
+
 __all__ = ["usable_cores"]
 
 
@@ -28,27 +30,8 @@ def _siblings(processor):
 
 def _cgroup_quota(proc_file=Path("/proc/self/cgroup"), mount=Path("/sys/fs/cgroup")):
     """CPUs that the process's cgroup, or one above it, allows; infinite where nothing limits it."""
-    try:
-        lines = proc_file.read_text(errors="surrogateescape").splitlines()
-    except OSError:  # not on Linux
-        return math.inf
-    smallest = math.inf
-    for line in lines:
-        if line.count(":") < 2:  # where another system plays Linux
-            continue
-        _, controllers, path = line.split(":", 2)
-        if controllers == "":  # version 2: one tree for every controller
-            top, read = mount, _quota_v2
-        elif "cpu" in controllers.split(","):
-            top, read = mount / "cpu", _quota_v1
-        else:
-            continue
-        group = top / path.lstrip("/")
-        for folder in (group, *group.parents):
-            smallest = min(smallest, read(folder))
-            if folder == top:
-                break
-    return smallest
+    found = groups("cpu", proc_file, mount)
+    return min(((_quota_v2 if version == 2 else _quota_v1)(folder) for folder, version in found), default=math.inf)
 
 
 def _quota_v2(folder):

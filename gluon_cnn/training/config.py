@@ -64,8 +64,9 @@ class Config(Process, kw_only=True):
         own = split_own(self.recipe.model)
         if (own is None) != (self.recipe.source is None) or (own and "/" in self.recipe.model):
             raise ValueError("its source does not go with its model")
-        known = DATA_SETS[self.recipe.data].info if self.recipe.data in DATA_SETS else self.dataset
-        if any(getattr(self.dataset, name) != getattr(known, name) for name in ("classes", "channels", "side")):
+        source = DATA_SETS.get(self.recipe.data)
+        known = (source and source.info) or self.dataset
+        if not self.dataset.is_like(known):
             raise ValueError(f"its dataset is not {self.recipe.data}")
         if self.book is not None and not self._goes_with_the_book():
             raise ValueError("its recipe and its book do not go together")

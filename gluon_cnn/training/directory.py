@@ -6,6 +6,7 @@ train.log       what was printed, with times
 curves.png      loss and accuracies by epoch
 comparison.json where the run lies among the published ones, and comparison.png, the same as a picture
 checkpoint/     see gluon_cnn.training.checkpoints
+data.json       of a data set of your own the names and hashes of its files
 mynet.py        the file that defines a network of your own, as it was when the run began
 run.lock        the number of the process that trains, which has locked it, or of the last one that did
 """
@@ -17,6 +18,7 @@ import json
 import os
 from pathlib import Path
 
+from gluon_cnn.data import DATA_SETS
 from gluon_cnn.data.fashion_mnist import release_hashing_to
 from gluon_cnn.errors import Malformed, RunError
 from gluon_cnn.files import (
@@ -134,7 +136,10 @@ class RunDirectory:
         if self.book is None:
             edition = f" in edition {self.recipe.edition}" if self.recipe.edition else ""
             return [f"no run of {self.recipe.name}{edition} was published"]
-        return [difference_in_words(name, own, book) for name, (own, book) in self.book.differences.items()]
+        differences = self.book.differences
+        if self.dataset and differences.get("data") and DATA_SETS[self.recipe.data].info is None:
+            return [f"another data set, {self.dataset.name}"]  # the rest follows from it
+        return [difference_in_words(name, own, book) for name, (own, book) in differences.items()]
 
     def refuse_taken(self):
         """RunError if a new run cannot begin in this directory."""
@@ -175,17 +180,6 @@ class RunDirectory:
             pairs = [f"{in_words(name, begun[name])}, not {shown(wanted[name])}" for name in differing]
             settings = [*differing, *(wanted["options"] if "options" in differing else ())]
             raise RunError(f"{self.directory} was begun with {'; '.join(pairs)}: {advice}.", *settings, "out")
-
-    def refuse_other_data(self):
-        """RunError if the run was begun with other images or labels than :attr:`dataset` has now."""
-        begun = RunDirectory.open(self.directory).dataset
-        if self.dataset.sha256 != begun.sha256:
-            raise RunError(
-                f"{self.directory} was begun with other files of {begun.name} than there are now: restore them, or "
-                "choose another directory.",
-                "data_dir",
-                "out",
-            )
 
     def write_config(self, command, threads, on_gpu=False):
         """Write ``config.json``: recipe, settings, data set, and the command, versions, machine and number of threads

@@ -107,7 +107,9 @@ def for_inference(net, recipe, devices, images, trained=None):
     trained.hybridize(static_alloc=True, static_shape=True)  # again, or the memory of both would be taken at once
     optimized = HybridSequential(prefix="")  # takes no number from the names of other networks
     optimized.add(*net)
-    optimized.optimize_for(mx.nd.zeros((1, 1, side, side)), backend="MKLDNN", static_alloc=True, static_shape=True)
+    channels = next(iter(net.collect_params().values())).shape[1]  # of the first convolution's weight
+    example = mx.nd.zeros((1, channels, side, side))
+    optimized.optimize_for(example, backend="MKLDNN", static_alloc=True, static_shape=True)
     try:
         yield optimized
     finally:

@@ -1,9 +1,10 @@
-"""The recipe of each network, from the book or its paper, what a recipe changes in it, and whether it can be trained."""
+"""The recipe of each network, the book's or a paper's, what a recipe changes in it, and whether it can be trained."""
 
 import contextlib
 import dataclasses
 import hashlib
 import inspect
+import os
 from pathlib import Path
 
 import mxnet as mx
@@ -29,10 +30,10 @@ __all__ = [
 
 #: Every optimiser that MXNet knows, except its test's and the one for sparse gradients only.
 OPTIMIZERS = sorted(set(mx.optimizer.Optimizer.opt_registry) - {"test", "groupadagrad"})
-_LONGEST_NAME = 120  # characters of a directory's name
+_LONGEST_NAME = 120  # bytes of a directory's name
 
 
-def get_recipe(model, edition=None, **changes):
+def get_recipe(model, edition=None, *, data_dir=None, **changes):
     """The recipe for a network, with changes.
 
     Parameters
@@ -44,6 +45,9 @@ def get_recipe(model, edition=None, **changes):
         own at 28.
     edition : {"zh-v1", "en", "adam"}, optional
         ``zh-v1`` by default, for the book's networks. Others have none, unless you name one.
+    data_dir : path, optional
+        Where a data set of your own is. If it has few training images, the recipe has a smaller batch: a power of two,
+        16 at least, of which ten or more make an epoch.
     **changes
         Other values of :class:`gluon_cnn.recipe.Recipe`'s settings, and the network's own options by their names.
         Unless ``init`` is among them, a recipe begins from the published weights wherever the images and the network
@@ -76,6 +80,8 @@ def get_recipe(model, edition=None, **changes):
         values.pop("momentum", None)
     values["side"] = whole_number("side", values["side"])
     values["data"] = choice("data", values.get("data", "full"), DATA_SETS)
+    if DATA_SETS[values["data"]].info is None and "batch_size" not in changes:
+        values["batch_size"] = min(values["batch_size"], _batch_for_own(values, data_dir))
     values["options"] = changed_options(name, {**as_options(values.get("options", {})), **own}, values["data"])
     values.setdefault("source", network.source)
     values.setdefault("init", "own" if _unpublished(network, edition, values) else "published")
@@ -92,7 +98,8 @@ def changed_options(model, options, data):
         with contextlib.suppress(SettingError):  # any object can be a default
             usual[name] = plain(name, default)
     if "num_classes" in usual and data in DATA_SETS:
-        usual["num_classes"] = len(DATA_SETS[data].info.classes)
+        info = DATA_SETS[data].info
+        usual["num_classes"] = info and len(info.classes)
     checked = _checked_options(model, options)
     return {name: value for name, value in checked.items() if name not in usual or value != usual[name]}
 
@@ -101,12 +108,24 @@ def _unpublished(network, edition, values):
     """Why no run with these initial weights was published, in a few words; None if one was."""
     if network.published_as is None or edition not in PUBLISHED_EDITIONS:
         return f"no run of {network.title} was published"
+    if DATA_SETS[values["data"]].info is None:
+        return "no run on a data set of your own was published"
     if values["side"] != network.side:
         return f"the published runs were trained at {network.side} pixels, not at {values['side']}"
     for name in values["options"]:
         if name not in network.same_weights:
             return f"no run with another {name} was published"
     return None
+
+
+def _batch_for_own(values, data_dir):
+    """The largest batch for a data set of one's own."""
+    most, least, batches = 128, 16, 10
+    count = DATA_SETS[values["data"]].training_images
+    if data_dir is None or count is None:
+        return most
+    images = count(data_dir, values.get("test_share", Recipe.test_share))
+    return min(most, max(least, 2 ** ((images // batches).bit_length() - 1)))
 
 
 def check_recipe(recipe):
@@ -120,7 +139,12 @@ def check_recipe(recipe):
     if recipe.momentum and not _has_momentum(recipe.optimizer):
         raise SettingError(f"momentum is {recipe.momentum}, but {recipe.optimizer} has none: leave it out.", "momentum")
     _check_release(recipe.release, recipe.data)
-    values = {"side": recipe.side, "options": recipe.options}
+    for name in ("test_share", "image_channels", "short_side"):
+        if DATA_SETS[recipe.data].info and getattr(recipe, name) != getattr(Recipe, name):
+            raise SettingError(
+                f"{name} is {shown(getattr(recipe, name))}, which only data sets of your own take: leave it out.", name
+            )
+    values = {"side": recipe.side, "options": recipe.options, "data": recipe.data}
     reason = _unpublished(network, recipe.edition, values) if recipe.init == "published" else None
     if reason:
         raise SettingError(f"init is 'published', but {reason}: use 'own'.", "init")
@@ -232,12 +256,21 @@ def _in_a_name(setting, value):
     return f"{setting}-{value}" if isinstance(value, str) else f"{setting}{value}"
 
 
-def default_name(recipe, quick=False):
+def _name_of(place):
+    return place.name if place.is_dir() else place.stem
+
+
+def default_name(recipe, quick=False, data_dir=None):
     """What a run's directory is called, unless it is given a name: ``nin-zh-v1-seed0``, with all that differs from the
-    network's own recipe in between, such as ``lenet-zh-v1-sample-momentum0.9-seed0``."""
+    network's own recipe in between, such as ``lenet-zh-v1-sample-momentum0.9-seed0``. A data
+    set of one's own is called what its place, ``data_dir``, is called."""
     book = get_recipe(recipe.model, recipe.edition)
+    own = data_dir is not None and DATA_SETS[recipe.data].info is None
+    if own:
+        book = get_recipe(recipe.model, recipe.edition, data=recipe.data, data_dir=data_dir)
     differing = {name: value for name, (value, _) in recipe.differences(book).items() if name not in ("seed", "source")}
-    words = ["quick"] if quick else []
+    words = [_name_of(Path(data_dir))] if own else []
+    words += ["quick"] if quick else []
     if quick:
         differing = {name: v for name, v in differing.items() if quick_changes(recipe.model).get(name) != v}
     if differing.pop("init", None) and not (quick or {"side", "options"} & set(differing)):
@@ -248,8 +281,8 @@ def default_name(recipe, quick=False):
         words.remove(f"workers{recipe.workers}")
         words.append(f"{recipe.workers}workers")
     start = [recipe.name, *([recipe.edition] if recipe.edition else [])]
-    name = "-".join([*start, *words])
-    if len(name) > _LONGEST_NAME:
-        name = f"{'-'.join(start)}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+    name = "-".join([*start, *filter(None, words)])
+    if len(os.fsencode(name)) > _LONGEST_NAME:
+        name = f"{'-'.join(start)}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:12]}"
     # A colon, a slash or a space in a name has a meaning of its own to other programs.
     return "".join(c if c.isalnum() or c in "-_.+" else "-" for c in f"{name}-seed{recipe.seed}")

@@ -1,13 +1,16 @@
 """A run: its directory, and its trained network."""
 
 import dataclasses
+import logging
 from typing import NamedTuple
 
 from mxnet import gluon
+from scipy.special import softmax
 
 from gluon_cnn.checks import choice, whole_number
-from gluon_cnn.data import FASHION_MNIST
-from gluon_cnn.errors import CheckpointError, RunError
+from gluon_cnn.data import DATA_SETS, FASHION_MNIST
+from gluon_cnn.data.folder_files import few
+from gluon_cnn.errors import CheckpointError, DataError, RunError
 from gluon_cnn.runtime.devices import as_text, parse_context
 from gluon_cnn.training.checkpoint import load_network
 from gluon_cnn.training.checkpoints import best_checkpoint, last_checkpoint, refuse_other_recipe
@@ -17,9 +20,12 @@ from gluon_cnn.training.manifest import read_state
 from gluon_cnn.training.onednn import for_inference, for_training
 from gluon_cnn.training.recipes import check_recipe, fixed_values
 from gluon_cnn.training.setup import build_network, load_data
+from gluon_cnn.training.ten_crop import refuse_one_view, ten_crop_accuracy
 from gluon_cnn.training.train_run import train_run
 
 __all__ = ["Evaluation", "Run", "load_run"]
+
+log = logging.getLogger(__name__)
 
 
 class Evaluation(NamedTuple):
@@ -99,8 +105,8 @@ class Run(RunDirectory):
                 raise
             self._load(net, devices, which)  # another process trains the run, and keeps newer ones in its place
 
-    def evaluate(self, ctx=None, which="last", *, data_dir=None, release=None):
-        """Measure the test accuracy of a checkpoint, as the test pass of an epoch does.
+    def evaluate(self, ctx=None, which="last", *, data_dir=None, release=None, ten_crop=False):
+        """Measure the test accuracy of a checkpoint, as the test pass of an epoch does, or over ten views of an image.
 
         Parameters
         ----------
@@ -110,20 +116,54 @@ class Run(RunDirectory):
             Where the data set is, if not where the run had it.
         release : {"first", "second"}, optional
             Which release of Fashion-MNIST, if not the one that it was trained on.
+        ten_crop : bool, default False
+            Average the probabilities of the four corners and the middle of each image, and of their mirror images
+            (Krizhevsky et al., 2012, section 4.1). For networks whose images are cut out of larger ones.
 
         Returns
         -------
         Evaluation
+
+        Raises
+        ------
+        SettingError
+            With ``ten_crop``, if images are not cut out of larger ones.
         """
         devices = _devices(ctx)
-        recipe = dataclasses.replace(self.recipe, release=release or self.recipe.release)
+        recipe = self.recipe_of_data(release)
         check_recipe(recipe)
-        data = load_data(recipe, data_dir or self.settings.data_dir, devices[0])
+        options = {"trained_on": self.dataset, "memory": self.settings.data_bytes}
+        data = load_data(recipe, data_dir or self.settings.data_dir, devices[0], **options)
+        self.refuse_other_classes(data.info)
+        if DATA_SETS[recipe.data].info is None and data.info.sha256 != self.dataset.sha256:
+            log.warning(f"{data.info.name} has other files than those that {self.directory} was begun with")
+        for note in data.notes:
+            log.warning(note)
+        if ten_crop:
+            refuse_one_view(data.info, recipe.side)
         net = self.network(devices, which)
         images = len(data.test.labels)
         trained = for_training(net, self.recipe, devices)  # so that it computes what the test pass of an epoch did
         with for_inference(net, self.recipe, devices, images, trained) as fastest:
-            return Evaluation(count_correct(fastest, data.test, devices).accuracy, images)
+            if not ten_crop:
+                return Evaluation(count_correct(fastest, data.test, devices).accuracy, images)
+            return Evaluation(ten_crop_accuracy(lambda X: softmax(fastest(X).asnumpy(), axis=1), data.test), images)
+
+    def recipe_of_data(self, release=None):
+        """The recipe with which the run's data set is read again, in the release and the colours that it had."""
+        changes = {"release": release} if release else {}
+        if self.dataset and DATA_SETS[self.recipe.data].info is None:
+            changes["image_channels"] = self.dataset.channels
+        return dataclasses.replace(self.recipe, **changes)
+
+    def refuse_other_classes(self, dataset):
+        """DataError if a DatasetInfo has other classes than the run was trained on."""
+        if self.dataset and dataset.classes != self.dataset.classes:
+            raise DataError(
+                f"{dataset.name} has the classes {few(dataset.classes)}, but {self.directory} was trained on "
+                f"{few(self.dataset.classes)}: name the data set that it was trained on.",
+                "data_dir",
+            )
 
     def prepare_resume(self, wanted, settings):
         """Take over what may change when a run is resumed: the epochs, which may grow, and how it is computed.

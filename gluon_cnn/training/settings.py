@@ -4,7 +4,7 @@ import dataclasses
 import os
 from typing import Optional, Union
 
-from gluon_cnn.checks import choice, whole_number
+from gluon_cnn.checks import choice, number, whole_number
 from gluon_cnn.errors import SettingError
 
 __all__ = ["AUTO", "DIST_TIMEOUT", "KVSTORES", "Settings", "check_threads"]
@@ -37,6 +37,9 @@ class Settings:
         What ``auto`` chose.
     data_dir : str or None
         Where the data set is; None to find it.
+    data_memory : float or None
+        GB of memory that pictures from files may take; those that need more are read ahead, to the same bits. None for
+        half of what is free.
     checkpoint_every : int or None
         Steps between two checkpoints; None for about two minutes.
     kvstore : {"device", "local", "dist_sync", "dist_async"}
@@ -49,6 +52,7 @@ class Settings:
     threads: Union[int, str, None] = None
     measured_threads: Optional[int] = None
     data_dir: Optional[str] = None
+    data_memory: Optional[float] = None
     checkpoint_every: Optional[int] = None
     kvstore: str = "device"
 
@@ -58,6 +62,14 @@ class Settings:
             value = getattr(self, name)
             if value is not None and not (name == "threads" and isinstance(value, str) and value == AUTO):
                 whole_number(name, value)
+
+        if self.data_memory is not None:
+            self.data_memory = number("data_memory", self.data_memory)
+
+    @property
+    def data_bytes(self):
+        """``data_memory`` in bytes; None if nothing was asked for."""
+        return None if self.data_memory is None else int(self.data_memory * 1e9)
 
     def check(self):
         """Raise a SettingError if a setting has a value that it cannot have on this machine."""

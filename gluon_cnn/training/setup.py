@@ -1,17 +1,21 @@
 """From a recipe to everything that its training needs: data, network, initial weights, trainer."""
 
 import contextlib
+import dataclasses
 import io
 import logging
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
 import mxnet as mx
 from mxnet import gluon
 from mxnet.gluon import nn
 
 from gluon_cnn.data import DATA_SETS, DatasetInfo
-from gluon_cnn.data.batches import Batches, make_batches
+from gluon_cnn.data.batches import Batches, first_of, make_batches
+from gluon_cnn.data.inputs import Inputs
+from gluon_cnn.data.moments import Moments
 from gluon_cnn.errors import GluonCNNError, ModelError, SettingError
+from gluon_cnn.image_settings import split_numbers
 from gluon_cnn.models import find_network
 from gluon_cnn.models.sequential import layers_of
 from gluon_cnn.models.summary import summary
@@ -25,11 +29,14 @@ __all__ = ["Data", "Setup", "build_network", "initialize", "load_data", "make_tr
 
 
 class Data(NamedTuple):
-    """What a run is trained and tested on: batches, and what they are made of."""
+    """What a run is trained and tested on: batches, and what they are made of, see
+    :class:`gluon_cnn.data.Dataset`."""
 
     info: DatasetInfo
     train: Batches
     test: Batches
+    notes: Tuple[str, ...] = ()
+    files: Optional[Dict[str, str]] = None
 
 
 class Setup(NamedTuple):
@@ -58,20 +65,58 @@ class Setup(NamedTuple):
     draws: bool
 
 
-def load_data(recipe, data_dir, device, job=None):
-    """The :class:`Data` of a recipe, on a device; in a job of several workers, this worker's part."""
-    dataset = DATA_SETS[recipe.data].read(data_dir, recipe.release)
-    resize = None if recipe.side == dataset.info.side else recipe.side
+def load_data(recipe, data_dir, device, job=None, *, trained_on=None, memory=None):
+    """The :class:`Data` of a recipe, on a device; in a job of several workers, this worker's part.
+
+    Where a network is only tested, ``trained_on`` is the DatasetInfo of its run, whose mean and deviation are used.
+    ``memory`` is what pictures from files may take, see :func:`gluon_cnn.data.held_images.hold`.
+
+    Raises
+    ------
+    DataError, SettingError
+        If the data cannot be read, or are not what the recipe needs.
+    """
+    dataset = DATA_SETS[recipe.data].read(data_dir, recipe, memory)
     sizes = {"train_size": recipe.train_size, "test_size": recipe.test_size}
+    train = first_of(dataset.train, "train_size", recipe.train_size)
+    moments = Moments(train.images, len(train.labels))
+    dataset = dataset._replace(info=_as_taken(dataset.info, recipe, moments, trained_on))
+    inputs = Inputs(dataset.info, recipe.side)
 
     def batches(part):
-        options = {"augment": recipe.augment, "seed": recipe.seed, "ctx": device, "part": part}
-        return make_batches(dataset, recipe.batch_size, resize, **sizes, **options)
+        options = {"augment": recipe.augment, "seed": recipe.seed, "ctx": device, "part": part, "moments": moments}
+        return make_batches(dataset, recipe.batch_size, inputs.resize, crop=inputs.crop, **sizes, **options)
 
     train, test = batches((job.rank, job.workers) if job else (0, 1))
     if job and not job.synchronous:  # its workers do not hear of each other's answers
         test = batches((0, 1))[1]
-    return Data(dataset.info, train, test)
+    return Data(dataset.info, train, test, dataset.notes, dataset.files)
+
+
+def _as_taken(info, recipe, moments, trained_on):
+    """A DatasetInfo with what its images become before a network takes them."""
+    if recipe.short_side not in (None, info.side):
+        raise SettingError(
+            f"short_side is {recipe.short_side}, but the images of {info.name} are {info.side}×{info.side}: leave it "
+            "out.",
+            "short_side",
+        )
+    mean, deviation = None, None
+    if trained_on is not None:
+        mean, deviation = trained_on.mean, trained_on.deviation
+    elif recipe.normalize == "measured":
+        mean, deviation = moments.mean, moments.deviation
+    elif recipe.normalize != "off":
+        mean, deviation = split_numbers(recipe.normalize)
+        if len(mean) == 1:
+            mean, deviation = mean * info.channels, deviation * info.channels
+        if len(mean) != info.channels:
+            raise SettingError(
+                f"normalize has {len(mean)} means, but the images of {info.name} are grey: give one mean and one "
+                "deviation.",
+                "normalize",
+            )
+    return dataclasses.replace(info, mean=mean, deviation=deviation, cropped=recipe.short_side is not None)
 
 
 def build_network(recipe, dataset, hybrid=False):

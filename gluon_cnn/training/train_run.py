@@ -7,6 +7,7 @@ import logging
 import shutil
 import sys
 
+from gluon_cnn.data import DATA_SETS
 from gluon_cnn.errors import ModelError, RunError, TrainingDiverged
 from gluon_cnn.files import open_own, reason_of, sha256_of, write_atomically
 from gluon_cnn.models import split_own
@@ -16,6 +17,7 @@ from gluon_cnn.runtime.devices import parse_context
 from gluon_cnn.training import mixed_precision
 from gluon_cnn.training.checkpoint import load_states
 from gluon_cnn.training.checkpoints import last_checkpoint, load_last_checkpoint, read_states, tidy
+from gluon_cnn.training.data_files import keep_files, refuse_other_data
 from gluon_cnn.training.epochs import Epochs
 from gluon_cnn.training.job import Job
 from gluon_cnn.training.manifest import State
@@ -89,13 +91,12 @@ def train_run(run, *, command, resume=False, quiet=False, job=None, held=None):
     recipe = _checked_recipe(run, job)
     devices = parse_context(run.settings.ctx)
     with advice_on_memory(recipe, devices), contextlib.ExitStack() as stack:
-        data = load_data(recipe, run.settings.data_dir, devices[0], job)
+        data = _loaded(run, devices[0], job, resume)
         threads, why = choose_threads(run, devices, data, job, resume)
         setup = set_up(recipe, devices, data, hybrid=run.settings.hybrid, kvstore=job.store)
-        run.dataset, run.book = data.info, book_recipe(recipe)
         job.from_first(lambda: (held or stack).enter_context(run.locked()))
         write_config = functools.partial(run.write_config, command, threads, devices[0].device_type == "gpu")
-        begun = job.from_first(lambda: _begin(run, setup.net, devices, resume, write_config, stack).to_json())
+        begun = job.from_first(lambda: _begin(run, setup, devices, resume, write_config, stack).to_json())
         signals = stack.enter_context(NotedSignals())
         # Here, because MXNet starts new threads, with a number of its own, whenever the process forks.
         set_threads(threads, devices)
@@ -120,18 +121,28 @@ def _checked_recipe(run, job):
     return run.recipe
 
 
-def _begin(run, net, devices, resume, write_config, stack):
+def _loaded(run, device, job, resume):
+    """The run's data, once it is clear that they are those that it was begun with."""
+    data = load_data(run.recipe, run.settings.data_dir, device, job, memory=run.settings.data_bytes)
+    run.dataset, run.book = data.info, book_recipe(run.recipe)
+    if resume:  # before anything that may not fit others
+        job.from_first(lambda: refuse_other_data(run, data.files))
+    return data
+
+
+def _begin(run, setup, devices, resume, write_config, stack):
     """Begin a new run in its directory, or resume the one that it holds: log until ``stack`` ends, load the parameters,
     and return the State."""
-    if resume:
-        run.refuse_other_data()
-    else:
+    if not resume:
         run.refuse_taken()
     _keep_source(run)
     if not resume:
         write_config()  # first, because a directory with anything else in it holds no run
+    keep_files(run, setup.data.files)
     stack.enter_context(_log_to(run))
-    state = load_last_checkpoint(run.checkpoints, net, devices, fixed_values(run.recipe))
+    for note in setup.data.notes:
+        log.warning(note)
+    state = load_last_checkpoint(run.checkpoints, setup.net, devices, fixed_values(run.recipe))
     if resume:
         write_config()  # last, because one that cannot be resumed has not been
     if state is None:  # as in a new run
@@ -180,12 +191,15 @@ def _announce(run, devices, data, state, why):
         more = "; resume with more epochs to train further" if recipe.epochs_may_grow else ""
         log.info(f"all {recipe.epochs} epochs are done{more}")
         return
-    differing = recipe.differences(get_recipe(recipe.model, recipe.edition))
+    differing = recipe.differences(get_recipe(recipe.model, recipe.edition, data=recipe.data))
     others = [f", {in_words(name, value)}" for name, (value, _) in differing.items() if name not in _SAID]
     batch = f"batch {recipe.batch_size}" + (f" on each of {recipe.workers} workers" if recipe.workers > 1 else "")
     images = f"{len(data.train.labels):,} images of {recipe.side}×{recipe.side}"
     if recipe.release:
         images += f", {recipe.release} release"
+    if DATA_SETS[recipe.data].info is None:
+        colour = "grey" if data.info.channels == 1 else "in colour"
+        images += f" of {data.info.name}, {colour}, {len(data.info.classes)} classes"
     log.info(
         f"training {recipe.name} on {', '.join(map(str, devices))}: {images}, {batch}, {recipe.optimizer} at "
         f"{recipe.lr:g}, {'the published' if recipe.init == 'published' else 'own'} initial weights, seed "

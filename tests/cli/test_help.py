@@ -68,7 +68,7 @@ def test_list_of_commands_has_them_all(help_of):
 def test_help_of_train_lists_every_setting(help_of):
     text = help_of("train")
     for name in FIELDS:
-        flag = "--resize" if name == "side" else f"--{name.replace('_', '-')}"
+        flag = {"side": "--resize", "image_channels": "--channels"}.get(name, f"--{name.replace('_', '-')}")
         assert f"\n  {name}=" in text or f"\n  {flag} " in text
 
 

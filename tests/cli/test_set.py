@@ -23,9 +23,13 @@ TEXTS = {
     "seed": ("3", 3),
     "data": ("sample", "sample"),
     "release": ("second", "second"),
+    "test_share": ("0.3", 0.3),
+    "image_channels": ("1", 1),
+    "short_side": ("32", 32),
     "train_size": ("100", 100),
     "test_size": ("50", 50),
-    "augment": ("yes", True),
+    "augment": ("mirror, crop", "crop,mirror"),
+    "normalize": ("0.5, .25", "0.5,0.25"),
     "momentum": ("0.5", 0.5),
     "clip_gradient": ("2", 2.0),
     "weight_decay": ("0.0005", 0.0005),
@@ -48,7 +52,8 @@ def test_command_line_reaches_every_field():
 @pytest.mark.parametrize("name", TEXTS)
 def test_each_field_is_set_by_name(name):
     text, value = TEXTS[name]
-    found = getattr(recipe("lenet", "--set", f"{name}={text}"), name)
+    own = ["--data", "folder"] if name in ("test_share", "image_channels", "short_side") else []
+    found = getattr(recipe("lenet", "--set", f"{name}={text}", *own), name)
     assert (found, type(found)) == (value, type(value))
 
 
@@ -127,7 +132,7 @@ def test_options_of_the_network_are_set(model, words, options):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("lenet --set augment=perhaps", "augment is 'perhaps'; it must be on or off."),
+        ("lenet --set augment=perhaps", "augment is 'perhaps'; it must be on, off, or words out of resized_crop"),
         ("lenet --set epochs=many", "epochs is 'many'; it must be a whole number."),
         ("lenet --set epochs=none", "epochs is 'none'; it must be a whole number."),
         ("lenet --set momentum=fast", "momentum is 'fast'; it must be a number."),

@@ -111,7 +111,7 @@ def test_pictures_that_claim_too_much_are_refused(tmp_path, size):
 
 
 def test_limit_is_smaller_in_cmyk(save, monkeypatch):
-    monkeypatch.setattr("gluon_cnn.data.picture.MOST_CMYK_PIXELS", 99)
+    monkeypatch.setattr("gluon_cnn.data.decoded.MOST_CMYK_PIXELS", 99)
     assert read_picture(save(Image.new("RGB", (10, 10)), "rgb.jpg")).shape == (28, 28)
     with pytest.raises(GluonCNNError, match="claims 10×10, and a picture can have"):
         read_picture(save(Image.new("CMYK", (10, 10)), "cmyk.jpg"))
@@ -145,7 +145,7 @@ def test_large_pictures_take_little_memory(save):
 def test_draft_of_a_photograph_shows_the_same(shoe, save, monkeypatch):
     path = save(Image.fromarray(shoe).convert("RGB").resize((2500, 2000)), "large.jpg", quality=95)
     draft = read_picture(path)
-    monkeypatch.setattr("gluon_cnn.data.picture._DRAFT", 2500 * 2000)
+    monkeypatch.setattr("gluon_cnn.data.picture._ENOUGH", 2500 * 2000)
     difference = np.abs(draft.astype(int) - read_picture(path))
     assert difference.mean() < 1
 
@@ -237,13 +237,13 @@ def test_what_pixels_do_not_need_is_skipped(shoe, tmp_path, save):
         assert (read_picture(tmp_path / "more.png") == shoe).all()
 
 
-@pytest.mark.parametrize("format", ["GIF", "TIFF", "WEBP", "BMP", "ICO", "PPM", "JPEG2000", "TGA"])
+@pytest.mark.parametrize("format", ["GIF", "TIFF", "ICO", "PPM", "JPEG2000", "TGA"])
 def test_other_formats_are_refused_whatever_their_name(shoe, save, format):
     try:
         path = save(Image.fromarray(shoe), "picture.PNG", format=format)
     except (OSError, KeyError) as error:
         pytest.skip(f"Pillow cannot write {format} here: {error}")
-    with pytest.raises(GluonCNNError, match=r"cannot be read as a picture \(it is not a PNG or JPEG"):
+    with pytest.raises(GluonCNNError, match=r"cannot be read as a picture \(it is not a PNG, JPEG"):
         read_picture(path)
 
 

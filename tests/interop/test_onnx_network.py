@@ -69,7 +69,8 @@ def test_called_as_a_gluon_network(exported):
 def test_our_file_knows_what_it_was_tested_on(exported):
     network = OnnxNetwork(exported)
     assert (network.data, network.state.epoch, network.state.step) == ("sample", 2, 0)
-    assert network.inputs == (FASHION_MNIST, 28)
+    assert network.inputs.dataset.is_like(FASHION_MNIST)
+    assert network.inputs.side == 28
     assert len(network.test_images().labels) == 128
 
 

@@ -215,7 +215,7 @@ def test_names_in_any_case_and_the_books_vgg():
     [
         (
             lambda: get_model("vit"),
-            "'vit'; use one of alexnet, alexnet2012, densenet, googlenet, lenet, lenet_bn, nin, nin2013, resnet18, vgg11",
+            "'vit'; use one of alexnet, alexnet2012, densenet, googlenet, lenet, lenet_bn, nin, nin2013, resnet18, ",
         ),
         (
             lambda: get_model("nin", ratio=4),

@@ -111,7 +111,7 @@ def test_recipes_are_plain_and_not_the_books():
         ("torchvision:resnet18", "no model zoo 'torchvision'; write gluoncv:NAME or gluon:NAME"),
         (
             "cifar_resnet20_v1",
-            "use one of alexnet, alexnet2012, densenet, .*, vgg11, gluoncv:NAME, gluon:NAME, or FILE",
+            "use one of alexnet, alexnet2012, .*, vgg11, gluoncv:NAME, gluon:NAME, or FILE",
         ),
     ],
 )

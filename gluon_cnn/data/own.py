@@ -1,0 +1,147 @@
+"""A data set of one's own: from pictures, wherever they are stored, to its parts as squares of one size."""
+
+import hashlib
+import os
+
+import numpy as np
+
+from gluon_cnn.data.dataset import Dataset, DatasetInfo, Part
+from gluon_cnn.data.decoded import is_grey
+from gluon_cnn.data.held_images import hold, spendable
+from gluon_cnn.errors import DataError, ImageError, SettingError
+from gluon_cnn.recipe import Recipe
+
+__all__ = ["TEST_SHARE", "assemble", "channels_of", "parts_of", "split", "training_pictures"]
+
+
+#: The share of each class that is split off for the test by default.
+TEST_SHARE = Recipe.test_share
+
+
+def parts_of(found, seed, test_share):
+    """The training part and the test part of what was found: as they are, or split, see :func:`split`."""
+    if found.test is None:
+        return [found.train.take(indices) for indices in split(found.train, found.classes, seed, test_share)]
+    if test_share != TEST_SHARE:
+        raise SettingError(
+            f"test_share is {test_share:g}, but {found.where} has a test part of its own: leave it out.", "test_share"
+        )
+    return [found.train, found.test]
+
+
+def training_pictures(found, test_share):
+    """How many pictures the training part has, with those that cannot be read."""
+    return len(parts_of(found, 0, test_share)[0])
+
+
+def assemble(found, parts, side, channels=None, *, sha256, files, memory=None):
+    """A data set of squares of one size.
+
+    Parameters
+    ----------
+    found : Found
+        Says where the pictures are, and what their classes are called.
+    parts : list of Pictures
+        The training part and the test part, see :func:`parts_of`.
+    side : int
+        Height and width in pixels, see :func:`gluon_cnn.data.decoded.decode`.
+    channels : {1, 3}, optional
+        Grey or RGB; grey by default if all pictures are.
+    sha256 : str
+        Of all that was found.
+    files : dict
+        The SHA-256 of each file.
+    memory : int, optional
+        Bytes that the pictures may take, see :func:`gluon_cnn.data.held_images.spendable`.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    DataError
+        If a class has no picture that can be read.
+    """
+    channels, memory, held = channels or channels_of(parts), spendable(memory), []
+    for part in parts:
+        held.append(hold(part, side, channels, memory))
+        memory -= held[-1].memory
+    readable = [part.labels[of.kept] for part, of in zip(parts, held)]
+    unreadable = [line for of in held for line in of.unreadable]
+    for labels, what in zip(readable, ("training", "test")):
+        empty = [name for label, name in enumerate(found.classes) if label not in labels]
+        if empty:
+            raise DataError(
+                f"The class {empty[0]} has no picture that can be read for the {what} part of {found.where} "
+                f"({len(unreadable)} pictures cannot be read): add some, or take it away.",
+                "data_dir",
+            )
+    notes = [*found.notes, *unreadable]
+    if unreadable:
+        number = sum(map(len, parts))
+        notes.append(f"{len(unreadable):,} of {number:,} pictures cannot be read, and are left out")
+    for labels, of, what in zip(readable, held, ("training", "test")):
+        notes.append(f"{len(labels):,} {what} pictures of {side}×{side}: {of.words}")
+    train, test = (Part(of.images, labels) for of, labels in zip(held, readable))
+    info = DatasetInfo(found.name, found.classes, channels, side, sha256)
+    return Dataset(info, train, test, tuple(notes), files)
+
+
+def split(pictures, classes, seed, test_share):
+    """The indices of the training part and of the test part, drawn from each class by a seed.
+
+    Parameters
+    ----------
+    pictures : Pictures
+    classes : sequence of str
+    seed : int
+    test_share : float
+        Of each class, rounded; of each class at least one picture is left for either part.
+
+    Returns
+    -------
+    (list of int, list of int)
+        In order.
+
+    Raises
+    ------
+    DataError
+        If a class has only one picture.
+    """
+    train, test = [], []
+    for label, name in enumerate(classes):
+        indices = np.flatnonzero(pictures.labels == label)
+        if len(indices) < 2:
+            raise DataError(
+                f"The class {name} has only one picture, which cannot be split into a training and a test part: add "
+                "pictures, or make both parts yourself.",
+                "data_dir",
+            )
+        indices = sorted(indices.tolist(), key=lambda index: _drawn(seed, pictures.keys[index]))
+        tested = min(max(round(len(indices) * test_share), 1), len(indices) - 1)
+        test += indices[:tested]
+        train += indices[tested:]
+    return sorted(train), sorted(test)
+
+
+def _drawn(seed, key):
+    """A random number for a picture, so that the others stay where they are when one is added or taken away."""
+    return hashlib.sha256(b"%d/%s" % (seed, os.fsencode(key))).digest()
+
+
+def channels_of(parts):
+    """1 if every picture that can be read is grey, else 3.
+
+    Parameters
+    ----------
+    parts : list of Pictures
+    """
+    for part in parts:
+        for index, name in enumerate(part.names):
+            try:
+                if not is_grey(part.encoded(index), name):
+                    return 3
+            except ImageError:  # said when it is decoded
+                continue
+    return 1
