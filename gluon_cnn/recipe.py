@@ -141,9 +141,7 @@ class Recipe:
     momentum: float = _setting(0.0, help="momentum of sgd, nag and others that have one, from 0 to below 1")
     clip_gradient: Optional[float] = _setting(None, help="clip each number of the mean gradient to ±X")
     workers: int = _setting(1, help="processes that train together", words="{} workers")
-    weight_decay: float = _setting(
-        0.0, help="each step takes lr·X of every weight, biases included, from 0 to below 1"
-    )
+    weight_decay: float = _setting(0.0, help="each step takes lr·X of every weight, biases included, from 0 to below 1")
     lr_schedule: Optional[str] = _setting(
         None,
         help="step (a tenth after 1/2 and again after 3/4 of the run), cosine or poly (down to 0), plateau (a tenth "

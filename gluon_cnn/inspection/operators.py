@@ -51,7 +51,7 @@ def after(node, inputs, size):
         If that is not known of such an operator.
     """
     name, attributes = _PREFIX.sub("", node["op"].lower()), node.get("attrs") or {}
-    positions = size[2:] if len(size) == 4 else (1, 1)
+    positions = size[-2:] if len(size) >= 4 else (1, 1)
     if name in ("convolution", "pooling"):
         return _through_windows(node, attributes, inputs[0], positions)
     if name == "pad" and attributes.get("mode") == "constant":
@@ -79,14 +79,15 @@ def _through_windows(node, attributes, data, positions):
         return _everything([data], positions)
     kernel = ast.literal_eval(attributes["kernel"])
     layout = attributes.get("layout", "NCHW")
-    if len(kernel) != 2 or layout not in ("NCHW", "None") or attributes.get("pooling_convention") == "same":
+    if len(kernel) < 2 or layout not in ("NCHW", "NCDHW", "None") or attributes.get("pooling_convention") == "same":
         raise _unknown(node)
     # MXNet leaves out what has its default.
     stride, padding, dilation = (
-        ast.literal_eval(attributes.get(name) or "()") or (default,) * 2
+        ast.literal_eval(attributes.get(name) or "()") or (default,) * len(kernel)
         for name, default in (("stride", 1), ("pad", 0), ("dilate", 1))
     )
-    return tuple(through_window(*numbers) for numbers in zip(axes, positions, kernel, stride, padding, dilation))
+    windows = list(zip(kernel, stride, padding, dilation))[-2:]  # of a volume, whose depth is no position
+    return tuple(through_window(axis, n, *window) for axis, n, window in zip(axes, positions, windows))
 
 
 def _everything(inputs, positions):

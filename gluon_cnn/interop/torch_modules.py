@@ -125,8 +125,8 @@ def _counterpart(layer, parameters, flat):
     if _computes_as(layer, nn.Activation) and layer._act_type in _ACTIVATIONS:
         return getattr(torch.nn, _ACTIVATIONS[layer._act_type])()
     if _computes_as(layer, LocalResponseNorm):
-        size, *others = (layer.options[name] for name in ("nsize", "alpha", "beta", "knorm"))
-        return torch.nn.LocalResponseNorm(size, *others)  # which divides alpha by the size, as MXNet does
+        size, alpha, *others = layer.formula.values()
+        return torch.nn.LocalResponseNorm(size, size * alpha, *others)  # which divides alpha by the size
     return _pooling(layer, options)
 
 

@@ -8,7 +8,8 @@ from gluon_cnn.errors import ModelError
 
 __all__ = ["canonical_name", "find_network", "get_model", "list_models", "pretrained_card", "split_own"]
 
-#: The module of each network: those of the book, and of two papers that its chapters are about; it has the network's record as ``NETWORK``.
+#: The module of each network, the book's and those of two papers that its chapters are about; it has the network's
+#: record as ``NETWORK``.
 _MODULES = {
     "alexnet": "alexnet",
     "alexnet2012": "alexnet2012",

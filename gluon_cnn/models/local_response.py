@@ -13,8 +13,12 @@ class LocalResponseNorm(nn.HybridBlock):
     """Divides each number by what the channels beside it give at the same position, so that they inhibit one another.
 
     A number a becomes a / (k + α · Σ a²)^β, where the sum is over ``size`` channels with its own in the middle, fewer
-    at either end. This is the paper's formula, and its α: MXNet, like PyTorch and ONNX, divides the α that it is given
-    by the number of channels, so it is given ``size`` times as much.
+    at either end. This is the paper's formula and its α; MXNet's operator ``LRN``, PyTorch and ONNX divide the α that
+    they are given by ``size``.
+
+    It is computed by an average pooling across the channels, and not by ``LRN``. On the CPU that gives a wrong gradient
+    wherever a convolution or a pooling follows, because it takes the gradient in oneDNN's layout for one in the plain
+    layout (MXNet 1.9.1). It takes float32 only, and is no faster.
 
     Parameters
     ----------
@@ -25,8 +29,8 @@ class LocalResponseNorm(nn.HybridBlock):
 
     Attributes
     ----------
-    options : dict
-        What MXNet's operator ``LRN`` is given.
+    formula : dict
+        These numbers by their names.
 
     Raises
     ------
@@ -36,27 +40,35 @@ class LocalResponseNorm(nn.HybridBlock):
 
     def __init__(self, size=5, alpha=1e-4, beta=0.75, k=2, **kwargs):
         super().__init__(**kwargs)
-        size, alpha = whole_number("size", size), number("alpha", alpha)
+        size = whole_number("size", size)
         if size % 2 == 0:
             raise SettingError(f"size is {size}; it must be odd.", "size")
-        self._formula = {"size": size, "alpha": alpha, "beta": number("beta", beta), "k": number("k", k)}
-        self.options = {"nsize": size, "alpha": size * alpha, "beta": self._formula["beta"], "knorm": self._formula["k"]}
+        others = {"alpha": alpha, "beta": beta, "k": k}
+        self.formula = {"size": size, **{name: number(name, value) for name, value in others.items()}}
 
-    def _normalised(self, lrn, x):
-        """What the operator gives, which mx.np does not have, so that its arrays and symbols go there and back."""
+    def _normalised(self, F, x):
+        """What the formula gives, by the operators in ``F``, for N×C×H×W."""
+        size, alpha, beta, k = self.formula.values()
+        images = F.expand_dims(F.square(x), axis=1)  # of C×H×W, as of a volume
+        window = {"kernel": (size, 1, 1), "pad": (size // 2, 0, 0), "pool_type": "avg", "count_include_pad": True}
+        mean = F.squeeze(F.Pooling(images, **window), axis=1)
+        return x * (size * alpha * mean + k) ** -beta
+
+    def _of_either_kind(self, F, x):
+        """The same for arrays and symbols of ``mx.np`` too, which has not all of these operators."""
         if mx.util.is_np_array():
-            return lrn(x.as_nd_ndarray(), **self.options).as_np_ndarray()
-        return lrn(x, **self.options)
+            return self._normalised(F, x.as_nd_ndarray()).as_np_ndarray()
+        return self._normalised(F, x)
 
     if hasattr(nn.Dropout, "hybrid_forward"):
 
         def hybrid_forward(self, F, x):
-            return self._normalised(F.LRN, x)
+            return self._of_either_kind(F, x)
 
     else:  # MXNet 2
 
         def forward(self, x):
-            return self._normalised(mx.nd.LRN, x)
+            return self._of_either_kind(mx.nd, x)
 
     def __repr__(self):
-        return f"LocalResponseNorm({', '.join(f'{name}={value:g}' for name, value in self._formula.items())})"
+        return f"LocalResponseNorm({', '.join(f'{name}={value:g}' for name, value in self.formula.items())})"

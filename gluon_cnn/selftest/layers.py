@@ -58,6 +58,10 @@ def _concat(x):
     return concatenate([x[:, :3], x], axis=1)
 
 
+def _local():
+    return LocalResponseNorm(**_LOCAL)
+
+
 _WHOLE = {"size": 5, "stride": 1}
 _LOCAL = {"size": 5, "alpha": 0.02, "beta": 0.75, "k": 2}
 _INSIDE = {"count_include_pad": False}
@@ -89,7 +93,7 @@ CASES = (
     Case("batch normalisation, prediction", nn.BatchNorm, (4, 8, 9, 9), references.batch_norm_learned, training=False),
     Case("softmax cross-entropy", gluon.loss.SoftmaxCrossEntropyLoss, (64, 10), references.cross_entropy, labels=True),
     Case("concatenation", lambda: _concat, (4, 8, 14, 14), references.concatenation, {"channels": 3}),
-    Case("local response normalisation", lambda: LocalResponseNorm(**_LOCAL), (4, 8, 14, 14), references.local_response, _LOCAL),
+    Case("local response normalisation", _local, (4, 8, 14, 14), references.local_response, _LOCAL),
 )  # fmt: skip
 #: Those that mixed precision computes in half precision.
 HALF = tuple(case for case in CASES if case.name.startswith(("convolution", "dense")))

@@ -88,8 +88,8 @@ def _unpublished(edition):
 
 
 def initialize_from_seed(net, seed, shape, *, ctx=None):
-    """Give ``net`` Xavier's weights (``init.Xavier()`` with its defaults, as the book) drawn from ``seed``; a layer that
-    was made with an initialiser of its own is drawn by that.
+    """Give ``net`` Xavier's weights (``init.Xavier()`` with its defaults, as the book) drawn from ``seed``, or those of
+    the initialiser that a layer was made with.
 
     Parameters
     ----------

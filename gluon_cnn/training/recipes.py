@@ -1,4 +1,4 @@
-"""The recipe of each network, the book's or its paper's, what a recipe changes in it, and whether a recipe can be trained."""
+"""The recipe of each network, the book's or a paper's, what a recipe changes in it, and whether it can be trained."""
 
 import contextlib
 import dataclasses

@@ -68,7 +68,10 @@ from gluon_cnn.data import SAMPLE
             "export runs --edition en",
             "A run has its own edition: leave it out, or ask for initial weights (--edition, ",
         ),
-        ("reproduce --models 0", "no network '0'; use one of alexnet, alexnet2012, densenet, googlenet, lenet, lenet_bn, nin, "),
+        (
+            "reproduce --models 0",
+            "no network '0'; use one of alexnet, alexnet2012, densenet, googlenet, lenet, lenet_bn, nin, ",
+        ),
         ("train lenet --data sample --data-dir nowhere", "data_dir is "),
         ("train lenet --lr 1e300", "lr is 1e+300; it must be below 1e+30 (--lr)."),
         (f"train lenet --epochs {'9' * 5000}", "it must be a whole number with fewer digits (--epochs)."),

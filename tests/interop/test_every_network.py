@@ -35,6 +35,10 @@ def run(request, tmp_path_factory):
     return load_run(run.directory)
 
 
+def untrained(run):
+    return gluon_cnn.get_model(run.recipe.model, num_classes=10, hybrid=True)
+
+
 def batch(run):
     return to_batch(IMAGES, run.recipe.side)
 
@@ -74,7 +78,7 @@ def test_symbol_comes_back_to_the_bit(run, tmp_path):
 def test_safetensors_come_back(run, tmp_path):
     pytest.importorskip("safetensors")
     export_run(run, "safetensors", tmp_path / "net.safetensors")
-    net = gluon_cnn.get_model(run.recipe.model)
+    net = untrained(run)
     load_safetensors(net, tmp_path / "net.safetensors")
     assert_close(net(batch(run)).asnumpy(), logits(run))
 
@@ -85,6 +89,6 @@ def test_pytorch_predicts_the_same_and_gives_it_back(run):
     with torch.no_grad():
         found = translated(torch.from_numpy(batch(run).asnumpy())).numpy()
     assert_close(found, expected)
-    again = from_torch(gluon_cnn.get_model(run.recipe.model, hybrid=True), translated.state_dict())
+    again = from_torch(untrained(run), translated.state_dict())
     again.hybridize(static_alloc=True, static_shape=True)
     assert np.array_equal(again(batch(run)).asnumpy(), expected)

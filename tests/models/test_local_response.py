@@ -16,6 +16,7 @@ from gluon_cnn.interop.inputs import Inputs
 from gluon_cnn.interop.onnx_network import OnnxNetwork
 from gluon_cnn.interop.torch import torch_network
 from gluon_cnn.models.local_response import LocalResponseNorm
+from gluon_cnn.selftest.references import local_response
 
 #: Large numbers, so that the sum of squares is as large as k.
 X = 200 * np.random.RandomState(0).randn(2, 12, 5, 6).astype(np.float32)
@@ -45,6 +46,38 @@ def test_formula_of_the_paper(formula, compiled):
     if compiled:
         layer.hybridize()
     assert_papers(layer(mx.nd.array(X)).asnumpy(), **formula)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("after", [lambda: nn.Conv2D(16, 1, use_bias=False), lambda: nn.MaxPool2D(1)])
+def test_gradient_between_convolutions_and_poolings(after, compiled):
+    """Where oneDNN has arrays in its own layout, for which MXNet's LRN has a wrong gradient."""
+    random = np.random.RandomState(0)
+    values, above = (random.randn(2, 16, 9, 9) for _ in range(2))
+    formula = {"size": 5, "alpha": 0.02, "beta": 0.75, "k": 2}
+    net = nn.HybridSequential()
+    net.add(nn.Conv2D(16, 1, use_bias=False), LocalResponseNorm(**formula), after())
+    net.initialize(mx.init.Zero())
+    x = mx.nd.array(values)
+    net(x)
+    for parameter in net.collect_params().values():
+        parameter.set_data(mx.nd.eye(16).reshape(16, 16, 1, 1))
+    if compiled:
+        net.hybridize(static_alloc=True, static_shape=True)
+    x.attach_grad()
+    with mx.autograd.record():
+        output = net(x)
+    output.backward(mx.nd.array(above))
+    expected, gradients = local_response(values, **formula)
+    np.testing.assert_allclose(output.asnumpy(), expected, atol=1e-5)
+    np.testing.assert_allclose(x.grad.asnumpy(), gradients(above)[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float16"])
+def test_formula_in_other_precisions(dtype):
+    values = (X / 10).astype(dtype)
+    found = LocalResponseNorm()(mx.nd.array(values, dtype=dtype)).asnumpy()
+    np.testing.assert_allclose(found, papers(values), rtol=1e-10 if dtype == "float64" else 1e-2)
 
 
 @pytest.mark.parametrize("compiled", [False, True])

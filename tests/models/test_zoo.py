@@ -122,7 +122,10 @@ def test_recipes_are_plain_and_not_the_books():
         ("gluoncv:resnet50_v1b_gn", "the nearest that do are resnet50_v1b"),
         ("gluon:resnet50_v1b", "no network 'resnet50_v1b' in Gluon's model zoo; the nearest are resnet50_v1"),
         ("torchvision:resnet18", "no model zoo 'torchvision'; write gluoncv:NAME or gluon:NAME"),
-        ("cifar_resnet20_v1", "use one of alexnet, alexnet2012, densenet, .*, vgg11, gluoncv:NAME, gluon:NAME, or FILE"),
+        (
+            "cifar_resnet20_v1",
+            "use one of alexnet, alexnet2012, .*, vgg11, gluoncv:NAME, gluon:NAME, or FILE",
+        ),
     ],
 )
 def test_names_that_cannot_be_trained_are_refused(name, message):

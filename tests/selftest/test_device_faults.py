@@ -56,7 +56,7 @@ def test_every_layer_passes_on_the_cpu(number):
         ("BatchNorm", ("batch normalisation, training", "batch normalisation, prediction")),
         ("log_softmax", ("softmax cross-entropy",)),
         ("concat", ("concatenation",)),
-        ("LRN", ("local response normalisation",)),
+        ("square", ("local response normalisation",)),
     ],
 )
 def test_changed_kernel_is_found(operator, names, monkeypatch):
