@@ -11,8 +11,8 @@ _MOST_SAMPLES = 256  # pixels of the border that are looked at
 _BORDER = 0.02  # width of the border, of the picture's short side
 _ALIKE, _ON_GROUND = 16, 20  # levels in the channel that differs most: between two pixels, and from the fitted ground
 _LEAST_DIFFERENCE = 13  # levels, the 5 % with which Fashion-MNIST itself was trimmed
-_OF_OBJECT = 0.15  # of what the object differs by: less is a soft shadow
-_BEYOND_NOISE = 1.25
+_OF_OBJECT = 0.2  # of what the object differs by: less is a soft shadow
+_BEYOND_NOISE = 4.5
 _LEAST_PART = 0.05  # of the largest part's area: less is a speck, and not the other shoe
 _SMOOTHED = 100  # pixels of the long side from which noise is smoothed away
 
@@ -25,7 +25,7 @@ class Ground(NamedTuple):
     colours : np.ndarray
         float H×W×3, its levels at each pixel: they may change evenly over the picture.
     noise : float
-        By how many levels the border's ground differs from that, but for the 2 % that differ most.
+        By how many levels half of the border differs from that at most.
     share : float
         How much of the border is ground.
     """
@@ -68,9 +68,8 @@ def find_ground(picture):
         if (before == ground).all():
             break
     difference = np.abs(colours - places @ plane).max(axis=1)
-    noise = float(np.percentile(difference[ground], 98)) if ground.any() else 0.0
     everywhere = _places(*np.indices((height, width)).reshape(2, -1), height, width) @ plane
-    return Ground(everywhere.reshape(height, width, 3), noise, float(ground.mean()))
+    return Ground(everywhere.reshape(height, width, 3), float(np.median(difference)), float(ground.mean()))
 
 
 def _border(height, width):

@@ -12,7 +12,7 @@ _ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 
 
 def pictures_in(folder):
-    """The paths of a folder's pictures, by the ends of their names, sorted; not those of folders in it, nor hidden ones.
+    """The paths of the pictures in a folder, by the ends of their names, sorted; without hidden ones and its folders.
 
     Raises
     ------
