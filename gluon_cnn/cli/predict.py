@@ -1,10 +1,31 @@
 """``gluon-cnn predict``."""
 
+import json
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple, Optional, Tuple
+
 from gluon_cnn.cli import parser as shared
-from gluon_cnn.cli.failures import print_error
+from gluon_cnn.cli.failures import one_line, print_error
 from gluon_cnn.cli.onnx import RUN_OR_ONNX, open_onnx
+from gluon_cnn.errors import ImageError, SettingError
 
 __all__ = ["add"]
+
+_STDIN = "-"
+_SHOWN = 4  # classes
+_WIDEST = 40  # letters of a class's name
+
+
+class _Answer(NamedTuple):
+    """What is said of a picture: by its path or, where it cannot be read, why not."""
+
+    path: str
+    picture: Any = None
+    classes: Tuple[Tuple[str, float], ...] = ()  # each with its probability, the most probable one first
+    unlikeness: Optional[float] = None
+    warning: Optional[str] = None
+    error: Optional[str] = None
 
 
 def add(commands):
@@ -13,44 +34,73 @@ def add(commands):
         commands,
         "predict",
         _predict,
-        "Tell what is in pictures.",
-        "predict runs/nin-zh-v1-seed0 shoe.png",
-        "predict runs/nin-zh-v1-seed0 --invert photo.jpg",
+        "Tell what is in pictures. For a network of Fashion-MNIST a picture is inverted unless it is light on dark, "
+        "cropped to the object on its ground, and made 28×28; a network of your own pictures sees them as in training.",
+        "predict runs/nin-zh-v1-seed0 shoe.jpg",
+        "predict runs/nin-zh-v1-seed0 photos --show seen.png",
+        "predict runs/nin-zh-v1-seed0 --json - < shoe.jpg",
     )
     shared.add_run(command, RUN_OR_ONNX)
-    command.add_argument("images", nargs="+", metavar="IMAGE", help="PNG or JPEG of any size and colour")
-    command.add_argument("--invert", action="store_true", help="for dark garments on a light ground")
+    command.add_argument(
+        "images",
+        nargs="+",
+        metavar="IMAGE",
+        help="PNG, JPEG, WebP or BMP of any size and colour; a folder of them; or - for standard input",
+    )
+    command.add_argument(
+        "--as-is", action="store_true", help="neither invert nor crop, only centre on a black square (Fashion-MNIST)"
+    )
+    command.add_argument(
+        "--invert",
+        action="store_true",
+        default=None,
+        help="invert, whatever the ground looks like (Fashion-MNIST)",
+    )
+    command.add_argument("--show", metavar="FILE", help="write a PNG of each picture beside what the network saw")
+    command.add_argument("--json", action="store_true", help="as one JSON document")
     shared.add_device(command)
 
 
 def _predict(args):
-    # All of them before the network, because one can take as much memory as a network while it is decoded.
-    pictures = _readable(args)
-    if pictures:
-        _answer(args, pictures)
-    return 0 if len(pictures) == len(args.images) else 1
+    _check_show(args)
+    network = _network(args)
+    answers, failed = [], False
+    for path in _expanded(args.images):
+        answer = path if isinstance(path, _Answer) else _answer(args, network, path)
+        failed = failed or answer.error is not None
+        if answer.error is not None:
+            print_error(answer.error)
+        elif not args.json:
+            print("\n".join(_as_lines(answer, network[0].dataset.classes)), flush=True)
+        if args.json or args.show:
+            answers.append(answer)
+    if args.json:
+        print(json.dumps([_as_dict(answer) for answer in answers], indent=1))
+    if args.show:
+        _show(args.show, [answer for answer in answers if answer.error is None])
+    return 1 if failed else 0
 
 
-def _readable(args):
-    """The paths that are pictures, each with its image. The others are named on standard error."""
-    from gluon_cnn.data.picture import read_picture
-    from gluon_cnn.errors import ImageError
+def _check_show(args):
+    """SettingError, before any work, if the figure cannot be written, or would replace one of the pictures."""
+    if args.show is None:
+        return
+    path = Path(args.show)
+    if path.suffix.lower() != ".png":
+        raise SettingError(f"show is {args.show}, but it is a PNG: name a file that ends with .png.", "show")
+    if not path.parent.is_dir():
+        raise SettingError(f"There is no directory {path.parent} for {path.name}: make it, or name another.", "show")
+    for image in args.images:
+        if path.exists() and Path(image).exists() and (path.samefile(image) or path.parent.samefile(image)):
+            raise SettingError(f"{args.show} would replace one of the pictures: name another file.", "show")
 
-    pictures = []
-    for path in args.images:
-        try:
-            pictures.append((path, read_picture(path, invert=args.invert)))
-        except ImageError as error:  # the other pictures do not suffer from it
-            print_error(error)
-    return pictures
 
-
-def _answer(args, pictures):
-    """Print each picture's classes."""
+def _network(args):
+    """What the network takes, Inputs, and a function that gives the probabilities for a batch."""
     from scipy.special import softmax
 
-    from gluon_cnn.data.batches import to_batch
-    from gluon_cnn.interop.inputs import Inputs
+    from gluon_cnn.data import FASHION_MNIST
+    from gluon_cnn.data.inputs import Inputs
     from gluon_cnn.interop.onnx_network import is_onnx
     from gluon_cnn.runtime.devices import parse_context
     from gluon_cnn.training.run import load_run
@@ -60,13 +110,104 @@ def _answer(args, pictures):
         inputs, probabilities_of = net.inputs, net.probabilities
     else:
         run, device = load_run(args.directory), parse_context(args.ctx or "auto")[0]
-        net, inputs = run.network(device, args.which), Inputs(run.dataset, run.recipe.side)
+        net, inputs = run.network(device, args.which), Inputs(run.dataset or FASHION_MNIST, run.recipe.side)
 
         def probabilities_of(X):
             return softmax(net(X).asnumpy(), axis=1)
 
-    for path, picture in pictures:
-        probabilities = probabilities_of(to_batch(picture[None], inputs.resize, device))[0]
-        print(path)
-        for index in probabilities.argsort()[::-1]:
-            print(f"  {inputs.dataset.names_of([index])[0]:<12}{probabilities[index]:7.4f}")
+    return inputs, lambda images: probabilities_of(inputs.batch(images, device))
+
+
+def _expanded(images):
+    """The paths of the pictures, those of a folder in its place; an answer where there are none."""
+    from gluon_cnn.data.picture_folder import pictures_in
+
+    for image in images:
+        try:
+            yield from pictures_in(image) if image != _STDIN and Path(image).is_dir() else [image]
+        except (ImageError, OSError) as error:
+            yield _Answer(str(image), error=str(error))
+
+
+def _answer(args, network, path):
+    """The answer for one picture; the others do not suffer from it if it cannot be read."""
+    from gluon_cnn.data.picture import is_fashion_mnist, read_as_trained, read_picture
+    from gluon_cnn.data.unlikeness import unlikeness
+
+    (inputs, probabilities_of), ours = network, is_fashion_mnist(network[0].dataset)
+    if not ours and (args.as_is or args.invert):
+        raise SettingError(
+            f"{inputs.dataset.name} is no Fashion-MNIST, so its pictures are seen as in training: leave this out.",
+            "as_is" if args.as_is else "invert",
+        )
+    name = "standard input" if path == _STDIN else path
+    try:
+        source = _standard_input() if path == _STDIN else path
+        if ours:
+            picture = read_picture(source, name, as_is=args.as_is, invert=args.invert)
+        else:
+            picture = read_as_trained(source, name, inputs.dataset)
+    except ImageError as error:
+        return _Answer(str(path), error=str(error))
+    probabilities = probabilities_of(picture.image[None])[0]
+    order = probabilities.argsort()[::-1]
+    names = inputs.dataset.names_of(order)
+    far = unlikeness(picture.image) if ours else None
+    warning = picture.problem
+    if warning is None and far is not None and far > 1:
+        warning = f"it is unlike the images of Fashion-MNIST ({far:.1f} times the limit that 98.5 % of them keep)"
+    return _Answer(str(path), picture, tuple(zip(names, map(float, probabilities[order]))), far, warning)
+
+
+def _standard_input():
+    """The bytes that come in; ImageError if there are none, or too many."""
+    from gluon_cnn.data.picture_file import LARGEST, unreadable
+
+    try:
+        content = sys.stdin.buffer.read(LARGEST + 1)
+    except (OSError, ValueError) as error:  # a directory, or closed
+        raise unreadable("standard input", getattr(error, "strerror", None) or error) from None
+    if not content:
+        raise unreadable("standard input", "it is empty")
+    return content
+
+
+def _as_lines(answer, classes):
+    """An answer as it is printed."""
+    width = min(max(map(len, classes)), _WIDEST)
+    lines = [one_line(answer.path), f"  {'; '.join(answer.picture.done)}"]
+    if answer.warning:
+        lines.append(f"  warning: {answer.warning}, so do not trust this:")
+    for name, probability in answer.classes[:_SHOWN]:
+        lines.append(f"  {one_line(name, _WIDEST - 3):<{width}}  {100 * probability:5.1f} %")
+    return lines
+
+
+def _as_dict(answer):
+    """An answer as it is in a JSON document."""
+    if answer.error is not None:
+        return {"path": answer.path, "error": answer.error}
+    return {
+        "path": answer.path,
+        "done": list(answer.picture.done),
+        "classes": [{"class": name, "probability": probability} for name, probability in answer.classes],
+        "unlikeness": answer.unlikeness,
+        "warning": answer.warning,
+    }
+
+
+def _show(path, answers):
+    """Write the figure."""
+    from gluon_cnn.data.seen import MOST_SEEN, Seen, save_seen
+
+    if not answers:
+        return
+    rows = []
+    for answer in answers[:MOST_SEEN]:
+        best = tuple(f"{100 * probability:.1f} %  {one_line(name)}" for name, probability in answer.classes[:_SHOWN])
+        warning = (f"Warning: {answer.warning}",) if answer.warning else ()
+        words = one_line(answer.path), *best, *warning, *answer.picture.done
+        rows.append(Seen(answer.picture.original, answer.picture.image, words))
+    save_seen(rows, path)
+    if len(answers) > MOST_SEEN:
+        print(f"{one_line(path)} shows the first {MOST_SEEN} of {len(answers):,} pictures", file=sys.stderr)

@@ -120,8 +120,8 @@ def form_of(encoded, name):
         return f"{image.format} {image.mode}"
 
 
-def upright(source, name, channels, background=0, least=None):
-    """A picture as a Pillow image of mode L or RGB, turned upright.
+def upright(source, name, channels, background=0, least=None, longest=None):
+    """A picture as a Pillow image of mode L, RGB or RGBA, turned upright.
 
     Parameters
     ----------
@@ -129,19 +129,23 @@ def upright(source, name, channels, background=0, least=None):
         The file's bytes, or where it is.
     name : str or path
         For errors.
-    channels : {1, 3}
+    channels : {1, 3, 4}
+        Grey, RGB, or RGB and how opaque each pixel is.
     background : int
-        The grey level that takes the place of what is transparent.
+        The grey level that takes the place of what is transparent, except in RGBA.
     least : int, optional
         Pixels of the short side that are enough: a larger JPEG is decoded at a half, a quarter or an eighth of its
         size, as long as that leaves as many.
+    longest : int, optional
+        Pixels of the long side that are enough: a larger picture becomes smaller by a whole factor, but no smaller than
+        this. It takes no more memory than the picture as it is decoded.
 
     Raises
     ------
     ImageError
         As :func:`decode`.
     """
-    mode = "L" if channels == 1 else "RGB"
+    mode = {1: "L", 3: "RGB", 4: "RGBA"}[channels]
     with _opened(source, name) as (image, picture):
         factor = 1 if least is None else min(1, least / min(image.size))
         image.draft(mode, tuple(math.ceil(side * factor) for side in image.size))
@@ -196,8 +200,9 @@ def _plain(image, picture, mode, background):
     return plain
 
 
-def _strips(image):
-    rows = max(1, _STRIP // image.width)
+def _strips(image, multiple=1):
+    """A picture from top to bottom, in parts with a multiple of so many rows, but for the last."""
+    rows = math.ceil(max(1, _STRIP // image.width) / multiple) * multiple
     for top in range(0, image.height, rows):
         yield image.crop((0, top, image.width, min(top + rows, image.height)))
 
@@ -211,16 +216,22 @@ def _plain_strip(strip, picture, mode, background):
     else:
         if strip.mode in ("RGBA", "LA", "PA") or "transparency" in strip.info:
             strip = strip.convert("RGBA")
+            if mode == "RGBA":
+                return strip
             ground = Image.new("RGBA", strip.size, (background, background, background, 255))
             strip = Image.alpha_composite(ground, strip)
         if not key:
             return strip.convert(mode)
-        plain = np.array(strip.convert("L" if len(key) == 1 else mode))
+        plain = np.array(strip.convert("L" if len(key) == 1 or mode == "L" else "RGB"))
         values = np.asarray(strip) if strip.mode == "RGB" else plain
         # Pillow gives eight bits: the upper ones of 16, and fewer are spread over the range of eight.
         key = [v >> 8 if picture.depth == 16 else v * 255 // (2**picture.depth - 1) for v in key]
     if key:
         hidden = values == key[0] if len(key) == 1 else (values == key).all(-1)
+        if mode == "RGBA":
+            image = Image.fromarray(plain).convert(mode)
+            image.putalpha(Image.fromarray(np.where(hidden, 0, 255).astype(np.uint8)))
+            return image
         plain[hidden] = background
     return Image.fromarray(plain).convert(mode)
 

@@ -1,0 +1,94 @@
+"""A figure of pictures beside what a network saw of them."""
+
+from pathlib import Path
+from typing import NamedTuple, Tuple
+
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from gluon_cnn.files import write_atomically
+
+__all__ = ["MOST_SEEN", "Seen", "save_seen"]
+
+#: Pictures in one figure.
+MOST_SEEN = 50
+_SIDE, _GAP, _WORDS = 224, 16, 400  # pixels: of a picture, between two, and for the words
+_LINE, _LETTERS = 19, 15
+_PAPER, _INK, _FRAME = "white", "#1b1f24", "#9aa3ad"
+_CLEAR = (236, 236, 236, 255)  # under what is transparent
+
+
+class Seen(NamedTuple):
+    """One row of the figure.
+
+    Attributes
+    ----------
+    original : PIL.Image.Image
+        RGBA.
+    image : np.ndarray
+        What the network saw, uint8 H×W, or H×W×3 in colour.
+    words : tuple of str
+        Lines to write beside it, the first one in bold.
+    """
+
+    original: Image.Image
+    image: np.ndarray
+    words: Tuple[str, ...]
+
+
+def save_seen(rows, path):
+    """Draw a figure of one row or more to a PNG, which appears whole; of more than :data:`MOST_SEEN` the first ones.
+
+    Parameters
+    ----------
+    rows : list of Seen
+    path : path
+    """
+    rows = rows[:MOST_SEEN]
+    figure = Image.new("RGB", (2 * _SIDE + _WORDS + 4 * _GAP, len(rows) * (_SIDE + _GAP) + _GAP), _PAPER)
+    draw, fonts = ImageDraw.Draw(figure), [_font("DejaVuSans-Bold.ttf"), _font("DejaVuSans.ttf")]
+    for number, row in enumerate(rows):
+        top = _GAP + number * (_SIDE + _GAP)
+        for place, image in enumerate((row.original, Image.fromarray(row.image))):
+            left = _GAP + place * (_SIDE + _GAP)
+            shown = _fitted(image)
+            at = left + (_SIDE - shown.width) // 2, top + (_SIDE - shown.height) // 2
+            figure.paste(shown, at)
+            draw.rectangle([at[0] - 1, at[1] - 1, at[0] + shown.width, at[1] + shown.height], outline=_FRAME)
+        left = 2 * _SIDE + 3 * _GAP
+        lines = [(fonts[min(order, 1)], line) for order, text in enumerate(row.words) for line in _wrapped(text, fonts)]
+        for order, (font, line) in enumerate(lines[: _SIDE // _LINE]):
+            draw.text((left, top + order * _LINE), line, _INK, font=font)
+    with write_atomically(path) as temporary:
+        figure.save(temporary, "PNG")
+
+
+def _fitted(image):
+    """A picture as large as there is room; a small one with its pixels to be seen."""
+    scale = _SIDE / max(image.size)
+    size = [max(1, round(side * scale)) for side in image.size]
+    image = image.convert("RGBA")
+    image = Image.alpha_composite(Image.new("RGBA", image.size, _CLEAR), image).convert("RGB")
+    return image.resize(size, Image.NEAREST if scale >= 2 else Image.BICUBIC)
+
+
+def _font(name):
+    return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name), _LETTERS)
+
+
+def _wrapped(text, fonts):
+    """A text in lines that are short enough, by the wider font."""
+    lines = [""]
+    for word in text[:500].split(" "):
+        while _width(word, fonts) > _WORDS:
+            cut = next(at for at in range(len(word), 0, -1) if at == 1 or _width(word[:at], fonts) <= _WORDS)
+            lines, word = [*lines, word[:cut]], word[cut:]
+        together = f"{lines[-1]} {word}" if lines[-1] else word
+        lines = [*lines[:-1], together] if _width(together, fonts) <= _WORDS else [*lines, word]
+    return [line for line in lines if line]
+
+
+def _width(text, fonts):
+    mask = fonts[0].getmask(text)
+    return mask.size[0]
