@@ -1,10 +1,10 @@
 """Images a second of photographs at 224 pixels, from a folder and from a .rec: whole passes, nothing trained.
 
-    python benchmarks/pictures_speed.py --rounds 5 --json pictures.json
-    python benchmarks/pictures_speed.py --size 1280 960 --pictures 200
+    python benchmarks/data_speed.py pictures --rounds 5 --json pictures.json
+    python benchmarks/data_speed.py pictures --size 1280 960 --pictures 200
 
 Ours reads ahead on threads, as it does for a data set that does not fit into memory. Beside it: Gluon's ``DataLoader``
-over its ``ImageFolderDataset`` and ``ImageRecordDataset``, and torchvision's ``ImageFolder`` in PyTorch's ``DataLoader``,
+over ``ImageFolderDataset`` and ``ImageRecordDataset``, and torchvision's ``ImageFolder`` in PyTorch's ``DataLoader``,
 with 4 worker processes each; MXNet's ``ImageRecordIter`` with as many threads as there are cores. All give float32
 batches of the middle of a picture whose short side was resized. The photographs are made up: noise of several
 wavelengths, as JPEG of quality 90. Each round measures all of them one after the other, each in a process of its own;
@@ -162,7 +162,7 @@ def write_records(root):
     (root / "train.idx").write_text("".join(lines))
 
 
-def main():
+def main(argv=None):
     parser = arguments.parser(__doc__)
     parser.add_argument("--size", nargs=2, type=arguments.count, default=(500, 375), metavar=("WIDTH", "HEIGHT"))
     parser.add_argument("--pictures", type=arguments.count, default=512)
@@ -170,7 +170,7 @@ def main():
     parser.add_argument("--loaders", nargs="+", choices=LOADERS, default=list(LOADERS))
     parser.add_argument("--json", type=Path, help="write every measurement to this file")
     parser.add_argument("--one", nargs=2, metavar=("LOADER", "DIR"), help=argparse.SUPPRESS)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if args.one:
         print(json.dumps(measure(*args.one)))
         return
@@ -209,7 +209,7 @@ def report(measured):
 def in_a_process(loader, root):
     """What :func:`measure` gives; None if the loader cannot run, as where torchvision is not installed."""
     command = [sys.executable, __file__, "--one", loader, str(root)]
-    ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    ended = subprocess.run(command, capture_output=True, text=True)
     if ended.returncode:
         print(ended.stderr.strip().splitlines()[-1:], flush=True)
         return None
