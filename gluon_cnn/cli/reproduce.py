@@ -7,7 +7,8 @@ from gluon_cnn.cli.changes import add_recipe_flags, asked_changes
 from gluon_cnn.cli.command import train_command
 from gluon_cnn.cli.train import asked_settings
 from gluon_cnn.cli.values import seeds
-from gluon_cnn.errors import RunStopped
+from gluon_cnn.data import DATA_SETS
+from gluon_cnn.errors import RunStopped, SettingError
 from gluon_cnn.models import canonical_name, find_network, list_models
 from gluon_cnn.recipe import PUBLISHED_EDITIONS
 from gluon_cnn.training.settings import Settings
@@ -59,6 +60,8 @@ def _reproduce(args):
         names = args.models.split(",")
     models = list(dict.fromkeys(map(canonical_name, names)))
     changes = asked_changes(args)
+    if DATA_SETS[changes.get("data", "full")].info is None:
+        raise SettingError("The published runs are of Fashion-MNIST: train on a data set of your own instead.", "data")
     recipes = [get_recipe(model, args.edition, seed=seed, **changes) for model in models for seed in args.seeds]
     for model in models:
         published_runs(model, args.edition)  # raises if there are none

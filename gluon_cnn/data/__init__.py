@@ -1,7 +1,7 @@
 """Data sets, from wherever they are to batches on a device. Only ``scaled``, those
 that use it, and ``gluon_class`` need MXNet."""
 
-from pathlib import Path
+import os
 
 from gluon_cnn.data.dataset import Dataset, DatasetInfo, DataSource, Part
 from gluon_cnn.data.fashion_mnist import (
@@ -76,7 +76,7 @@ def kind_of(path):
     DataError
         If it leads to none.
     """
-    if not Path(path).exists():
+    if not os.path.exists(path):  # noqa: PTH110 (a path can be too long for Path's)
         known = ", ".join(word for word, source in DATA_SETS.items() if source.info)
         raise DataError(
             f"There is no data set {path}: name one of {known}, a folder of pictures, or a .rec file.",

@@ -114,6 +114,8 @@ class Dataset(NamedTuple):
         What is to be said of how it was read, such as which pictures were left out.
     files : dict or None
         Of a data set of one's own the SHA-256 of each file, by its name in the folder.
+    stored : tuple of str
+        Where its pictures are kept, and how much memory they take.
     """
 
     info: DatasetInfo
@@ -121,6 +123,7 @@ class Dataset(NamedTuple):
     test: Part
     notes: Tuple[str, ...] = ()
     files: Optional[Dict[str, str]] = None
+    stored: Tuple[str, ...] = ()
 
 
 class DataSource(NamedTuple):

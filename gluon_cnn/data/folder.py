@@ -5,7 +5,7 @@ import os
 
 from gluon_cnn.checks import choice, number, whole_number
 from gluon_cnn.data.folder_files import find_pictures
-from gluon_cnn.data.own import TEST_SHARE, assemble, parts_of, training_pictures
+from gluon_cnn.data.own import TEST_SHARE, assemble, training_pictures
 from gluon_cnn.errors import DataError
 from gluon_cnn.files import open_regular, reason_of
 
@@ -59,10 +59,10 @@ def read_folder(directory, side, *, channels=None, test_share=TEST_SHARE, seed=0
     side, seed, test_share = whole_number("side", side), whole_number("seed", seed), number("test_share", test_share)
     channels = None if channels is None else choice("channels", channels, (1, 3))
     found = find_pictures(directory)
-    parts = parts_of(found, seed, test_share)
+    parts = list(filter(None, (found.train, found.test)))
     files = {name: digest for part in parts for name, digest in _hashes(part)}
     sha256 = _hash_of_all(parts, found.classes, files)
-    return assemble(found, parts, side, channels, sha256=sha256, files=files, memory=memory)
+    return assemble(found, seed, test_share, side, channels, sha256=sha256, files=files, memory=memory)
 
 
 def _hashes(pictures):

@@ -9,7 +9,7 @@ import stat
 import unicodedata
 from pathlib import Path
 
-from gluon_cnn.data.pictures import FolderPictures, Found
+from gluon_cnn.data.pictures import FolderPictures, Found, printable
 from gluon_cnn.errors import DataError
 from gluon_cnn.files import reason_of
 
@@ -47,11 +47,13 @@ def find_pictures(directory):
         two parts have different classes; or there is a link in it, or something that is neither a file nor a folder.
     """
     root = _root(directory)
-    folders, loose = _entries(root)
+    folders, _ = _entries(root)
     train, test, unused = _parts(root, folders)
     notes = [f"{root / name} is not used" for name in unused]
-    if loose:
-        notes.append(f"files beside the folders in {root} are not used: {few(sorted(loose))}")
+    for place in dict.fromkeys([root, root / train, root / (test or train)]):
+        loose = sorted(_entries(place)[1])
+        if loose:
+            notes.append(f"files beside the folders in {place} are not used: {few(loose)}")
     parts = [_classes_in(root, part) for part in ([train, test] if test else [train])]
     classes = tuple(sorted(parts[0]))
     if len(classes) < 2:
@@ -62,7 +64,9 @@ def find_pictures(directory):
     for part in parts[1:]:
         _refuse_other_classes(root, (train, set(classes)), (test, set(part)))
     pictures = [_pictures(root, classes, part) for part in parts]
-    return Found(_as_text(root.name) or "pictures", classes, *(*pictures, None)[:2], tuple(notes), root)
+    return Found(
+        _as_class(root.name) or "pictures", classes, *(*pictures, None)[:2], tuple(map(printable, notes)), root
+    )
 
 
 def few(names, most=5):
@@ -132,7 +136,7 @@ def _classes_in(root, part):
     """``{class: [(name, seen)]}`` of a part, sorted."""
     classes = {}
     for folder in _entries(root / part)[0]:
-        name = _as_text(folder)
+        name = _as_class(folder)
         if name in classes:
             raise DataError(f"{root / part} has two folders with the name {name}: rename one.", "data_dir")
         start = f"{part}/{folder}" if part else folder
@@ -174,8 +178,6 @@ def _pictures(root, classes, part):
     return FolderPictures(root, *zip(*rows))
 
 
-def _as_text(name):
-    """A name of a class, which any file can hold: the bytes of a folder's name need not be UTF-8, and an accent may be
-    a character of its own, as on macOS."""
-    text = os.fsencode(name).decode("utf-8", "backslashreplace")
-    return unicodedata.normalize("NFC", text)
+def _as_class(name):
+    """A folder's name as that of a class. An accent may be a character of its own there, as on macOS."""
+    return unicodedata.normalize("NFC", printable(name))

@@ -8,6 +8,7 @@ import numpy as np
 from gluon_cnn.data.dataset import Dataset, DatasetInfo, Part
 from gluon_cnn.data.decoded import is_grey
 from gluon_cnn.data.held_images import hold, spendable
+from gluon_cnn.data.pictures import printable
 from gluon_cnn.errors import DataError, ImageError, SettingError
 from gluon_cnn.recipe import Recipe
 
@@ -34,15 +35,15 @@ def training_pictures(found, test_share):
     return len(parts_of(found, 0, test_share)[0])
 
 
-def assemble(found, parts, side, channels=None, *, sha256, files, memory=None):
+def assemble(found, seed, test_share, side, channels=None, *, sha256, files, memory=None):
     """A data set of squares of one size.
 
     Parameters
     ----------
     found : Found
         Says where the pictures are, and what their classes are called.
-    parts : list of Pictures
-        The training part and the test part, see :func:`parts_of`.
+    seed, test_share
+        As for :func:`parts_of`.
     side : int
         Height and width in pixels, see :func:`gluon_cnn.data.decoded.decode`.
     channels : {1, 3}, optional
@@ -63,29 +64,45 @@ def assemble(found, parts, side, channels=None, *, sha256, files, memory=None):
     DataError
         If a class has no picture that can be read.
     """
-    channels, memory, held = channels or channels_of(parts), spendable(memory), []
+    parts = parts_of(found, seed, test_share)
+    channels, left, held = channels or channels_of(parts), spendable(memory), []
     for part in parts:
-        held.append(hold(part, side, channels, memory))
-        memory -= held[-1].memory
-    readable = [part.labels[of.kept] for part, of in zip(parts, held)]
-    unreadable = [line for of in held for line in of.unreadable]
-    for labels, what in zip(readable, ("training", "test")):
-        empty = [name for label, name in enumerate(found.classes) if label not in labels]
-        if empty:
-            raise DataError(
-                f"The class {empty[0]} has no picture that can be read for the {what} part of {found.where} "
-                f"({len(unreadable)} pictures cannot be read): add some, or take it away.",
-                "data_dir",
-            )
-    notes = [*found.notes, *unreadable]
+        held.append(hold(part, side, channels, left))
+        left -= held[-1].memory
+    unreadable = [printable(line) for of in held for line in of.unreadable]
+    notes = list(found.notes)
     if unreadable:
-        number = sum(map(len, parts))
-        notes.append(f"{len(unreadable):,} of {number:,} pictures cannot be read, and are left out")
-    for labels, of, what in zip(readable, held, ("training", "test")):
-        notes.append(f"{len(labels):,} {what} pictures of {side}×{side}: {of.words}")
+        number = f"{len(unreadable):,} of {sum(map(len, parts)):,} pictures cannot be read, and are left out"
+        notes += [*unreadable, number]
+    readable = [part.labels[of.kept] for part, of in zip(parts, held)]
+    empty = [
+        (name, what)
+        for what, labels in zip(("training", "test"), readable)
+        for label, name in enumerate(found.classes)
+        if label not in labels
+    ]
+    if empty and found.test is None and any(len(labels) for labels in readable):  # the split left a class without one
+        names = {part.names[index] for part, of in zip(parts, held) for index in of.kept}
+        kept = [index for index, name in enumerate(found.train.names) if name in names]
+        found = found._replace(train=found.train.take(kept), notes=tuple(notes))
+        return assemble(found, seed, test_share, side, channels, sha256=sha256, files=files, memory=memory)
+    if empty:
+        raise _without_pictures(found, *empty[0], unreadable)
+    stored = tuple(
+        f"{len(labels):,} {what} pictures of {side}×{side}: {of.words}"
+        for labels, of, what in zip(readable, held, ("training", "test"))
+    )
     train, test = (Part(of.images, labels) for of, labels in zip(held, readable))
     info = DatasetInfo(found.name, found.classes, channels, side, sha256)
-    return Dataset(info, train, test, tuple(notes), files)
+    return Dataset(info, train, test, tuple(notes), files, stored)
+
+
+def _without_pictures(found, name, part, unreadable):
+    why = f" ({len(unreadable):,} pictures cannot be read; {unreadable[0].rstrip('.')})" if unreadable else ""
+    return DataError(
+        f"The class {name} has no {part} picture that can be read in {found.where}{why}: add some, or take it away.",
+        "data_dir",
+    )
 
 
 def split(pictures, classes, seed, test_share):
@@ -112,10 +129,12 @@ def split(pictures, classes, seed, test_share):
     train, test = [], []
     for label, name in enumerate(classes):
         indices = np.flatnonzero(pictures.labels == label)
+        if not len(indices):
+            raise DataError(f"The class {name} has no picture that can be read: add some, or take it away.", "data_dir")
         if len(indices) < 2:
             raise DataError(
-                f"The class {name} has only one picture, which cannot be split into a training and a test part: add "
-                "pictures, or make both parts yourself.",
+                f"The class {name} has only one picture that can be read, which cannot be split into a training and a "
+                "test part: add pictures, or make both parts yourself.",
                 "data_dir",
             )
         indices = sorted(indices.tolist(), key=lambda index: _drawn(seed, pictures.keys[index]))

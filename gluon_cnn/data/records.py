@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from gluon_cnn.data.folder_files import TEST_PARTS, TRAIN_PART
-from gluon_cnn.data.own import assemble, parts_of, training_pictures
+from gluon_cnn.data.own import assemble, training_pictures
 from gluon_cnn.data.pictures import Found
 from gluon_cnn.data.record_pictures import ENDING, read_file
 from gluon_cnn.errors import DataError
@@ -58,8 +58,8 @@ def read_records(place, recipe, memory=None):
     """
     found, files = find_pictures(place)
     digest = hashlib.sha256("\0".join([*found.classes, *files.values()]).encode())
-    parts, side = parts_of(found, recipe.seed, recipe.test_share), recipe.short_side or recipe.side
-    return assemble(found, parts, side, recipe.image_channels, sha256=digest.hexdigest(), files=files, memory=memory)
+    how = (recipe.seed, recipe.test_share, recipe.short_side or recipe.side, recipe.image_channels)
+    return assemble(found, *how, sha256=digest.hexdigest(), files=files, memory=memory)
 
 
 def training_records(place, test_share):

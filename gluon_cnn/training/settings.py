@@ -2,9 +2,10 @@
 
 import dataclasses
 import os
+from pathlib import Path
 from typing import Optional, Union
 
-from gluon_cnn.checks import choice, number, whole_number
+from gluon_cnn.checks import brief, choice, number, whole_number
 from gluon_cnn.errors import SettingError
 
 __all__ = ["AUTO", "DIST_TIMEOUT", "KVSTORES", "Settings", "check_threads"]
@@ -62,7 +63,8 @@ class Settings:
             value = getattr(self, name)
             if value is not None and not (name == "threads" and isinstance(value, str) and value == AUTO):
                 whole_number(name, value)
-
+        if self.data_dir is not None:
+            self.data_dir = _absolute(self.data_dir)
         if self.data_memory is not None:
             self.data_memory = number("data_memory", self.data_memory)
 
@@ -80,6 +82,14 @@ class Settings:
     def distributed(self):
         """Whether several workers train on parameter servers."""
         return self.kvstore.startswith("dist")
+
+
+def _absolute(place):
+    """A path that leads to the same place from elsewhere, later."""
+    try:
+        return str(Path(place).expanduser().absolute())
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise SettingError(f"data_dir is {brief(place)}, which is not a path ({error}).", "data_dir") from None
 
 
 def check_threads(number, name="threads"):

@@ -142,6 +142,8 @@ def _begin(run, setup, devices, resume, write_config, stack):
     stack.enter_context(_log_to(run))
     for note in setup.data.notes:
         log.warning(note)
+    for where in setup.data.stored:
+        log.info(where)
     state = load_last_checkpoint(run.checkpoints, setup.net, devices, fixed_values(run.recipe))
     if resume:
         write_config()  # last, because one that cannot be resumed has not been

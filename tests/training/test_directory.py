@@ -67,9 +67,9 @@ def test_one_process_a_run(lenet_run):
 def test_run_that_appears_meanwhile_is_not_taken(lenet_run, tmp_path, monkeypatch):
     """Two processes begin in one directory: the second sees the first one's run once it holds the lock."""
 
-    def load(*arguments):
+    def load(*arguments, **options):
         shutil.copytree(lenet_run, tmp_path / "run")
-        return load_data(*arguments)
+        return load_data(*arguments, **options)
 
     load_data = module.load_data
     monkeypatch.setattr(module, "load_data", load)

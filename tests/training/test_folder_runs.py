@@ -1,0 +1,279 @@
+"""Runs on a folder of pictures of one's own, from the command line to what is done with them."""
+
+import json
+import shutil
+import time
+
+import mxnet as mx
+import pytest
+from jobs import run_job
+from pictures import COLOURS, make_folder, picture, save
+from runs import MAIN, SMALL_NETWORK, command, history_of, interrupted_after, parameters_of, result_of, resume, start
+
+from gluon_cnn import GluonCNNError, get_recipe, load_run
+from gluon_cnn.data import DATA_SETS
+from gluon_cnn.errors import DataError, RunError, RunStopped, SettingError
+from gluon_cnn.interop.onnx_network import OnnxNetwork
+from gluon_cnn.training import train_run as module
+from gluon_cnn.training.config import read_config
+from gluon_cnn.training.recipes import default_name
+from gluon_cnn.training.run import Run
+from gluon_cnn.training.settings import Settings
+from gluon_cnn.training.train_run import train_run
+
+CLASSES = tuple(sorted(COLOURS))
+SMALL = {"data": "folder", "epochs": 2, "batch_size": 8, "lr": 0.05, "side": 28}
+
+
+def train(out, folder, model="lenet", **changes):
+    run = Run(out, get_recipe(model, **{**SMALL, **changes}), Settings(data_dir=folder))
+    train_run(run, command="", quiet=True)
+    return run
+
+
+@pytest.fixture(scope="session")
+def fruit(tmp_path_factory):
+    """A folder of 200 small pictures in colour; not to be changed."""
+    root = tmp_path_factory.mktemp("own") / "fruit"
+    make_folder(root, 67, endings=("png", "jpg"))
+    (root / "apple" / "66.png").unlink()
+    return root
+
+
+@pytest.fixture(scope="session")
+def fruit_run(fruit, tmp_path_factory):
+    """A finished run on it; not to be changed."""
+    out = tmp_path_factory.mktemp("own") / "run"
+    train(out, fruit)
+    return out
+
+
+@pytest.fixture
+def begun(fruit, tmp_path):
+    """A copy of the folder, and a run on it that was stopped after five steps."""
+    folder, out = tmp_path / "fruit", tmp_path / "run"
+    shutil.copytree(fruit, folder)
+    with interrupted_after(5), pytest.raises(RunStopped):
+        train(out, folder)
+    return folder, out
+
+
+def test_network_learns_200_pictures(fruit, tmp_path, capsys):
+    out = tmp_path / "run"
+    command("train", SMALL_NETWORK, "--data", fruit, "--epochs", 5, "--lr", 0.1, "--out", out)
+    printed = capsys.readouterr().out
+    assert "161 images of 28×28 of fruit, in colour, 3 classes, batch 16, sgd at 0.1, own initial weights" in printed
+    assert "not compared:" in printed
+    assert history_of(out)[-1].test_acc > 0.9
+    _, config = read_config(out / "config.json")
+    info = config.dataset
+    assert (info.name, info.classes, info.channels, info.side) == ("fruit", CLASSES, 3, 28)
+    assert (config.recipe.data, config.settings.data_dir) == ("folder", str(fruit))
+    assert parameters_of(out)["0.weight"].shape[1] == 3
+    assert len(json.loads((out / "data.json").read_text())) == 200
+
+
+def test_run_is_called_after_its_folder(fruit):
+    recipe = get_recipe("lenet", data="folder", data_dir=fruit, lr=0.1)
+    assert default_name(recipe, data_dir=fruit) == "lenet-zh-v1-fruit-lr0.1-seed0"
+    assert (recipe.init, recipe.batch_size) == ("own", 16)
+
+
+@pytest.mark.parametrize(("images", "batch"), [(1, 16), (200, 16), (400, 32), (5000, 128), (10**6, 128)])
+def test_batch_of_own_pictures_leaves_ten_an_epoch(monkeypatch, images, batch):
+    counted = DATA_SETS["folder"]._replace(training_images=lambda *_: images)
+    monkeypatch.setitem(DATA_SETS, "folder", counted)
+    assert get_recipe("nin", data="folder", data_dir=".").batch_size == batch
+    assert get_recipe("nin", data="folder", data_dir=".", batch_size=5).batch_size == 5
+
+
+def test_interrupted_run_ends_in_the_same_bits(begun, fruit_run):
+    _, out = begun
+    resume(out)
+    assert result_of(out) == result_of(fruit_run)
+
+
+def test_killed_run_ends_in_the_same_bits(fruit, fruit_run, tmp_path):
+    out = tmp_path / "run"
+    recipe = ["--epochs", 2, "--batch-size", 8, "--lr", 0.05, "--checkpoint-every", 1, "--quiet"]
+    process = start(MAIN, "train", "lenet", "--data", fruit, *recipe, "--out", out)
+    while process.is_alive() and not list(out.glob("checkpoint/epoch-001-step-*")):
+        time.sleep(0.01)
+    process.kill()
+    process.join()
+    assert len(history_of(out)) == 1
+    resume(out)
+    assert result_of(out) == result_of(fruit_run)
+
+
+@pytest.mark.parametrize("memory", [1e-6, 1.0])
+def test_where_pictures_are_changes_no_bit(fruit, fruit_run, tmp_path, memory):
+    run = Run(tmp_path / "run", get_recipe("lenet", **SMALL), Settings(data_dir=fruit, data_memory=memory))
+    train_run(run, command="", quiet=True)
+    assert ("read ahead" in run.log_path.read_text()) == (memory < 1)
+    assert result_of(run.directory) == result_of(fruit_run)
+
+
+def test_two_workers_compute_what_one_process_does(fruit, tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    words = ["train", "lenet", "--data", str(fruit), "--epochs", "1", "--lr", "0.05", "--quiet"]
+    command(*words, "--batch-size", 16, "--out", one)
+    code, error = run_job("--batch-size", 8, "--out", two, train=words)
+    assert (code, error) == (0, "")
+    ours, theirs = parameters_of(one), parameters_of(two)
+    assert max(abs(ours[name] - theirs[name]).max().asscalar() for name in ours) < 1e-6
+    assert history_of(one)[0].test_acc == history_of(two)[0].test_acc
+
+
+def test_resume_names_what_changed(begun):
+    folder, out = begun
+    save(picture((1, 2, 3), 0), folder / "apple" / "more.png")
+    (folder / "leaf" / "3.jpg").unlink()
+    save(picture((1, 2, 3), 0), folder / "leaf" / "4.png")
+    changes = r"\(new: apple/more.png; gone: leaf/3.jpg; changed: leaf/4.png\): restore them"
+    with pytest.raises(RunError, match=f"was begun with other files of fruit than there are now {changes}"):
+        resume(out)
+
+
+@pytest.mark.parametrize("change", ["class added", "class renamed", "many gone"])
+def test_resume_with_other_classes_names_files(begun, change):
+    folder, out = begun
+    if change == "class added":
+        shutil.copytree(folder / "leaf", folder / "tree")
+    elif change == "class renamed":
+        (folder / "leaf").rename(folder / "tree")
+    else:
+        for path in list(folder.rglob("*.jpg")):
+            path.unlink()
+    with pytest.raises(RunError, match=r"than there are now \(.*: .*, .* and \d+ more"):
+        resume(out)
+
+
+@pytest.mark.parametrize("content", [None, "{", '{"a": 5}', "[]", "\0"])
+def test_listing_that_is_lost_is_no_traceback(begun, content):
+    folder, out = begun
+    (folder / "leaf" / "3.jpg").unlink()
+    listing = out / "data.json"
+    listing.unlink()
+    if content is not None:
+        listing.write_text(content)
+    with pytest.raises(RunError, match="than there are now: restore them, or choose another directory"):
+        resume(out)
+
+
+def test_folder_may_move(begun, fruit_run, tmp_path):
+    folder, out = begun
+    folder.rename(tmp_path / "fruits")
+    with pytest.raises(GluonCNNError, match="cannot be read \\(No such file or directory\\): name a folder"):
+        resume(out)
+    command("train", "lenet", "--data", tmp_path / "fruits", "--out", out, "--resume", "--quiet")
+    assert parameters_of(out)["0.weight"].asnumpy().tolist() == parameters_of(fruit_run)["0.weight"].asnumpy().tolist()
+
+
+def test_relative_folder_is_found_from_elsewhere(fruit, tmp_path, monkeypatch):
+    monkeypatch.chdir(fruit.parent)
+    run = train(tmp_path / "run", "fruit", epochs=1)
+    monkeypatch.chdir(tmp_path)
+    assert load_run(run.directory).evaluate().images == 39
+
+
+def test_evaluate_says_whose_test_images(fruit_run, fruit, tmp_path, capsys, caplog):
+    command("evaluate", fruit_run)
+    assert "on 39 test images of fruit, after epoch 2" in capsys.readouterr().out
+    other = tmp_path / "others"
+    shutil.copytree(fruit, other)
+    save(picture((1, 2, 3), 0), other / "apple" / "more.png")
+    command("evaluate", fruit_run, "--data-dir", other)
+    assert "others has other files than those that" in caplog.text
+
+
+def test_evaluate_refuses_other_classes(fruit_run, tmp_path, fails):
+    other = make_folder(tmp_path / "others", 3, colours={"a": (1, 2, 3), "b": (200, 100, 0)})
+    assert "others has the classes a, b, but" in fails("evaluate", fruit_run, "--data-dir", other)
+
+
+def test_onnx_file_knows_the_classes(fruit_run, fruit, tmp_path, capsys):
+    for words in ([], ["--preprocess"]):
+        command("export", fruit_run, "--out", tmp_path / "net.onnx", *words)
+        assert OnnxNetwork(tmp_path / "net.onnx").inputs.dataset.classes == CLASSES
+        capsys.readouterr()
+        command("evaluate", tmp_path / "net.onnx", "--data-dir", fruit)
+        assert f"test accuracy {load_run(fruit_run).evaluate().accuracy:.4f} on 39 test" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["compare"], ["report"]])
+def test_run_is_not_compared(fruit_run, tmp_path, capsys, words):
+    shutil.copytree(fruit_run, tmp_path / "run")
+    command(*words, tmp_path / "run" if words == ["compare"] else tmp_path)
+    report = tmp_path / "report.md"
+    found = report.read_text() if report.exists() else capsys.readouterr().out
+    assert "another data set, fruit" in found
+
+
+def test_sizes_of_the_parts_are_first_images(fruit, tmp_path):
+    run = train(tmp_path / "run", fruit, epochs=1, train_size=20, test_size=7)
+    assert run.evaluate().images == 7
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"init": "published"}, "init is 'published', but no run on a data set of your own was published"),
+        ({"release": "first"}, "release is first, but the folder data set comes in one release only"),
+        ({"num_classes": 2}, "num_classes is 2, but fruit has 3 classes"),
+        ({"data": "full", "image_channels": 3}, "image_channels is 3, which only data sets of your own take"),
+        ({"data": "sample", "test_share": 0.5}, "test_share is 0.5, which only data sets of your own take"),
+    ],
+)
+def test_settings_that_do_not_fit(fruit, tmp_path, changes, message):
+    with pytest.raises(SettingError, match=message):
+        train(tmp_path / "run", fruit, **changes)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("classes", [10, 3])
+def test_number_of_classes_can_be_asked_for(fruit, tmp_path, classes):
+    run = train(tmp_path / "run", fruit, epochs=1, num_classes=classes)
+    assert run.network()(mx.nd.zeros((1, 3, 28, 28))).shape == (1, classes)
+
+
+def test_data_without_a_place_are_said(tmp_path, fails):
+    assert "name its folder (--data-dir)" in fails("train", "lenet", "--data", "folder", "--out", tmp_path / "run")
+
+
+def test_two_places_are_refused(fruit, tmp_path, fails):
+    words = ["train", "lenet", "--data", fruit, "--out", tmp_path / "run"]
+    assert "name one (--data, --data-dir)" in fails(*words, "--data-dir", tmp_path)
+    assert "name one (--data, --data-dir)" in fails(*words, "--set", f"data={tmp_path}")
+
+
+@pytest.mark.parametrize("given", ["--data=", "--set=data=", "both"])
+def test_a_path_is_taken_in_any_form(fruit, tmp_path, given):
+    flags = [f"--data={fruit}"] if given == "both" else [f"{given}{fruit}"]
+    flags += ["--data-dir", fruit] if given == "both" else []
+    command("train", "lenet", *flags, "--epochs", 1, "--lr", 0.1, "--out", tmp_path / "run", "--quiet")
+    assert load_run(tmp_path / "run").settings.data_dir == str(fruit)
+
+
+def test_reproduce_is_of_fashion_mnist(fruit, fails):
+    assert "The published runs are of Fashion-MNIST" in fails("reproduce", "--data", fruit)
+
+
+def test_deleted_folder_stays_in_memory(fruit, fruit_run, tmp_path, monkeypatch):
+    folder = tmp_path / "fruit"
+    shutil.copytree(fruit, folder)
+    set_up = module.set_up
+    monkeypatch.setattr(module, "set_up", lambda *args, **options: (shutil.rmtree(folder), set_up(*args, **options))[1])
+    train(tmp_path / "run", folder)
+    assert result_of(tmp_path / "run") == result_of(fruit_run)
+
+
+def test_deleted_picture_ends_what_reads_ahead(fruit, tmp_path, monkeypatch):
+    folder = tmp_path / "fruit"
+    shutil.copytree(fruit, folder)
+    run = Run(tmp_path / "run", get_recipe("lenet", **SMALL), Settings(data_dir=folder, data_memory=1e-6))
+    set_up = module.set_up
+    gone = folder / "leaf"
+    monkeypatch.setattr(module, "set_up", lambda *args, **options: (shutil.rmtree(gone), set_up(*args, **options))[1])
+    with pytest.raises(DataError, match=r"cannot be read \(No such file or directory\): restore it"):
+        train_run(run, command="", quiet=True)
