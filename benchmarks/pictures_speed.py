@@ -4,7 +4,7 @@
     python benchmarks/pictures_speed.py --size 1280 960 --pictures 200
 
 Ours reads ahead on threads, as it does for a data set that does not fit into memory. Beside it: Gluon's ``DataLoader``
-over its ``ImageFolderDataset`` and ``ImageRecordDataset``, and torchvision's ``ImageFolder`` in PyTorch's ``DataLoader``,
+over ``ImageFolderDataset`` and ``ImageRecordDataset``, and torchvision's ``ImageFolder`` in PyTorch's ``DataLoader``,
 with 4 worker processes each; MXNet's ``ImageRecordIter`` with as many threads as there are cores. All give float32
 batches of the middle of a picture whose short side was resized. The photographs are made up: noise of several
 wavelengths, as JPEG of quality 90. Each round measures all of them one after the other, each in a process of its own;
@@ -209,7 +209,7 @@ def report(measured):
 def in_a_process(loader, root):
     """What :func:`measure` gives; None if the loader cannot run, as where torchvision is not installed."""
     command = [sys.executable, __file__, "--one", loader, str(root)]
-    ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    ended = subprocess.run(command, capture_output=True, text=True)
     if ended.returncode:
         print(ended.stderr.strip().splitlines()[-1:], flush=True)
         return None

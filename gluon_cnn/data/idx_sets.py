@@ -108,10 +108,10 @@ def read_idx(directory, recipe=None, memory=None):
         If a file is missing, damaged, or does not fit the others.
     """
     paths = find_idx(directory)
-    arrays, digest = {}, hashlib.sha256()
+    arrays, files = {}, {}
     for key in sorted(paths):
         content = _content_of(paths[key])
-        digest.update(hashlib.sha256(content).digest())
+        files[paths[key].name] = hashlib.sha256(content).hexdigest()
         arrays[key] = parse_idx(content, paths[key])
     sides = {arrays[part, "images"].shape[1:] for part in _PARTS}
     for (part, kind), array in arrays.items():
@@ -130,10 +130,10 @@ def read_idx(directory, recipe=None, memory=None):
         raise DataError(
             f"The images in {directory} have {shapes} pixels: they must be squares of one size.", "data_dir"
         )
-    return _dataset(Path(directory), paths, arrays, digest.hexdigest())
+    return _dataset(Path(directory), paths, arrays, files)
 
 
-def _dataset(directory, paths, arrays, sha256):
+def _dataset(directory, paths, arrays, files):
     known = np.unique(arrays["train", "labels"])
     if len(known) < 2:
         raise DataError(f"{paths['train', 'labels']} has one class, {known[0]}: two are needed.", "data_dir")
@@ -158,7 +158,8 @@ def _dataset(directory, paths, arrays, sha256):
         notes.append(f"the {len(known)} classes are the labels from {known[0]} to {known[-1]}")
     classes = tuple(f"class {label}" for label in known)
     side = int(arrays["train", "images"].shape[1])
-    return Dataset(DatasetInfo(directory.name or "IDX", classes, 1, side, sha256), *parts, tuple(notes))
+    sha256 = hashlib.sha256("".join(files.values()).encode()).hexdigest()
+    return Dataset(DatasetInfo(directory.name or "IDX", classes, 1, side, sha256), *parts, tuple(notes), files)
 
 
 def _content_of(path):

@@ -12,7 +12,7 @@ from gluon_cnn.runtime import usable_cores
 
 __all__ = ["AHEAD", "ReadAhead", "on_threads", "refuse_little_memory"]
 
-#: Bytes of decoded pictures that wait for their turn. One batch waits always, however large it is.
+#: Bytes of decoded pictures that wait for their turn. One batch does in any case, while the one before it is used.
 AHEAD = 64 << 20
 _TOGETHER = 4  # pictures that a thread decodes before it looks whether more are wanted
 
@@ -85,7 +85,7 @@ class ReadAhead:
         wanted, waiting = iter(wanted), collections.deque()
         with on_threads() as submit:
             while True:
-                while not waiting or sum(images.nbytes for images, _ in waiting) < self.ahead:
+                while len(waiting) < 2 or sum(images.nbytes for images, _ in waiting) < self.ahead:
                     indices = next(wanted, None)
                     if indices is None:
                         break

@@ -13,7 +13,7 @@ import numpy as np
 from gluon_cnn.data.folder_files import TEST_PARTS, TRAIN_PART
 from gluon_cnn.data.own import assemble, training_pictures
 from gluon_cnn.data.pictures import Found
-from gluon_cnn.data.record_pictures import ENDING, read_file
+from gluon_cnn.data.record_pictures import ENDING, classes_path, read_file
 from gluon_cnn.errors import DataError
 from gluon_cnn.files import reason_of
 
@@ -95,6 +95,8 @@ def find_pictures(place):
             raise DataError(f"{part.path} has no picture of {classes[missing[0]]}: add some.", "data_dir")
     notes = [f"the test part is {paths[1].name}"] if paths[1:] else []
     files = {path.name: file.sha256 for path, file in zip(paths, read)}
+    if infos:
+        files[classes_path(paths[0]).name] = hashlib.sha256("\0".join(classes).encode()).hexdigest()
     train, test = (*pictures, None)[:2]
     return Found(paths[0].stem, classes, train, test, tuple(notes), paths[0]), files
 

@@ -12,6 +12,7 @@ from mxnet.gluon import nn
 
 from gluon_cnn.data import DATA_SETS, DatasetInfo
 from gluon_cnn.data.batches import Batches, first_of, make_batches
+from gluon_cnn.data.held_images import spendable
 from gluon_cnn.data.inputs import Inputs
 from gluon_cnn.data.moments import Moments
 from gluon_cnn.errors import GluonCNNError, ModelError, SettingError
@@ -76,6 +77,8 @@ def load_data(recipe, data_dir, device, job=None, *, trained_on=None, memory=Non
     DataError, SettingError
         If the data cannot be read, or are not what the recipe needs.
     """
+    if memory is None and recipe.workers > 1:  # which may all be on this machine
+        memory = spendable() // recipe.workers
     dataset = DATA_SETS[recipe.data].read(data_dir, recipe, memory)
     sizes = {"train_size": recipe.train_size, "test_size": recipe.test_size}
     train = first_of(dataset.train, "train_size", recipe.train_size)
