@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from colour_pictures import in_colour
+from pictures import noise
 from PIL import Image
 
 from gluon_cnn.data import SAMPLE, augment, read_fashion_mnist
@@ -64,7 +64,7 @@ def test_crops_and_mirrors_are_the_papers(garments):
 
 
 def test_crops_of_larger_images_reach_every_corner():
-    images = in_colour(400, 12)
+    images = noise(400, 12)
     results, seen = augmented(images, "crop", 8), set()
     assert results.shape == (400, 8, 8, 3)
     for image, result in zip(images, results):
@@ -78,14 +78,14 @@ def test_crops_of_larger_images_reach_every_corner():
 def test_larger_images_are_cut_in_the_middle(words, monkeypatch):
     for strength in ("LIGHT", "JITTER", "NOISE"):
         monkeypatch.setattr(augment, strength, 0.0)
-    images = in_colour(20, 12)
+    images = noise(20, 12)
     middle, results = images[:, 2:10, 2:10], augmented(images, words, 8)
     mirrored = words == "mirror"
     assert all((a == b).all() or (mirrored and (a[:, ::-1] == b).all()) for a, b in zip(middle, results))
 
 
 def test_half_of_the_images_are_mirrored():
-    images = in_colour(1000, 8)
+    images = noise(1000, 8)
     results = augmented(images, "mirror")
     mirrored = [(result == image[:, ::-1]).all() for image, result in zip(images, results)]
     assert all(is_mirror or (result == image).all() for image, result, is_mirror in zip(images, results, mirrored))
@@ -122,7 +122,7 @@ def test_rectangles_of_the_smallest_images(shape):
 
 @pytest.mark.parametrize("grey", [False, True])
 def test_resized_crop_is_pillows(grey):
-    images = in_colour(30, 40)[..., 0] if grey else in_colour(30, 40)
+    images = noise(30, 40)[..., 0] if grey else noise(30, 40)
     results = augmented(images, "resized_crop", 24)
     boxes = augment._rectangles(np.random.RandomState(0), 30, 40, 40)
     for image, result, (top, left, height, width) in zip(images, results, boxes.T):
@@ -142,7 +142,7 @@ def test_light_stays_within_the_grey_values(garments):
 @pytest.mark.parametrize("grey", [False, True])
 def test_jitter_is_brightness_contrast_and_saturation(grey):
     """One after the other, in float64. In the middle of the scale, where nothing is cut off."""
-    images = 60 + in_colour(50, 9) // 4
+    images = 60 + noise(50, 9) // 4
     images = images[..., 0] if grey else images
     factors = np.random.RandomState(5).uniform(0.6, 1.4, size=(3, 50))
     result = augmented(images, "jitter", seed=5)
@@ -158,7 +158,7 @@ def test_jitter_is_brightness_contrast_and_saturation(grey):
 
 def test_noise_runs_along_the_principal_components():
     """A picture of one colour is shifted as a whole, by a tenth of the standard deviation along each component."""
-    training = in_colour(50, 16)
+    training = noise(50, 16)
     moments, images = Moments(training), np.full((2000, 2, 2, 3), 128, np.uint8)
     shifted = Augmentation("pca", None, moments)(images, np.random.RandomState(0)).astype(float) - 128
     assert (shifted == shifted[:, :1, :1]).all()
@@ -181,7 +181,7 @@ def test_noise_of_grey_images_is_their_deviation(garments):
 @pytest.mark.parametrize("grey", [False, True])
 def test_an_image_does_not_depend_on_the_others(words, grey):
     """So workers may read only their own images of a batch."""
-    images = in_colour(21, 16)[..., 0] if grey else in_colour(21, 16)
+    images = noise(21, 16)[..., 0] if grey else noise(21, 16)
     change, seed = Augmentation(words, 12, Moments(images)), 4
     whole = change(images, np.random.RandomState(seed))
     for first, end in ((0, 7), (7, 20), (20, 21)):

@@ -3,9 +3,9 @@
 import mxnet as mx
 import numpy as np
 import pytest
-from colour_pictures import in_colour
 from mxnet import gluon
 from mxnet.gluon.data.vision import transforms
+from pictures import noise
 from PIL import Image
 
 from gluon_cnn import GluonCNNError, load_data_fashion_mnist
@@ -126,7 +126,7 @@ def test_gpu_gets_images_resized_on_the_cpu(monkeypatch):
         return as_in_context(array, ctx)
 
     as_in_context = mx.nd.NDArray.as_in_context
-    grey, colour = read_fashion_mnist(SAMPLE).test.images[:8], in_colour(8, 32)
+    grey, colour = read_fashion_mnist(SAMPLE).test.images[:8], noise(8, 32)
     of_grey, of_colour = {"mean": (0.3,), "deviation": (0.35,)}, {"mean": (0.5, 0.4, 0.3), "deviation": (0.2, 0.3, 0.1)}
     for images, options, side, channels in (
         (grey, {}, 28, 1),

@@ -3,15 +3,15 @@
 import mxnet as mx
 import numpy as np
 import pytest
-from colour_pictures import in_colour
 from mxnet.gluon.data.vision import transforms
+from pictures import noise
 
 from gluon_cnn.data.batches import Batches, to_batch
 from gluon_cnn.data.moments import Moments
 from gluon_cnn.errors import SettingError
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-IMAGES, LABELS = in_colour(46, 20), np.arange(46, dtype=np.int32) % 3
+IMAGES, LABELS = noise(46, 20), np.arange(46, dtype=np.int32) % 3
 
 
 class Stored:

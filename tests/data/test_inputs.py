@@ -3,7 +3,7 @@
 import dataclasses
 
 import pytest
-from colour_pictures import in_colour
+from pictures import noise
 
 from gluon_cnn.data import FASHION_MNIST, DatasetInfo
 from gluon_cnn.data.inputs import Inputs
@@ -30,7 +30,7 @@ NORMALISED = dataclasses.replace(COLOUR, mean=(0.5, 0.4, 0.3), deviation=(0.2, 0
 def test_stored_images_become_what_a_network_takes(dataset, side, options):
     inputs = Inputs(dataset, side)
     assert {name: inputs.options[name] for name in options} == options
-    images = in_colour(4, dataset.side)
+    images = noise(4, dataset.side)
     images = images if dataset.channels == 3 else images[..., 0]
     assert images.shape[1:] == inputs.stored
     batch = inputs.batch(images).asnumpy()
@@ -40,7 +40,7 @@ def test_stored_images_become_what_a_network_takes(dataset, side, options):
 
 @pytest.mark.parametrize("dataset", [FASHION_MNIST, COLOUR, NORMALISED])
 def test_a_batch_becomes_bytes_again(dataset):
-    inputs, images = Inputs(dataset, dataset.side), in_colour(4, dataset.side)
+    inputs, images = Inputs(dataset, dataset.side), noise(4, dataset.side)
     images = images if dataset.channels == 3 else images[..., 0]
     assert (inputs.bytes_of(inputs.batch(images).asnumpy()) == images).all()
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from colour_pictures import in_colour
+from pictures import noise
 
 from gluon_cnn.data import moments
 from gluon_cnn.data.moments import Moments
@@ -10,7 +10,7 @@ from gluon_cnn.data.moments import Moments
 
 @pytest.mark.parametrize("grey", [False, True])
 def test_they_are_those_of_all_pixels(grey):
-    images = in_colour(40, 13)[..., 0] if grey else in_colour(40, 13)
+    images = noise(40, 13)[..., 0] if grey else noise(40, 13)
     pixels = images.reshape(-1, 1 if grey else 3) / 255
     found = Moments(images)
     assert np.allclose(found.mean, pixels.mean(axis=0), rtol=1e-12)
@@ -23,7 +23,7 @@ def test_they_are_those_of_all_pixels(grey):
 
 
 def test_order_and_portions_make_no_difference(monkeypatch):
-    images = in_colour(50, 17)
+    images = noise(50, 17)
     first = Moments(images)
     whole = first.mean, first.deviation, first.components.tolist()
     monkeypatch.setattr(moments, "_VALUES", 17 * 17 * 3 * 3)
@@ -32,7 +32,7 @@ def test_order_and_portions_make_no_difference(monkeypatch):
 
 
 def test_images_are_read_in_portions():
-    images, asked = in_colour(30, 8), []
+    images, asked = noise(30, 8), []
 
     class Stored:
         def __len__(self):
@@ -54,7 +54,7 @@ def test_images_are_read_in_portions():
 
 
 def test_channel_of_one_value_has_the_deviation_one():
-    images = in_colour(3, 5)
+    images = noise(3, 5)
     images[..., 1] = 77
     found = Moments(images)
     assert found.deviation[1] == 1

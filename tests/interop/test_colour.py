@@ -6,8 +6,8 @@ import json
 import mxnet as mx
 import numpy as np
 import pytest
-from colour_pictures import COLOURS, in_colour, write_folder
 from mxnet import gluon
+from pictures import COLOURS, make_folder, noise
 from runs import command
 
 import gluon_cnn
@@ -28,6 +28,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 pytestmark = pytest.mark.filterwarnings("ignore:Cannot decide type:UserWarning")  # MXNet says it of every SymbolBlock
 
+PARTS = ("train", "test")
 RECIPE = {
     "data": "folder",
     "side": 28,
@@ -43,7 +44,7 @@ RECIPE = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return write_folder(tmp_path_factory.mktemp("pictures") / "colours")
+    return make_folder(tmp_path_factory.mktemp("pictures") / "colours", 8, PARTS)
 
 
 @pytest.fixture(scope="module")
@@ -81,11 +82,11 @@ def test_run_keeps_what_was_measured(run, folder):
 
 def test_evaluation_normalises_as_the_training_did(run, images, tmp_path):
     """Also where the folder that it is given has other training pictures."""
-    other = write_folder(tmp_path / "colours", train=3, seed=1)
+    other = make_folder(tmp_path / "colours", 4, PARTS)
     data = load_data(run.recipe, other, mx.cpu(), trained_on=run.dataset)
     assert data.info.mean == run.dataset.mean != load_data(run.recipe, other, mx.cpu()).info.mean
     assert run.evaluate(data_dir=other).images == 12
-    (X, _), *_ = load_data(dataclasses.replace(run.recipe, batch_size=12), run.settings.data_dir, mx.cpu()).test
+    (X, _), *_ = load_data(dataclasses.replace(run.recipe, batch_size=24), run.settings.data_dir, mx.cpu()).test
     assert (X.asnumpy() == Inputs(run.dataset, 28).batch(images).asnumpy()).all()
 
 
@@ -116,7 +117,7 @@ def test_onnx_file_is_evaluated_as_its_run(run, folder, options, tmp_path, capsy
         command("evaluate", what, "--data-dir", folder, *options)
         lines.append(capsys.readouterr().out.splitlines()[-1])
     assert lines[0] == lines[1]
-    assert "on 12 test images" in lines[0]
+    assert "on 24 test images" in lines[0]
     assert ("over ten views of each" in lines[0]) == bool(options)
 
 
@@ -129,9 +130,7 @@ def test_bytes_have_no_ten_views(run, folder, tmp_path, fails):
 
 def test_onnx_file_refuses_other_classes(run, folder, tmp_path):
     export_run(run, out=tmp_path / "net.onnx")
-    other = write_folder(tmp_path / "colours")
-    (other / "train" / "rot").rename(other / "train" / "red")
-    (other / "test" / "rot").rename(other / "test" / "red")
+    other = make_folder(tmp_path / "colours", 2, PARTS, {"a": (0, 0, 0), "b": (255, 0, 0), "c": (0, 0, 255)})
     with pytest.raises(InteropError, match="other images or classes"):
         OnnxNetwork(tmp_path / "net.onnx").test_images(other)
 
@@ -172,7 +171,7 @@ NORMALISED = {"mean": (0.485, 0.456, 0.406), "deviation": (0.229, 0.224, 0.225)}
     ],
 )
 def test_preprocessing_gives_our_bits(dataset, side):
-    inputs, images = Inputs(dataset, side), in_colour(40, 28)
+    inputs, images = Inputs(dataset, side), noise(40, 28)
     images = images if dataset.channels == 3 else images[..., 0]
     nodes, constants = preprocessing("images", "batch", inputs)
     info = onnx.helper.make_tensor_value_info

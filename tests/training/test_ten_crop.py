@@ -3,7 +3,7 @@
 import mxnet as mx
 import numpy as np
 import pytest
-from colour_pictures import in_colour, write_folder
+from pictures import make_folder, noise
 from scipy.special import softmax
 
 import gluon_cnn
@@ -19,7 +19,7 @@ from gluon_cnn.training.train_run import train_run
 @pytest.mark.parametrize("grey", [False, True])
 @pytest.mark.parametrize("side", [7, 8, 9])
 def test_views_are_corners_middle_and_mirrors(grey, side):
-    images = in_colour(3, 12)[..., 0] if grey else in_colour(3, 12)
+    images = noise(3, 12)[..., 0] if grey else noise(3, 12)
     end, middle = 12 - side, (12 - side) // 2
     places = [(0, 0), (0, end), (end, 0), (end, end), (middle, middle)]
     views = list(ten_views(images, side))
@@ -30,7 +30,7 @@ def test_views_are_corners_middle_and_mirrors(grey, side):
 
 
 def test_accuracy_is_that_of_the_mean_probabilities():
-    images, labels = in_colour(45, 12), np.arange(45, dtype=np.int32) % 5
+    images, labels = noise(45, 12), np.arange(45, dtype=np.int32) % 5
     weight = np.random.RandomState(0).normal(size=(3 * 8 * 8, 5))
 
     def probabilities_of(X):
@@ -46,7 +46,7 @@ def test_accuracy_is_that_of_the_mean_probabilities():
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory):
-    folder = write_folder(tmp_path_factory.mktemp("pictures") / "colours", train=4, test=30)
+    folder = make_folder(tmp_path_factory.mktemp("pictures") / "colours", 12, ("train", "test"))
     changes = {"data": "folder", "side": 28, "short_side": 40, "batch_size": 8, "epochs": 1, "normalize": "measured"}
     recipe = gluon_cnn.get_recipe("lenet", data_dir=folder, lr=0.003, optimizer="adam", **changes)
     run = Run(tmp_path_factory.mktemp("runs") / "lenet", recipe, Settings(data_dir=str(folder)))
@@ -61,7 +61,7 @@ def test_a_run_is_evaluated_over_ten_views(directory):
     answers = [softmax(net(to_batch(view, **options)).asnumpy(), axis=1) for view in ten_views(images, 28)]
     expected = (np.mean(answers, axis=0).argmax(axis=1) == data.test.labels).mean()
     found = run.evaluate(mx.cpu(), ten_crop=True)
-    assert (found.accuracy, found.images) == (expected, 90)
+    assert (found.accuracy, found.images) == (expected, 36)
 
 
 def test_images_that_are_not_cut_out_have_one(lenet_run, fails):
