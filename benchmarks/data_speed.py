@@ -1,6 +1,10 @@
 """Images a second of the loader beside the book's: whole passes over the training part, nothing trained.
 
     python benchmarks/data_speed.py --sizes 28 96 224 --rounds 5 --json data.json
+    python benchmarks/data_speed.py pictures --rounds 5 --json pictures.json
+
+The second is of photographs in a folder and in a .rec, see pictures_speed.py.
+
 
 The book's is Gluon's ``DataLoader`` with its transforms, and 0, 2 and 4 worker processes. Each round measures all of
 them one after the other, each in a process of its own; the first pass is not counted, and the median of the
@@ -17,6 +21,7 @@ import time
 from pathlib import Path
 
 import arguments
+import pictures_speed
 
 #: Images of a pass, by size.
 IMAGES = {28: 60_000, 96: 20_000, 224: 6_000}
@@ -59,6 +64,9 @@ def measure(loader, size):
 
 
 def main():
+    if sys.argv[1:2] == ["pictures"]:
+        pictures_speed.main(sys.argv[2:])
+        return
     parser = arguments.parser(__doc__)
     parser.add_argument("--sizes", nargs="+", type=arguments.count, default=list(IMAGES))
     parser.add_argument("--rounds", type=arguments.count, default=5)

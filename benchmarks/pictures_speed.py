@@ -1,7 +1,7 @@
 """Images a second of photographs at 224 pixels, from a folder and from a .rec: whole passes, nothing trained.
 
-    python benchmarks/pictures_speed.py --rounds 5 --json pictures.json
-    python benchmarks/pictures_speed.py --size 1280 960 --pictures 200
+    python benchmarks/data_speed.py pictures --rounds 5 --json pictures.json
+    python benchmarks/data_speed.py pictures --size 1280 960 --pictures 200
 
 Ours reads ahead on threads, as it does for a data set that does not fit into memory. Beside it: Gluon's ``DataLoader``
 over ``ImageFolderDataset`` and ``ImageRecordDataset``, and torchvision's ``ImageFolder`` in PyTorch's ``DataLoader``,
@@ -162,7 +162,7 @@ def write_records(root):
     (root / "train.idx").write_text("".join(lines))
 
 
-def main():
+def main(argv=None):
     parser = arguments.parser(__doc__)
     parser.add_argument("--size", nargs=2, type=arguments.count, default=(500, 375), metavar=("WIDTH", "HEIGHT"))
     parser.add_argument("--pictures", type=arguments.count, default=512)
@@ -170,7 +170,7 @@ def main():
     parser.add_argument("--loaders", nargs="+", choices=LOADERS, default=list(LOADERS))
     parser.add_argument("--json", type=Path, help="write every measurement to this file")
     parser.add_argument("--one", nargs=2, metavar=("LOADER", "DIR"), help=argparse.SUPPRESS)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if args.one:
         print(json.dumps(measure(*args.one)))
         return

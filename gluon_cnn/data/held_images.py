@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, Tuple
 import numpy as np
 
 from gluon_cnn.data.decoded import decode
-from gluon_cnn.data.read_ahead import AHEAD, ReadAhead, on_threads, refuse_little_memory
-from gluon_cnn.errors import DataError, ImageError
+from gluon_cnn.data.read_ahead import AHEAD, ReadAhead, empty, on_threads, refuse_little_memory
+from gluon_cnn.errors import ImageError
 from gluon_cnn.runtime.memory import free_memory
 
 __all__ = ["SHARE", "Held", "hold", "map_pictures", "spendable"]
@@ -73,19 +73,19 @@ def hold(pictures, side, channels, budget=None):
     Raises
     ------
     DataError
-        If a picture is not there any more.
+        If a picture is not there any more, or there is less memory than the pictures may take.
     """
     budget = spendable(budget)
     shape = (side, side, *([3] if channels == 3 else []))
     size = len(pictures) * math.prod(shape)
     images = None
     if size <= budget:
-        images = _empty((len(pictures), *shape), budget)
+        images = empty((len(pictures), *shape))
     unreadable = _decode_all(pictures, side, channels, images)
     kept = np.array([index for index in range(len(pictures)) if index not in unreadable], int)
     if images is None:
         readable = pictures if len(kept) == len(pictures) else pictures.take(kept)
-        images = ReadAhead(readable, side, channels, min(AHEAD, max(budget, 0)))
+        images = ReadAhead(readable, side, channels, min(AHEAD, max(budget, 0) // 4))
         words = f"read ahead, because in memory they would take {_amount(size)}, and may take {_amount(budget)}"
     else:
         for place, index in enumerate(kept if unreadable else ()):
@@ -94,16 +94,6 @@ def hold(pictures, side, channels, budget=None):
         images.flags.writeable = False
         words = f"in memory, {_amount(images.nbytes)}"
     return Held(images, kept, tuple(unreadable[index] for index in sorted(unreadable)), words)
-
-
-def _empty(shape, budget):
-    try:
-        return np.empty(shape, np.uint8)
-    except MemoryError:
-        raise DataError(
-            f"The pictures may take {_amount(budget)} of memory, which is more than there is: allow less.",
-            "data_memory",
-        ) from None
 
 
 def _decode_all(pictures, side, channels, images=None):

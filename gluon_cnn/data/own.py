@@ -17,6 +17,7 @@ __all__ = ["TEST_SHARE", "assemble", "channels_of", "parts_of", "split", "traini
 
 #: The share of each class that is split off for the test by default.
 TEST_SHARE = Recipe.test_share
+_PARTS = ("training", "test")
 
 
 def parts_of(found, seed, test_share):
@@ -65,36 +66,49 @@ def assemble(found, seed, test_share, side, channels=None, *, sha256, files, mem
         If a class has no picture that can be read.
     """
     parts = parts_of(found, seed, test_share)
-    channels, left, held = channels or channels_of(parts), spendable(memory), []
-    for part in parts:
-        held.append(hold(part, side, channels, left))
-        left -= held[-1].memory
+    channels = channels or channels_of(parts)
+    held = _held(parts, side, channels, memory)
     unreadable = [printable(line) for of in held for line in of.unreadable]
     notes = list(found.notes)
     if unreadable:
         number = f"{len(unreadable):,} of {sum(map(len, parts)):,} pictures cannot be read, and are left out"
         notes += [*unreadable, number]
     readable = [part.labels[of.kept] for part, of in zip(parts, held)]
-    empty = [
-        (name, what)
-        for what, labels in zip(("training", "test"), readable)
-        for label, name in enumerate(found.classes)
-        if label not in labels
-    ]
-    if empty and found.test is None and any(len(labels) for labels in readable):  # the split left a class without one
-        names = {part.names[index] for part, of in zip(parts, held) for index in of.kept}
-        kept = [index for index, name in enumerate(found.train.names) if name in names]
-        found = found._replace(train=found.train.take(kept), notes=tuple(notes))
+    empty = _first_empty(found, readable)
+    if empty and found.test is None and any(map(len, readable)):  # the split left a part without one
+        found = found._replace(train=_readable(found, parts, held), notes=tuple(notes))
         return assemble(found, seed, test_share, side, channels, sha256=sha256, files=files, memory=memory)
     if empty:
-        raise _without_pictures(found, *empty[0], unreadable)
+        raise _without_pictures(found, *empty, unreadable)
     stored = tuple(
         f"{len(labels):,} {what} pictures of {side}×{side}: {of.words}"
-        for labels, of, what in zip(readable, held, ("training", "test"))
+        for labels, of, what in zip(readable, held, _PARTS)
     )
     train, test = (Part(of.images, labels) for of, labels in zip(held, readable))
     info = DatasetInfo(found.name, found.classes, channels, side, sha256)
     return Dataset(info, train, test, tuple(notes), files, stored)
+
+
+def _held(parts, side, channels, memory):
+    left, held = spendable(memory), []
+    for part in parts:
+        held.append(hold(part, side, channels, left))
+        left -= held[-1].memory
+    return held
+
+
+def _first_empty(found, readable):
+    """The name of a class without a picture in a part, and the part; None if there is none."""
+    for what, labels in zip(_PARTS, readable):
+        for label, name in enumerate(found.classes):
+            if label not in labels:
+                return name, what
+    return None
+
+
+def _readable(found, parts, held):
+    names = {part.names[index] for part, of in zip(parts, held) for index in of.kept}
+    return found.train.take([index for index, name in enumerate(found.train.names) if name in names])
 
 
 def _without_pictures(found, name, part, unreadable):

@@ -10,7 +10,7 @@ from gluon_cnn.data.decoded import decode
 from gluon_cnn.errors import DataError, ImageError
 from gluon_cnn.runtime import usable_cores
 
-__all__ = ["AHEAD", "ReadAhead", "on_threads", "refuse_little_memory"]
+__all__ = ["AHEAD", "ReadAhead", "empty", "on_threads", "refuse_little_memory"]
 
 #: Bytes of decoded pictures that wait for their turn. One batch does in any case, while the one before it is used.
 AHEAD = 64 << 20
@@ -89,7 +89,7 @@ class ReadAhead:
                     indices = next(wanted, None)
                     if indices is None:
                         break
-                    images = np.empty((len(indices), *self.shape[1:]), np.uint8)
+                    images = empty((len(indices), *self.shape[1:]))
                     ranges = (slice(at, at + _TOGETHER) for at in range(0, len(indices), _TOGETHER))
                     waiting.append((images, [submit(self._fill, images[part], indices[part]) for part in ranges]))
                 if not waiting:
@@ -111,6 +111,19 @@ class ReadAhead:
                     "data_dir",
                     "resume",
                 ) from error
+
+
+def empty(shape):
+    """An array of bytes; DataError if there is too little memory for it."""
+    try:
+        return np.empty(shape, np.uint8)
+    except MemoryError:
+        size = "×".join(map(str, shape[1:]))
+        raise DataError(
+            f"There is too little memory for {shape[0]:,} pictures of {size}: make room, or allow pictures less.",
+            "data_memory",
+            "batch_size",
+        ) from None
 
 
 def refuse_little_memory(error, name):

@@ -255,6 +255,13 @@ def test_a_path_is_taken_in_any_form(fruit, tmp_path, given):
     assert load_run(tmp_path / "run").settings.data_dir == str(fruit)
 
 
+@pytest.mark.parametrize("place", ["fruit/run", "fruit/apple/run"])
+def test_run_within_its_data_is_refused(fruit, fails, place):
+    out = fruit.parent / place
+    assert "is in the folder of the data set" in fails("train", "lenet", "--data", fruit, "--out", out)
+    assert not (out / "config.json").exists()
+
+
 def test_reproduce_is_of_fashion_mnist(fruit, fails):
     assert "The published runs are of Fashion-MNIST" in fails("reproduce", "--data", fruit)
 
