@@ -136,12 +136,12 @@ def refuse_little_memory(error, name):
 
 @contextlib.contextmanager
 def on_threads():
-    """A function that has another called on one of as many threads as there are cores, and gives a future.
+    """A function that has another called on a thread, and gives a future.
 
-    The threads end with the block; what has not begun by then never does.
+    There is one thread more than there are cores, because now and then one waits for the disk. They end with the block; what has not begun by then never does.
     """
     futures = collections.deque()
-    executor = concurrent.futures.ThreadPoolExecutor(usable_cores(), thread_name_prefix="pictures")
+    executor = concurrent.futures.ThreadPoolExecutor(usable_cores() + 1, thread_name_prefix="pictures")
 
     def submit(*call):
         while futures and futures[0].done():

@@ -9,14 +9,13 @@ from types import SimpleNamespace
 import mxnet as mx
 import numpy as np
 import pytest
-from record_files import CLASSES, encoded, make_folder, make_records, write_plain
-from runs import interrupted_after, result_of, resume, train
+from record_files import CLASSES, encoded, make_records, write_plain
 
 from gluon_cnn.data.folder import read_folder_of
 from gluon_cnn.data.record_file import join_parts, read_spans, write_record
 from gluon_cnn.data.record_pictures import read_file
 from gluon_cnn.data.records import find_records, read_records
-from gluon_cnn.errors import DataError, RunStopped
+from gluon_cnn.errors import DataError
 
 RECIPE = SimpleNamespace(
     side=28, short_side=None, image_channels=None, seed=0, test_share=0.2, train_size=None, test_size=None
@@ -237,16 +236,3 @@ def test_file_larger_than_the_memory_is_read(tmp_path):
     assert ended.returncode == 0, ended.stderr
     done, batches = ended.stdout.split()
     assert done == batches
-
-
-@pytest.mark.parametrize("stored", ["folder", "records"])
-def test_interrupted_run_ends_in_the_same_bits(tmp_path, stored):
-    place = make_folder(tmp_path / "pictures") if stored == "folder" else make_records(tmp_path / "animals.rec")
-    changes = {"data": stored, "side": 28, "epochs": 2, "batch_size": 8, "init": "own", "augment": "crop,mirror"}
-    settings = {"data_dir": str(place)}
-    train(tmp_path / "whole", data_dir=str(place), settings=settings, **changes)
-    ahead = {**settings, "data_memory": 0.0}
-    with interrupted_after(4), pytest.raises(RunStopped):
-        train(tmp_path / "stopped", data_dir=str(place), settings=ahead, **changes)
-    resume(tmp_path / "stopped")
-    assert result_of(tmp_path / "stopped") == result_of(tmp_path / "whole")
