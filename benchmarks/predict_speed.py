@@ -22,8 +22,8 @@ import numpy as np
 
 from gluon_cnn import get_recipe
 from gluon_cnn.data import FASHION_MNIST, SAMPLE, read_fashion_mnist
+from gluon_cnn.data.inputs import Inputs
 from gluon_cnn.interop import onnx
-from gluon_cnn.interop.inputs import Inputs
 from gluon_cnn.interop.onnx_network import OnnxNetwork
 from gluon_cnn.models import list_models
 from gluon_cnn.training.initial_weights import initialize_from_seed

@@ -154,6 +154,12 @@ class Recipe:
         if self.init == "published" and self.edition not in PUBLISHED_EDITIONS:
             whose = f"edition {self.edition}" if self.edition else self.model
             raise SettingError(f"init is 'published', but no run of {whose} was published: use 'own'.", "init")
+        if self.short_side is not None and self.side > self.short_side:
+            raise SettingError(
+                f"side is {self.side}, and cannot be cut out of a short_side of {self.short_side}: use a smaller side.",
+                "side",
+                "short_side",
+            )
         if self.warmup_epochs >= self.epochs:
             raise SettingError(
                 f"warmup_epochs is {self.warmup_epochs}; it must be less than the epochs of the run, {self.epochs}.",

@@ -28,3 +28,10 @@ def make_folder(root, each=5, parts=("",), colours=COLOURS, mode="RGB", endings=
                 image = picture(colour, 1000 * number + index).convert(mode)
                 save(image, root / part / name / f"{index}.{endings[index % len(endings)]}")
     return root
+
+
+def noise(number, side, seed=0):
+    """Images in colour as an array, uint8 number×side×side×3: noise, brighter below, and redder than blue."""
+    values = np.random.RandomState(seed).randint(0, 180, size=(number, side, side, 3))
+    light = np.linspace(0, 60, side)[:, np.newaxis] + np.array([15, 5, 0])
+    return (values + light).astype(np.uint8)

@@ -12,6 +12,7 @@ from gluon_cnn.data.fashion_mnist import read_fashion_mnist
 from gluon_cnn.data.moments import Moments
 from gluon_cnn.data.scaled import in_array_mode, on_device, to_batch
 from gluon_cnn.errors import SettingError
+from gluon_cnn.image_settings import check_augment
 from gluon_cnn.seeding import AUGMENTATION, ORDER, numpy_stream
 
 __all__ = ["Batches", "first_of", "load_data_fashion_mnist", "make_batches", "to_batch"]
@@ -173,8 +174,11 @@ class Batches:
         self.batch_size = whole_number("batch_size", batch_size)
         self.resize = None if resize is None else whole_numbers("resize", resize)
         self.crop, self.mean, self.deviation = crop, mean, deviation
-        self.shuffle, self.augment, self.ctx = shuffle, augment, ctx
-        self._augmentation = Augmentation(augment, crop, moments or Moments(images, len(labels))) if augment else None
+        self.shuffle, self.ctx = shuffle, ctx
+        self.augment = augment if augment is None else check_augment("augment", augment)
+        self._augmentation = None
+        if self.augment:
+            self._augmentation = Augmentation(self.augment, crop, moments or Moments(images, len(labels)))
         self.seed = None if seed is None else whole_number("seed", seed)
         self._part, self._parts = _checked_part(part)
         self._next_epoch = 0

@@ -9,6 +9,8 @@ from gluon_cnn.decoding import Finite, Names, within
 
 __all__ = ["DataSource", "Dataset", "DatasetInfo", "Part", "in_order"]
 
+_SMALLEST = 1e-9  # deviation, by which float32 can be divided
+
 
 @dataclasses.dataclass(frozen=True)
 class DatasetInfo:
@@ -45,13 +47,16 @@ class DatasetInfo:
     cropped: bool = False
 
     def __post_init__(self):
+        if self.channels not in (1, 3):
+            raise ValueError(f"it has {self.channels} channels, not 1 or 3")
         if (self.mean is None) != (self.deviation is None):
             raise ValueError("it has a mean without a deviation, or a deviation without a mean")
-        for numbers in (self.mean, self.deviation):
-            if numbers is not None and len(numbers) != self.channels:
-                raise ValueError(f"its mean and deviation are not of {self.channels} channels")
-        if self.deviation is not None and not all(number > 0 for number in self.deviation):
-            raise ValueError("its deviation is not above 0")
+        if self.mean is None:
+            return
+        if not len(self.mean) == len(self.deviation) == self.channels:
+            raise ValueError(f"its mean and deviation are not of {self.channels} channels")
+        if not (all(0 <= x <= 1 for x in self.mean) and all(_SMALLEST <= x <= 1 for x in self.deviation)):
+            raise ValueError("its mean and deviation are not those of numbers in [0, 1]")
 
     def is_like(self, other):
         """Whether another DatasetInfo has the same kind of images, and the same classes."""

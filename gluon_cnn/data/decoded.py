@@ -7,19 +7,30 @@ import re
 import struct
 
 import numpy as np
-from PIL import Image
+from PIL import Image, WebPImagePlugin  # noqa: F401 (registers WebP, which Pillow would do at the first one)
 
 from gluon_cnn.data.picture_file import open_picture, reduced, unreadable
 from gluon_cnn.errors import ImageError
 
-__all__ = ["MOST_CMYK_PIXELS", "MOST_PIXELS", "decode", "decode_whole", "form_of", "is_grey", "upright"]
+__all__ = [
+    "MOST_CMYK_PIXELS",
+    "MOST_PIXELS",
+    "MOST_WEBP_PIXELS",
+    "decode",
+    "decode_whole",
+    "form_of",
+    "is_grey",
+    "upright",
+]
 
 #: The largest picture in pixels: those of today's telephones, 8192×6144, are smaller. A PNG of this size takes 210 MB,
-#: a progressive JPEG 310 MB. One in CMYK has four numbers a pixel instead of three.
-MOST_PIXELS, MOST_CMYK_PIXELS = 52_000_000, 39_000_000
+#: a progressive JPEG 310 MB. One in CMYK has four numbers a pixel instead of three, and Pillow holds a WebP thrice.
+MOST_PIXELS, MOST_CMYK_PIXELS, MOST_WEBP_PIXELS = 52_000_000, 39_000_000, 26_000_000
 _LONGEST = 65_535  # pixels on a side, JPEG's own limit
 _STRIP = 2**20  # pixels converted at a time
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
+
+Image.preinit()  # the other formats, here and not on whichever threads decode the first pictures
 
 # Exif's number of an orientation: what turns such a picture upright. By number, as older Pillow has no names for them.
 _UPRIGHT = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
@@ -162,7 +173,7 @@ def _opened(source, name):
             picture = reduced(io.BytesIO(source), name) if in_memory else open_picture(stack, source)
             _refuse_large(name, picture.size)  # first, because Pillow would warn of it
             image = stack.enter_context(Image.open(picture.file, formats=_FORMATS))
-            _refuse_large(name, image.size, image.mode)
+            _refuse_large(name, image.size, _most_pixels(image))
             yield image, picture
     except ImageError:
         raise
@@ -174,16 +185,22 @@ def _opened(source, name):
         raise unreadable(name) from None
 
 
-def _refuse_large(name, size, mode=None):
+def _most_pixels(image):
+    if image.format == "WEBP":
+        return MOST_WEBP_PIXELS
+    return MOST_CMYK_PIXELS if image.mode == "CMYK" else MOST_PIXELS
+
+
+def _refuse_large(name, size, most=None):
     width, height = size
-    if width * height > (MOST_CMYK_PIXELS if mode == "CMYK" else MOST_PIXELS) or max(size) > _LONGEST:
+    if width * height > (most or MOST_PIXELS) or max(size) > _LONGEST:
         raise _too_large(name, f"claims {width}×{height}")
 
 
 def _too_large(name, claims):
     return ImageError(
-        f"{name} {claims}, and a picture can have {MOST_PIXELS:,} pixels ({MOST_CMYK_PIXELS:,} in CMYK), "
-        f"{_LONGEST:,} on a side: make it smaller."
+        f"{name} {claims}, and a picture can have {MOST_PIXELS:,} pixels ({MOST_CMYK_PIXELS:,} in CMYK, "
+        f"{MOST_WEBP_PIXELS:,} as WebP), {_LONGEST:,} on a side: make it smaller."
     )
 
 

@@ -1,6 +1,7 @@
 """Mean, deviation and principal components of the pixels of many images, exact whatever the order."""
 
 import functools
+import logging
 import math
 
 import numpy as np
@@ -8,6 +9,8 @@ import numpy as np
 from gluon_cnn.data.dataset import in_order
 
 __all__ = ["Moments"]
+
+log = logging.getLogger(__name__)
 
 _VALUES = 1 << 22  # bytes of images that are added up together
 
@@ -32,6 +35,8 @@ class Moments:
     @functools.cached_property
     def _sums(self):
         """How many pixels there are, the sum of each channel, and the sum of the products of each two channels."""
+        if not isinstance(self.images, np.ndarray):
+            log.info(f"measuring the colours of {self.number:,} images, which are all read for it")
         first = np.asarray(self.images[:1])
         size = max(1, _VALUES // first.size)
         wanted = [np.arange(start, min(start + size, self.number)) for start in range(0, self.number, size)]

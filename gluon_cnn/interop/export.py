@@ -8,7 +8,6 @@ import numpy as np
 
 from gluon_cnn.checks import choice
 from gluon_cnn.data import DATA_SETS
-from gluon_cnn.data.inputs import Inputs
 from gluon_cnn.errors import SettingError
 from gluon_cnn.interop.difference import Difference
 from gluon_cnn.interop.formats import FORMATS, writer
@@ -76,7 +75,7 @@ def export_run(run, format="onnx", out=None, *, which="last", preprocess=False, 
         difference = writer(format)(
             net,
             paths[0] if len(paths) == 1 else stem,
-            Inputs(run.dataset, run.recipe.side),
+            run.inputs,
             images,
             preprocess=preprocess,
             metadata=metadata_of(run.recipe, run.dataset, state),

@@ -20,6 +20,7 @@ class DescribedRecipe(msgspec.Struct):
 
     data: str = "full"
     release: Optional[str] = None
+    train_size: Optional[within("train_size")] = None
     test_size: Optional[within("test_size")] = None
     seed: within("seed") = 0
     test_share: Fraction = 0.2

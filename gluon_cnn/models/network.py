@@ -47,6 +47,6 @@ class Network:
 
     @property
     def defaults(self):
-        """The network's options and their defaults; not ``hybrid`` and ``edition``, of which a run has its own."""
+        """The network's options and their defaults; not those that follow from a run's edition and data."""
         known = self.build.__kwdefaults__ or {}
-        return {name: value for name, value in known.items() if name not in ("hybrid", "edition")}
+        return {name: value for name, value in known.items() if name not in ("hybrid", "edition", "image_channels")}

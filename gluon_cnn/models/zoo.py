@@ -108,19 +108,20 @@ _ZOOS = {"gluoncv": ("GluonCV's model zoo", _gluoncv_names), "gluon": ("Gluon's 
 def zoo_network(name):
     """The record of a zoo's network, by its name from :func:`zoo_name`.
 
-    It is built behind a layer that makes three equal channels of a grey image's one.
+    It is built behind a layer that makes three equal channels of a grey image's one, and leaves those of colour.
     """
     own_name = name.partition(":")[2]
     side = 32 if own_name.startswith("cifar_") else 299 if own_name.startswith("inception") else 224
 
-    def build(*, num_classes=10, hybrid=True):
-        return _build(name, num_classes)
+    def build(*, num_classes=10, image_channels=1, hybrid=True):
+        return _build(name, num_classes, image_channels)
 
     return Network(name, build, side=side)
 
 
-def _build(name, num_classes):
-    """The network: an ``nn.HybridSequential`` that takes N×1×H×W ``mx.nd`` arrays and gives N×num_classes logits.
+def _build(name, num_classes, image_channels):
+    """The network: an ``nn.HybridSequential`` that takes N×image_channels×H×W ``mx.nd`` arrays, one or three channels,
+    and gives N×num_classes logits.
 
     Its second child is the zoo's own network, for images of three channels, whose parameter files are the zoo's.
 
@@ -137,7 +138,7 @@ def _build(name, num_classes):
     zoo, _, own_name = name.partition(":")
     get_model = vision.get_model if zoo == "gluon" else import_gluoncv().model_zoo.get_model
     channels = HybridConcurrent(axis=1)
-    channels.add(*(Identity() for _ in range(3)))
+    channels.add(*(Identity() for _ in range(3 // image_channels)))
     net = nn.HybridSequential()
     net.add(channels, get_model(own_name, classes=num_classes, pretrained=False))
     return net

@@ -4,7 +4,7 @@ import mxnet as mx
 import numpy as np
 
 from gluon_cnn.data import SAMPLE, read_fashion_mnist
-from gluon_cnn.data.batches import load_data_fashion_mnist
+from gluon_cnn.data.batches import load_data_fashion_mnist, to_batch
 from gluon_cnn.selftest.check import Seen, tried
 
 __all__ = ["check_batches"]
@@ -16,7 +16,7 @@ _MOST_OTHERS = 0.15
 
 
 def check_batches(device):
-    """Yield a Check of the batches at each of the book's sizes, and of augmented ones."""
+    """Yield a Check of the batches at each of the book's sizes, of augmented ones, and of images in colour."""
     meaning = (
         "The networks would see other images on this device than the book's did, and the runs cannot be compared: "
         "train on the CPU, and report it."
@@ -25,6 +25,7 @@ def check_batches(device):
     for side in (96, 224):
         yield tried("batches", f"28 pixels resized to {side}", meaning, _resized, device, side)
     yield tried("batches", "augmented", meaning, _augmented, device)
+    yield tried("batches", "in colour, normalised", meaning, _in_colour, device)
 
 
 def _small(device):
@@ -36,6 +37,14 @@ def _small(device):
 
 def _augmented(device):
     return _same(_batches(device, augment=True), _batches(mx.cpu(), augment=True))
+
+
+def _in_colour(device):
+    grey = read_fashion_mnist(SAMPLE).test.images
+    images = np.stack([grey, grey[::-1], 255 - grey], axis=3)
+    options = {"crop": 24, "mean": (0.485, 0.456, 0.406), "deviation": (0.229, 0.224, 0.225)}
+    found, expected = ([to_batch(images, ctx=where, **options).asnumpy()] for where in (device, mx.cpu()))
+    return _same(found, expected)
 
 
 def _resized(device, side):

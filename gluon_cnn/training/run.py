@@ -10,6 +10,7 @@ from scipy.special import softmax
 from gluon_cnn.checks import choice, whole_number
 from gluon_cnn.data import DATA_SETS, FASHION_MNIST
 from gluon_cnn.data.folder_files import few
+from gluon_cnn.data.inputs import Inputs
 from gluon_cnn.errors import CheckpointError, DataError, RunError
 from gluon_cnn.runtime.devices import as_text, parse_context
 from gluon_cnn.training.checkpoint import load_network
@@ -67,6 +68,11 @@ class Run(RunDirectory):
         """Where the training stood at a checkpoint, a :class:`gluon_cnn.training.manifest.State`."""
         return read_state(self.checkpoint(which))
 
+    @property
+    def inputs(self):
+        """What the network takes, and how stored images become that, :class:`gluon_cnn.data.inputs.Inputs`."""
+        return Inputs(self.dataset or FASHION_MNIST, self.recipe.side)
+
     def network(self, ctx=None, which="last"):
         """The trained network, ready to use.
 
@@ -81,7 +87,7 @@ class Run(RunDirectory):
         Returns
         -------
         Block
-            Takes N×C×H×W arrays in [0, 1], H and W being ``recipe.side``; gives N×classes logits.
+            Takes batches of :attr:`inputs`, N×C×H×W arrays; gives N×classes logits.
 
         Raises
         ------

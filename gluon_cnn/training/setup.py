@@ -98,19 +98,12 @@ def load_data(recipe, data_dir, device, job=None, *, trained_on=None, memory=Non
 
 def _as_taken(info, recipe, moments, trained_on):
     """A DatasetInfo with what its images become before a network takes them."""
-    if recipe.short_side is not None:
-        if info.side != recipe.short_side:
-            raise SettingError(
-                f"short_side is {recipe.short_side}, but the images of {info.name} are {info.side}×{info.side}: leave "
-                "it out.",
-                "short_side",
-            )
-        if recipe.side > info.side:
-            raise SettingError(
-                f"side is {recipe.side}, which cannot be cut out of a short_side of {info.side}: use a smaller side.",
-                "side",
-                "short_side",
-            )
+    if recipe.short_side not in (None, info.side):
+        raise SettingError(
+            f"short_side is {recipe.short_side}, but the images of {info.name} are {info.side}×{info.side}: leave it "
+            "out.",
+            "short_side",
+        )
     mean, deviation = None, None
     if trained_on is not None:
         mean, deviation = trained_on.mean, trained_on.deviation
@@ -140,6 +133,8 @@ def build_network(recipe, dataset, hybrid=False):
         )
     if "num_classes" in network.defaults:
         options = {"num_classes": classes, **options}
+    if "image_channels" in (network.build.__kwdefaults__ or {}):
+        options["image_channels"] = dataset.channels
     return network.build(hybrid=hybrid, **options)
 
 

@@ -6,6 +6,7 @@ import functools
 import logging
 import shutil
 import sys
+from pathlib import Path
 
 from gluon_cnn.data import DATA_SETS
 from gluon_cnn.errors import ModelError, RunError, TrainingDiverged
@@ -116,9 +117,24 @@ def _checked_recipe(run, job):
     """The run's recipe, with the release of the data that is there, once its settings have been checked."""
     run.settings.check()
     check_recipe(run.recipe)
+    _refuse_within_data(run)
     release = job.from_first(lambda: release_to_train_on(run.recipe, run.settings.data_dir))
     run.recipe = dataclasses.replace(run.recipe, release=release)
     return run.recipe
+
+
+def _refuse_within_data(run):
+    """RunError if the run's directory would become a part of the data set of one's own that it is trained on."""
+    place = run.settings.data_dir
+    if place is None or DATA_SETS[run.recipe.data].info is not None:
+        return
+    folder, directory = Path(place).resolve(), run.directory.resolve()
+    if folder in (directory, *directory.parents):
+        raise RunError(
+            f"{run.directory} is in the folder of the data set, {folder}, which the run would change: choose another "
+            "directory.",
+            "out",
+        )
 
 
 def _loaded(run, device, job, resume):

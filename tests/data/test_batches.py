@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from mxnet import gluon
 from mxnet.gluon.data.vision import transforms
+from pictures import noise
 from PIL import Image
 
 from gluon_cnn import GluonCNNError, load_data_fashion_mnist
@@ -125,14 +126,23 @@ def test_gpu_gets_images_resized_on_the_cpu(monkeypatch):
         return as_in_context(array, ctx)
 
     as_in_context = mx.nd.NDArray.as_in_context
-    images = read_fashion_mnist(SAMPLE).test.images[:8]
-    for resize, side in ((None, 28), (224, 224)):
-        expected = to_batch(images, resize).asnumpy()
+    grey, colour = read_fashion_mnist(SAMPLE).test.images[:8], noise(8, 32)
+    of_grey, of_colour = {"mean": (0.3,), "deviation": (0.35,)}, {"mean": (0.5, 0.4, 0.3), "deviation": (0.2, 0.3, 0.1)}
+    for images, options, side, channels in (
+        (grey, {}, 28, 1),
+        (grey, {"resize": 224}, 224, 1),
+        (grey, of_grey, 28, 1),
+        (colour, {}, 32, 3),
+        (colour, {"resize": 40, **of_colour}, 40, 3),
+        (colour, {"crop": 28, **of_colour}, 28, 3),
+    ):
+        expected = to_batch(images, **options).asnumpy()
         moved.clear()
         with monkeypatch.context() as patch:
             patch.setattr(mx.nd.NDArray, "as_in_context", moves)
-            batch = to_batch(images, resize, Gpu()).asnumpy()
-        assert moved[0] == (np.uint8, (8, side, side, 1))
+            batch = to_batch(images, ctx=Gpu(), **options).asnumpy()
+        assert (np.uint8, (8, side, side, channels)) in moved
+        assert all(kind == np.uint8 or len(shape) == 1 for kind, shape in moved)  # of floats only the levels
         assert (batch == expected).all()
 
 

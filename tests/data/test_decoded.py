@@ -135,6 +135,13 @@ def test_picture_of_billions_of_pixels_is_refused(format):
         decode(HUGE[format], "cat/1", 28, 3)
 
 
+def test_limit_of_webp_is_smaller(monkeypatch):
+    monkeypatch.setattr("gluon_cnn.data.decoded.MOST_WEBP_PIXELS", 40 * 32 - 1)
+    decode(encoded(picture(RED, 0), "PNG"), "x", 8, 3)
+    with pytest.raises(ImageError, match="x claims 40×32, and a picture can have"):
+        decode(encoded(picture(RED, 0), "WEBP"), "x", 8, 3)
+
+
 @pytest.mark.parametrize("content", [b"", b"BM", b"RIFF", b"RIFF\0\0\0\0WEBP", b"GIF89a", b"\xff\xd8", b"text" * 99])
 def test_what_is_no_picture_is_named(content):
     with pytest.raises(ImageError, match=r"^cat/1 cannot be read as a picture"):

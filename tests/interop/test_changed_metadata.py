@@ -1,12 +1,13 @@
 """Metadata of an exported network that somebody has changed: one line that names the file, and exit code 1."""
 
+import dataclasses
 import json
 
 import pytest
 from PIL import Image
 from runs import command
 
-from gluon_cnn.data import SAMPLE
+from gluon_cnn.data import FASHION_MNIST, SAMPLE
 
 onnx = pytest.importorskip("onnx")
 
@@ -29,6 +30,11 @@ METADATA = [
     ("classes", '{"0": "cat"}'),
     ("classes", "[3]"),
     ("classes", ""),
+    ("dataset", "[]"),
+    ("dataset", '{"name": "mine", "classes": ["a", "b"], "channels": 1, "side": 28}'),
+    ("dataset", json.dumps({**dataclasses.asdict(FASHION_MNIST), "side": 32})),
+    ("dataset", json.dumps({**dataclasses.asdict(FASHION_MNIST), "mean": [0.5], "deviation": [0]})),
+    ("recipe", '{"data": "folder"}'),
     ("epoch", "-1"),
     ("epoch", "9" * 400),
     ("epoch", "1.5"),

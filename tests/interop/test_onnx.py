@@ -17,10 +17,10 @@ from mxnet.gluon import nn
 
 from gluon_cnn.data import FASHION_MNIST, SAMPLE, read_fashion_mnist
 from gluon_cnn.data.batches import to_batch
+from gluon_cnn.data.inputs import Inputs
 from gluon_cnn.errors import InteropError, ModelError
 from gluon_cnn.interop import difference
 from gluon_cnn.interop.export import export_run
-from gluon_cnn.interop.inputs import Inputs
 from gluon_cnn.interop.onnx import write
 from gluon_cnn.interop.onnx_network import OnnxNetwork
 from gluon_cnn.interop.onnx_preprocessing import preprocessing

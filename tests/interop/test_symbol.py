@@ -11,10 +11,10 @@ import pytest
 from mxnet import gluon
 
 from gluon_cnn.data import FASHION_MNIST, SAMPLE, read_fashion_mnist
+from gluon_cnn.data.inputs import Inputs
 from gluon_cnn.errors import InteropError
 from gluon_cnn.interop import difference
 from gluon_cnn.interop.export import export_run
-from gluon_cnn.interop.inputs import Inputs
 from gluon_cnn.interop.symbol import write
 from gluon_cnn.training.run import load_run
 

@@ -14,7 +14,7 @@ from PIL import Image
 from runs import command
 
 from gluon_cnn import GluonCNNError, get_model, get_recipe
-from gluon_cnn.data import FASHION_MNIST, SAMPLE, read_fashion_mnist
+from gluon_cnn.data import FASHION_MNIST, SAMPLE, DatasetInfo, read_fashion_mnist
 from gluon_cnn.models.zoo import import_gluoncv
 from gluon_cnn.training import epochs
 from gluon_cnn.training.recipes import default_name, quick_changes
@@ -85,6 +85,19 @@ def test_zoos_network_gets_three_equal_channels(images, tmp_path):
     theirs.load_parameters(str(tmp_path / "theirs.params"))
     assert {parameter.shape[1] for name, parameter in theirs.collect_params("conv0_weight").items()} <= {3, 16}
     np.testing.assert_array_equal(theirs(mx.nd.concat(images, images, images, dim=1)).asnumpy(), logits.asnumpy())
+
+
+def test_zoos_network_takes_colour_as_it_is():
+    colour = DatasetInfo("pictures", ("a", "b", "c"), channels=3, side=32)
+    net = build_network(get_recipe("gluoncv:cifar_resnet20_v1"), colour)
+    net.initialize()
+    X = mx.nd.random.uniform(shape=(2, 3, 32, 32))
+    np.testing.assert_array_equal(net(X).asnumpy(), net[1](X).asnumpy())
+    grey = get_model("gluoncv:cifar_resnet20_v1", num_classes=3)
+    grey.initialize()
+    grey(mx.nd.zeros((1, 1, 32, 32)))
+    shapes = [[parameter.shape for parameter in each.collect_params().values()] for each in (net, grey)]
+    assert shapes[0] == shapes[1]
 
 
 def test_recipes_are_plain_and_not_the_books():
