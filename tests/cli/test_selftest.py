@@ -42,9 +42,9 @@ def test_cpu_passes_with_a_table_and_a_verdict(quick, capsys):
     assert main(["selftest", "--ctx", "cpu:1"]) == 0
     first, *lines, last = capsys.readouterr().out.splitlines()
     assert first == "testing cpu(1)"
-    assert last.startswith("verdict: cpu(1) passes all 15 checks, in ")
-    assert [line.split()[0] for line in lines[:15]] == ["ok"] * 15
-    table = [line for line in lines[16:] if line]
+    assert last.startswith("verdict: cpu(1) passes all 16 checks, in ")
+    assert [line.split()[0] for line in lines[:16]] == ["ok"] * 16
+    table = [line for line in lines[17:] if line]
     assert "layers, forward and backward, in float32         2 of 2" in table[0]
     assert table[0].endswith(", at most 5e-05")
     assert table[-2].split() == ["images/s", "an", "epoch", "on", "a", "V100", "memory"]
@@ -57,7 +57,7 @@ def test_failure_says_which_and_what_to_do(quick, capsys, monkeypatch):
     monkeypatch.setattr(mx.nd, "Activation", lambda *args, **options: relu(*args, **options) + 1e-3)
     assert main(["selftest", "--ctx", "cpu"]) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-1].startswith("verdict: cpu(0) fails 1 of 15 checks")
+    assert lines[-1].startswith("verdict: cpu(0) fails 1 of 16 checks")
     failed = [number for number, line in enumerate(lines) if line.startswith("FAILED")]
     assert len(failed) == 2  # as it ends, and under the table
     assert lines[failed[1]].startswith("FAILED  layers, float32: relu: ")

@@ -135,7 +135,7 @@ def test_damaged_and_missing_files_are_refused(exported, tmp_path):
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("classes", '["cat", "dog"]', "is not a network for Fashion-MNIST: it has other classes"),
+        ("classes", '["cat", "dog"]', "is not a network for the sample of Fashion-MNIST: it has other classes"),
         ("classes", "[", "has metadata that cannot be read"),
         ("recipe", '{"data": "imagenet"}', "data is 'imagenet'"),
         ("recipe", "[]", "has metadata that cannot be read"),
