@@ -102,7 +102,7 @@ def test_recipe_is_the_papers():
     recipe = get_recipe("alexnet2012")
     assert (recipe.edition, recipe.init, recipe.side, recipe.batch_size, recipe.epochs) == (None, "own", 227, 128, 90)
     assert (recipe.optimizer, recipe.lr, recipe.momentum, recipe.weight_decay) == ("sgd", 0.01, 0.9, 0.0005)
-    assert recipe.lr_schedule == "plateau"
+    assert (recipe.lr_schedule, recipe.augment, recipe.normalize) == ("plateau", "crop,mirror,pca", "measured")
     assert book_recipe(recipe) is None
     assert default_name(recipe) == "alexnet2012-seed0"
     quick = quick_changes("alexnet2012")
@@ -113,6 +113,21 @@ def test_recipe_is_the_papers():
     assert get_recipe("alexnet2012", "zh-v1").momentum == 0  # the book's recipe, where it is asked for
     with pytest.raises(SettingError, match="no run of alexnet2012 was published"):
         get_recipe("alexnet2012", init="published")
+
+
+@pytest.mark.parametrize("data", ["folder", "records"])
+def test_images_are_cut_out_of_pictures_as_in_the_paper(data):
+    """A quarter less of a picture's area, whatever the size; of Fashion-MNIST's images nothing is left to cut off."""
+    recipe = get_recipe("alexnet2012", data=data)
+    assert (recipe.side, recipe.short_side) == (227, 256)
+    assert default_name(recipe) == f"alexnet2012-{data}-seed0"
+    quick = get_recipe("alexnet2012", data=data, **quick_changes("alexnet2012"))
+    assert (quick.side, quick.short_side) == (67, 76)
+    assert default_name(quick, quick=True) == f"alexnet2012-quick-{data}-seed0"
+    other = get_recipe("alexnet2012", data=data, short_side=300)
+    assert (other.short_side, default_name(other)) == (300, f"alexnet2012-{data}-short_side300-seed0")
+    assert get_recipe("alexnet2012", data=data, short_side=None).short_side is None
+    assert get_recipe("alexnet2012").short_side is get_recipe("alexnet2012", data="idx").short_side is None
 
 
 def test_run_is_resumed_to_the_same_bits(tmp_path):
