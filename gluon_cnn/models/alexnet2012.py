@@ -86,6 +86,7 @@ NETWORK = Network(
     alexnet2012,
     lr=0.01,
     side=227,
+    channels=3,
     quick_side=67,
     # The paper divides the rate by 10 when the validation error stops falling, and decays biases as it does weights.
     # The paper says 224 pixels of 256, of which its maps of 55×55 could not be made.

@@ -62,6 +62,7 @@ NETWORK = Network(
     nin2013,
     lr=0.1,
     side=32,
+    channels=3,
     # As in the authors' solver, whose 120,000 steps are 307 epochs of CIFAR-10. The rate is that of the paper's text: a
     # tenth when the accuracy stops rising.
     recipe={

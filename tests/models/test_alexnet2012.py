@@ -9,7 +9,7 @@ import mxnet as mx
 import numpy as np
 import pytest
 from mxnet.gluon import nn
-from runs import interrupted_after, result_of, resume, train
+from runs import command, interrupted_after, result_of, resume, train
 
 from gluon_cnn import get_model, get_recipe, summary
 from gluon_cnn.errors import ModelError, RunStopped, SettingError
@@ -31,6 +31,14 @@ def test_parameters_neurons_and_multiply_adds(table):
     assert table.multiply_adds == 724_406_816
     kinds = [kind.__name__ for kind in NEURONS]
     assert sum(math.prod(row.output_shape[1:]) for row in table.rows if row.kind in kinds) == 659_272
+
+
+@pytest.mark.parametrize(
+    ("name", "total"), [("alexnet2012", ["60,965,224", "724,406,816"]), ("nin2013", ["966,986", "222,486,528"])]
+)
+def test_summary_command_shows_the_papers_network(name, total, capsys):
+    command("summary", name)
+    assert capsys.readouterr().out.splitlines()[-1].split()[1:] == total
 
 
 def test_layers_in_the_papers_order(table):
