@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gluon_cnn.cli.changes import FIELDS
 from gluon_cnn.cli.values import format_value
+from gluon_cnn.data import DATA_SETS
 from gluon_cnn.training.settings import Settings
 
 __all__ = ["command_line", "resume_command", "train_command"]
@@ -41,12 +42,16 @@ def train_command(run):
 
     recipe, settings, parser = run.recipe, run.settings, make_train_parser()
     book = get_recipe(recipe.model, recipe.edition)
+    follows = get_recipe(recipe.model, recipe.edition, data=recipe.data, side=recipe.side, init="own").short_side
     words = ["gluon-cnn"]
     if settings.distributed:
         words += ["launch", "-n", str(recipe.workers), "--"]
     words += ["train", recipe.model, *(["--edition", recipe.edition] if recipe.edition else [])]
     changes = {name: getattr(recipe, name) for name in FIELDS}
-    changes = {name: value for name, value in changes.items() if name == "seed" or value != getattr(book, name)}
+    usual = {**vars(book), "seed": None, "short_side": follows}
+    if DATA_SETS[recipe.data].info is None:
+        usual["batch_size"] = None  # it follows from the number of pictures
+    changes = {name: value for name, value in changes.items() if value != usual[name]}
     for name, value in {**changes, **recipe.options}.items():
         words += parser.words_for(name, value) or ["--set", f"{name}={format_value(value)}"]
     default = Settings()

@@ -31,10 +31,14 @@ def add(commands):
 
 def _summary(args):
     from gluon_cnn.data import FASHION_MNIST
+    from gluon_cnn.models import find_network
     from gluon_cnn.models.summary import summary
     from gluon_cnn.training.recipes import get_recipe
     from gluon_cnn.training.setup import build_network
 
     recipe = get_recipe(args.model, args.edition)
     side = recipe.side if args.side is None else whole_number("side", args.side)
-    print(summary(build_network(recipe, FASHION_MNIST), (1, FASHION_MNIST.channels, side, side)))
+    network = find_network(args.model)
+    # Those of papers are shown as they are there, for colour pictures of as many classes.
+    net = build_network(recipe, FASHION_MNIST) if network.channels == FASHION_MNIST.channels else network.build()
+    print(summary(net, (1, network.channels, side, side)))

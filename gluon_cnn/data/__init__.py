@@ -45,6 +45,7 @@ DATA_SETS = {
         None,
         read_records,
         matches=is_records,
+        has_pictures=True,
         training_images=training_records,
     ),
     "idx": DataSource(
@@ -59,6 +60,7 @@ DATA_SETS = {
         None,
         read_folder_of,
         matches=is_folder,
+        has_pictures=True,
         training_images=training_images,
     ),
 }

@@ -144,6 +144,8 @@ class DataSource(NamedTuple):
         Gives the release to train on, from the directory and the release that is preferred where both are found.
     matches : callable, optional
         Of data sets of one's own: whether a path, which exists, leads to one of this kind.
+    has_pictures : bool
+        Whether it is of pictures in files, which are resized to what a recipe says.
     training_images : callable, optional
         Of data sets of one's own: how many images are trained on, from the path and the share for the test.
     """
@@ -154,4 +156,5 @@ class DataSource(NamedTuple):
     releases: Tuple[str, ...] = ()
     choose: Optional[Callable] = None
     matches: Optional[Callable] = None
+    has_pictures: bool = False
     training_images: Optional[Callable] = None

@@ -86,7 +86,17 @@ NETWORK = Network(
     alexnet2012,
     lr=0.01,
     side=227,
+    channels=3,
     quick_side=67,
     # The paper divides the rate by 10 when the validation error stops falling, and decays biases as it does weights.
-    recipe={"epochs": 90, "momentum": 0.9, "weight_decay": 0.0005, "lr_schedule": "plateau"},
+    # The paper says 224 pixels of 256, of which its maps of 55×55 could not be made.
+    recipe={
+        "epochs": 90,
+        "momentum": 0.9,
+        "weight_decay": 0.0005,
+        "lr_schedule": "plateau",
+        "short_side": 256,
+        "augment": "crop,mirror,pca",
+        "normalize": "measured",
+    },
 )

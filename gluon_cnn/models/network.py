@@ -20,6 +20,8 @@ class Network:
         Those of its recipe, unless the edition has its own.
     side : int
         Height and width in pixels of the images that its recipe trains on.
+    channels : int
+        Of those images: 1, as of Fashion-MNIST, or 3, of the colour pictures of a paper.
     quick_side : int, optional
         In place of ``side``, for a machine without a GPU.
     recipe : mapping
@@ -40,6 +42,7 @@ class Network:
     batch_size: int = 128
     lr: float = 0.1
     side: int = 224
+    channels: int = 1
     quick_side: Optional[int] = None
     recipe: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     same_weights: Tuple[str, ...] = ()

@@ -15,6 +15,7 @@ from gluon_cnn.errors import ModelError, SettingError
 from gluon_cnn.models import canonical_name, find_network
 from gluon_cnn.recipe import CHANGEABLE, EDITIONS, PUBLISHED_EDITIONS, Recipe, as_options, shown
 from gluon_cnn.training.config import BookRecipe
+from gluon_cnn.training.own_data import batch_for_own, short_side
 
 __all__ = [
     "book_recipe",
@@ -69,6 +70,7 @@ def get_recipe(model, edition=None, *, data_dir=None, **changes):
     values = {"epochs": 5, "batch_size": network.batch_size, "lr": network.lr, "side": network.side}
     if edition is None:
         values.update(network.recipe)
+        values.pop("short_side", None)  # see below
     else:
         record = EDITIONS[choice("edition", edition, EDITIONS)]
         values.update(epochs=record.epochs, optimizer=record.optimizer)
@@ -81,7 +83,9 @@ def get_recipe(model, edition=None, *, data_dir=None, **changes):
     values["side"] = whole_number("side", values["side"])
     values["data"] = choice("data", values.get("data", "full"), DATA_SETS)
     if DATA_SETS[values["data"]].info is None and "batch_size" not in changes:
-        values["batch_size"] = min(values["batch_size"], _batch_for_own(values, data_dir))
+        values["batch_size"] = min(values["batch_size"], batch_for_own(values, data_dir))
+    if edition is None:
+        values.setdefault("short_side", short_side(network, values["data"], values["side"]))
     values["options"] = changed_options(name, {**as_options(values.get("options", {})), **own}, values["data"])
     values.setdefault("source", network.source)
     values.setdefault("init", "own" if values.get("weights") or _unpublished(network, edition, values) else "published")
@@ -116,16 +120,6 @@ def _unpublished(network, edition, values):
         if name not in network.same_weights:
             return f"no run with another {name} was published"
     return None
-
-
-def _batch_for_own(values, data_dir):
-    """The largest batch for a data set of one's own."""
-    most, least, batches = 128, 16, 10
-    count = DATA_SETS[values["data"]].training_images
-    if data_dir is None or count is None:
-        return most
-    images = count(data_dir, values.get("test_share", Recipe.test_share))
-    return min(most, max(least, 2 ** ((images // batches).bit_length() - 1)))
 
 
 def check_recipe(recipe):
@@ -271,6 +265,8 @@ def default_name(recipe, quick=False, data_dir=None):
     if own:
         book = get_recipe(recipe.model, recipe.edition, data=recipe.data, data_dir=data_dir)
     differing = {name: value for name, (value, _) in recipe.differences(book).items() if name not in ("seed", "source")}
+    if recipe.short_side == short_side(find_network(recipe.model), recipe.data, recipe.side):
+        differing.pop("short_side", None)  # it follows from the side
     words = [_name_of(Path(data_dir))] if own else []
     words += ["quick"] if quick else []
     if quick:

@@ -34,6 +34,11 @@ CHANGES = [
     ("nin", {"options": {"final_relu": False, "num_mlp_layers": 1}, "augment": True, "amp": True}),
     ("vgg11", {**SIZES, **SCHEDULE, "options": {"ratio": 8}}),
     ("gluoncv:cifar_resnet20_v1", {**SCHEDULE, "edition": "en"}),
+    ("alexnet2012", {}),
+    ("alexnet2012", {"optimizer": "adam", "augment": False, "normalize": "off"}),
+    ("alexnet2012", {"data": "folder", "side": 99}),
+    ("alexnet2012", {"data": "records", "short_side": None, "batch_size": 128}),
+    ("nin2013", {"data": "idx", "lr_schedule": None, "weight_decay": 0.0}),
 ]
 
 

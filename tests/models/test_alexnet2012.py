@@ -9,7 +9,7 @@ import mxnet as mx
 import numpy as np
 import pytest
 from mxnet.gluon import nn
-from runs import interrupted_after, result_of, resume, train
+from runs import command, interrupted_after, result_of, resume, train
 
 from gluon_cnn import get_model, get_recipe, summary
 from gluon_cnn.errors import ModelError, RunStopped, SettingError
@@ -31,6 +31,14 @@ def test_parameters_neurons_and_multiply_adds(table):
     assert table.multiply_adds == 724_406_816
     kinds = [kind.__name__ for kind in NEURONS]
     assert sum(math.prod(row.output_shape[1:]) for row in table.rows if row.kind in kinds) == 659_272
+
+
+@pytest.mark.parametrize(
+    ("name", "total"), [("alexnet2012", ["60,965,224", "724,406,816"]), ("nin2013", ["966,986", "222,486,528"])]
+)
+def test_summary_command_shows_the_papers_network(name, total, capsys):
+    command("summary", name)
+    assert capsys.readouterr().out.splitlines()[-1].split()[1:] == total
 
 
 def test_layers_in_the_papers_order(table):
@@ -102,7 +110,7 @@ def test_recipe_is_the_papers():
     recipe = get_recipe("alexnet2012")
     assert (recipe.edition, recipe.init, recipe.side, recipe.batch_size, recipe.epochs) == (None, "own", 227, 128, 90)
     assert (recipe.optimizer, recipe.lr, recipe.momentum, recipe.weight_decay) == ("sgd", 0.01, 0.9, 0.0005)
-    assert recipe.lr_schedule == "plateau"
+    assert (recipe.lr_schedule, recipe.augment, recipe.normalize) == ("plateau", "crop,mirror,pca", "measured")
     assert book_recipe(recipe) is None
     assert default_name(recipe) == "alexnet2012-seed0"
     quick = quick_changes("alexnet2012")
@@ -113,6 +121,21 @@ def test_recipe_is_the_papers():
     assert get_recipe("alexnet2012", "zh-v1").momentum == 0  # the book's recipe, where it is asked for
     with pytest.raises(SettingError, match="no run of alexnet2012 was published"):
         get_recipe("alexnet2012", init="published")
+
+
+@pytest.mark.parametrize("data", ["folder", "records"])
+def test_images_are_cut_out_of_pictures_as_in_the_paper(data):
+    """A quarter less of a picture's area, whatever the size; of Fashion-MNIST's images nothing is left to cut off."""
+    recipe = get_recipe("alexnet2012", data=data)
+    assert (recipe.side, recipe.short_side) == (227, 256)
+    assert default_name(recipe) == f"alexnet2012-{data}-seed0"
+    quick = get_recipe("alexnet2012", data=data, **quick_changes("alexnet2012"))
+    assert (quick.side, quick.short_side) == (67, 76)
+    assert default_name(quick, quick=True) == f"alexnet2012-quick-{data}-seed0"
+    other = get_recipe("alexnet2012", data=data, short_side=300)
+    assert (other.short_side, default_name(other)) == (300, f"alexnet2012-{data}-short_side300-seed0")
+    assert get_recipe("alexnet2012", data=data, short_side=None).short_side is None
+    assert get_recipe("alexnet2012").short_side is get_recipe("alexnet2012", data="idx").short_side is None
 
 
 def test_run_is_resumed_to_the_same_bits(tmp_path):

@@ -67,6 +67,7 @@ def test_recipe_is_the_authors():
     recipe = get_recipe("nin2013")
     assert (recipe.edition, recipe.init, recipe.side, recipe.batch_size, recipe.epochs) == (None, "own", 32, 128, 307)
     assert (recipe.lr, recipe.momentum, recipe.weight_decay, recipe.lr_schedule) == (0.1, 0.9, 0.0001, "plateau")
+    assert (recipe.normalize, recipe.augment) == ("measured", False)
     assert default_name(recipe) == "nin2013-seed0"
     assert quick_changes("nin2013") == {"epochs": 1}
 

@@ -1,0 +1,25 @@
+"""What a recipe takes from a data set of one's own."""
+
+from gluon_cnn.data import DATA_SETS
+from gluon_cnn.recipe import Recipe
+
+__all__ = ["batch_for_own", "short_side"]
+
+
+def batch_for_own(values, data_dir):
+    """The largest batch for the data set in a recipe's values by their names."""
+    most, least, batches = 128, 16, 10
+    count = DATA_SETS[values["data"]].training_images
+    if data_dir is None or count is None:
+        return most
+    images = count(data_dir, values.get("test_share", Recipe.test_share))
+    return min(most, max(least, 2 ** ((images // batches).bit_length() - 1)))
+
+
+def short_side(network, data, side):
+    """The side of the pictures that images of a side are cut out of: as much larger as in the network's own recipe.
+
+    None if that cuts nothing out, or ``data`` is a data set without pictures, which would be resized.
+    """
+    whole = network.recipe.get("short_side")
+    return round(whole * side / network.side) if whole and DATA_SETS[data].has_pictures else None
