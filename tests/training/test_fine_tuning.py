@@ -84,7 +84,8 @@ def test_files_of_every_kind_give_the_same(tmp_path, lenet_run, kind):
         safetensors.save_file(to_torch(net), path)
     else:  # as PyTorch wrote them before 1.6, too
         torch.save(to_torch(net), path, _use_new_zipfile_serialization=kind == "torch.pt")
-    fine_tune(tmp_path / "new", path, lr=STILL)
+    run = fine_tune(tmp_path / "new", path, lr=STILL)
+    assert (run.recipe.weights == open_any_weights(lenet_run).sha256) is kind.startswith("net.")
     assert equal_parameters(stored, parameters_of(tmp_path / "new")) == list(stored)
 
 
