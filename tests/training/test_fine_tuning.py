@@ -137,9 +137,10 @@ def test_layers_can_be_frozen_without_other_weights(tmp_path):
     assert equal_parameters(after, published_weights("lenet")) == ["0.weight", "0.bias", "2.weight", "2.bias"]
 
 
-def test_taken_weights_learn_at_their_own_rate(tmp_path, lenet_run):
+@pytest.mark.parametrize("devices", ["cpu", "cpu:0,1"])
+def test_taken_weights_learn_at_their_own_rate(tmp_path, lenet_run, devices):
     """After one step of plain SGD each parameter has moved in proportion to its rate."""
-    one = {"train_size": 64, "num_classes": 12}
+    one = {"train_size": 64, "num_classes": 12, "settings": {"ctx": devices}}
     runs = {factor: fine_tune(tmp_path / str(factor), lenet_run, taken_lr=factor, **one) for factor in (1.0, 0.25)}
     begun = numbers(parameters_of(fine_tune(tmp_path / "still", lenet_run, lr=STILL, **one).directory))
     fast, slow = (numbers(parameters_of(run.directory)) for run in runs.values())
