@@ -232,7 +232,7 @@ def test_network_of_ones_own_begins_from_weights(tmp_path, lenet_run):
     assert run.settings.taken == [name for name in named_parameters(get_model("lenet")) if not name.startswith("6.")]
 
 
-def test_file_of_a_model_zoo_fits_the_network_inside(tmp_path):
+def test_model_zoos_file_fits_the_network_inside(tmp_path):
     net = get_model("gluoncv:cifar_resnet20_v1", num_classes=10)
     net.initialize()
     net(mx.nd.zeros((1, 1, 32, 32)))
