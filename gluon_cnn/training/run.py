@@ -24,6 +24,7 @@ from gluon_cnn.training.recipes import check_recipe, fixed_values
 from gluon_cnn.training.setup import build_network, load_data
 from gluon_cnn.training.ten_crop import refuse_one_view, ten_crop_accuracy
 from gluon_cnn.training.train_run import train_run
+from gluon_cnn.training.weights import open_weights
 
 __all__ = ["Evaluation", "Run", "load_run"]
 
@@ -226,7 +227,7 @@ class Run(RunDirectory):
         self.recipe = dataclasses.replace(self.recipe, epochs=epochs)
         self.settings = settings
 
-    def resume(self, *, epochs=None, ctx=None, quiet=False):
+    def resume(self, *, epochs=None, ctx=None, quiet=False, open_weights=open_weights):
         """Train the run to its last epoch, from its last checkpoint, to the same bits as without a stop.
 
         Parameters
@@ -237,6 +238,8 @@ class Run(RunDirectory):
             By default, where it was trained before.
         quiet : bool
             Show no progress.
+        open_weights : callable, optional
+            As for :func:`gluon_cnn.training.train_run.train_run`; needed before the first checkpoint only.
 
         Returns
         -------
@@ -249,9 +252,8 @@ class Run(RunDirectory):
         """
         settings = dataclasses.replace(self.settings, ctx=self.settings.ctx if ctx is None else as_text(ctx))
         self.prepare_resume({} if epochs is None else {"epochs": epochs}, settings)
-        return train_run(
-            self, command=f"gluon_cnn.load_run({str(self.directory)!r}).resume()", resume=True, quiet=quiet
-        )
+        command = f"gluon_cnn.load_run({str(self.directory)!r}).resume()"
+        return train_run(self, command=command, resume=True, quiet=quiet, open_weights=open_weights)
 
 
 def _devices(ctx):

@@ -39,7 +39,9 @@ class Weights:
     where : str
         As a user names it.
     arrays : dict of str to array
-        By name, in an order that is always the same.
+        By name.
+    is_sorted : bool
+        Whether the order of the arrays says nothing.
     sha256 : str
         Of the names, shapes and float32 numbers, whatever file they are in.
 
@@ -48,6 +50,8 @@ class Weights:
     ModelError
         If there is no number, or one that is not finite.
     """
+
+    is_sorted = True
 
     def __init__(self, where, arrays):
         self.where = str(where)
@@ -58,7 +62,8 @@ class Weights:
 
     def _hash(self):
         digest = hashlib.sha256()
-        for name, array in self.arrays.items():
+        for name in sorted(self.arrays) if self.is_sorted else self.arrays:
+            array = self.arrays[name]
             with np.errstate(all="ignore"):  # what is not finite is seen in the next line
                 values = np.ascontiguousarray(np.asarray(array), "<f4")
             if not np.isfinite(values).all():
@@ -68,7 +73,7 @@ class Weights:
                     "weights_from",
                 )
             digest.update(json.dumps([name, list(array.shape)]).encode())
-            digest.update(values)
+            digest.update(values.reshape(-1).view(np.uint8))
         return digest.hexdigest()
 
     def named_for(self, net):

@@ -84,7 +84,8 @@ def test_files_of_every_kind_give_the_same(tmp_path, lenet_run, kind):
         safetensors.save_file(to_torch(net), path)
     else:  # as PyTorch wrote them before 1.6, too
         torch.save(to_torch(net), path, _use_new_zipfile_serialization=kind == "torch.pt")
-    fine_tune(tmp_path / "new", path, lr=STILL)
+    run = fine_tune(tmp_path / "new", path, lr=STILL)
+    assert (run.recipe.weights == open_any_weights(lenet_run).sha256) is kind.startswith("net.")
     assert equal_parameters(stored, parameters_of(tmp_path / "new")) == list(stored)
 
 
@@ -136,9 +137,10 @@ def test_layers_can_be_frozen_without_other_weights(tmp_path):
     assert equal_parameters(after, published_weights("lenet")) == ["0.weight", "0.bias", "2.weight", "2.bias"]
 
 
-def test_taken_weights_learn_at_their_own_rate(tmp_path, lenet_run):
+@pytest.mark.parametrize("devices", ["cpu", "cpu:0,1"])
+def test_taken_weights_learn_at_their_own_rate(tmp_path, lenet_run, devices):
     """After one step of plain SGD each parameter has moved in proportion to its rate."""
-    one = {"train_size": 64, "num_classes": 12}
+    one = {"train_size": 64, "num_classes": 12, "settings": {"ctx": devices}}
     runs = {factor: fine_tune(tmp_path / str(factor), lenet_run, taken_lr=factor, **one) for factor in (1.0, 0.25)}
     begun = numbers(parameters_of(fine_tune(tmp_path / "still", lenet_run, lr=STILL, **one).directory))
     fast, slow = (numbers(parameters_of(run.directory)) for run in runs.values())
@@ -230,7 +232,7 @@ def test_network_of_ones_own_begins_from_weights(tmp_path, lenet_run):
     assert run.settings.taken == [name for name in named_parameters(get_model("lenet")) if not name.startswith("6.")]
 
 
-def test_file_of_a_model_zoo_fits_the_network_inside(tmp_path):
+def test_model_zoos_file_fits_the_network_inside(tmp_path):
     net = get_model("gluoncv:cifar_resnet20_v1", num_classes=10)
     net.initialize()
     net(mx.nd.zeros((1, 1, 32, 32)))

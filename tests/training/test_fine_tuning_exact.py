@@ -17,7 +17,10 @@ from runs import (
     train,
 )
 
+from gluon_cnn import get_model
 from gluon_cnn.errors import ModelError, RunError, RunStopped
+from gluon_cnn.interop.torch import to_torch
+from gluon_cnn.interop.weights import open_any_weights
 
 
 @pytest.mark.parametrize("devices", ["cpu", "cpu:0,1"])
@@ -50,6 +53,18 @@ def test_weights_are_read_again_before_a_checkpoint(tmp_path, unsaved):
     killed, _ = unsaved
     resume(killed)
     assert result_of(killed) == result_of(tmp_path / "whole")
+
+
+def test_weights_of_pytorch_are_read_again(tmp_path):
+    torch = pytest.importorskip("torch")
+    torch.save(to_torch(get_model("lenet", pretrained=True)), tmp_path / "net.pt")
+    fine_tune(tmp_path / "run", tmp_path / "net.pt", edition="en")
+    whole = result_of(tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "checkpoint")
+    with pytest.raises(ModelError, match=r"net.pt holds no parameters of a network"):
+        resume(tmp_path / "run")
+    resume(tmp_path / "run", open_weights=open_any_weights)
+    assert result_of(tmp_path / "run") == whole
 
 
 def test_changed_weights_are_refused_before_a_checkpoint(tmp_path, unsaved):
