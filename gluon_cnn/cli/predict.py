@@ -225,7 +225,7 @@ def _show(path, answers):
     for answer in answers[:MOST_SEEN]:
         best = tuple(f"{100 * probability:.1f} %  {one_line(name)}" for name, probability in answer.classes[:_SHOWN])
         warning = (f"Warning: {answer.warning}",) if answer.warning else ()
-        words = one_line(answer.path), *best, *warning, *answer.picture.done
+        words = one_line(answer.path), "; ".join(answer.picture.done), *warning, *best
         rows.append(Seen(answer.picture.original, answer.picture.image, words))
     save_seen(rows, path)
     if len(answers) > MOST_SEEN:
