@@ -2,10 +2,12 @@
 
     python benchmarks/photographs.py --images 200 --json photographs.json
     python benchmarks/photographs.py --limits
+    python benchmarks/photographs.py --figure docs/predict.png
 
 For each kind of photograph it measures the accuracy of a network on the pictures as they are, on the same inverted,
 and as ``gluon-cnn predict`` sees them, and how many it warns of. For each kind of foreign picture it measures how many
-it warns of. ``--limits`` measures what the principal components leave of the 10,000 test images.
+it warns of. ``--limits`` measures what the principal components leave of the 10,000 test images. ``--figure`` draws a
+few of them beside what the network sees.
 
 A photograph is a test image of the sample, enlarged six times and inverted, as the garment was before it became that
 image, on a ground, with a margin, and not in the middle. Real photographs, with other things and people in them, are
@@ -20,11 +22,13 @@ import arguments
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
+from scipy.special import softmax
 
 import gluon_cnn
-from gluon_cnn.data import SAMPLE, read_fashion_mnist
+from gluon_cnn.data import FASHION_MNIST, SAMPLE, read_fashion_mnist
 from gluon_cnn.data.batches import to_batch
 from gluon_cnn.data.picture import read_picture
+from gluon_cnn.data.seen import Seen, save_seen
 from gluon_cnn.data.unlikeness import remainder, unlikeness
 
 # isort: split
@@ -232,19 +236,37 @@ def is_warned_of(picture):
     return picture.problem is not None or unlikeness(picture.image) > 1
 
 
-def make_accuracy():
+def make_network():
+    """A function that gives the probabilities of pictures' classes."""
     net = gluon_cnn.get_model("lenet", edition="en")
     net.load_parameters(str(WEIGHTS))
+    return lambda pictures: softmax(net(to_batch(np.stack([p.image for p in pictures]))).asnumpy(), axis=1)
 
-    def accuracy(pictures, labels):
-        answers = net(to_batch(np.stack([picture.image for picture in pictures]))).asnumpy().argmax(axis=1)
-        return float((answers == labels).mean())
 
-    return accuracy
+def draw_figure(path):
+    """A boot on white and as a photograph, a shirt on wood, and a letter: each way, and what the network says."""
+    network, test = make_network(), read_fashion_mnist(SAMPLE).test
+    chosen = [("on white", 9, {"as_is": True}), ("on white", 9, {}), ("shadow, noise, JPEG 60", 9, {})]
+    chosen += [("on wood, JPEG 80", 4, {}), ("a digit", 1, {})]
+    rows = []
+    for kind, number, options in chosen:
+        draw = np.random.default_rng(number)
+        picture = seen(
+            FOREIGN[kind](draw) if kind in FOREIGN else PHOTOGRAPHS[kind](test.images[number], draw), **options
+        )
+        (shares,) = network([picture])
+        best = [f"{100 * shares[n]:.0f} %  {FASHION_MNIST.classes[n]}" for n in shares.argsort()[::-1][:2]]
+        warning = ["Warning: it is unlike the images of Fashion-MNIST"] if is_warned_of(picture) else []
+        rows.append(Seen(picture.original, picture.image, ("; ".join(picture.done), *warning, *best)))
+    save_seen(rows, path)
 
 
 def measure(number):
-    accuracy, test = make_accuracy(), read_fashion_mnist(SAMPLE).test
+    network, test = make_network(), read_fashion_mnist(SAMPLE).test
+
+    def accuracy(pictures, labels):
+        return float((network(pictures).argmax(axis=1) == labels).mean())
+
     labels, found = test.labels[:number], {"images": number, "photographs": {}, "foreign": {}}
     print(f"{'photographs':<32}{'as it is':>10}{'inverted':>10}{'found':>10}{'warned':>10}")
     for kind, photograph in PHOTOGRAPHS.items():
@@ -278,10 +300,14 @@ def main():
     parser = arguments.parser(__doc__)
     parser.add_argument("--images", type=arguments.count, default=500, help="of each kind, 500 at most (default 500)")
     parser.add_argument("--limits", action="store_true", help="measure the limits alone")
+    parser.add_argument("--figure", type=Path, metavar="FILE", help="draw a few of them to this PNG alone")
     parser.add_argument("--json", type=Path, help="also write what was measured to this file")
     args = parser.parse_args()
     if args.limits:
         measure_limits()
+        return
+    if args.figure:
+        draw_figure(args.figure)
         return
     found = measure(args.images)
     if args.json:

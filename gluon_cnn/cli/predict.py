@@ -1,5 +1,6 @@
 """``gluon-cnn predict``."""
 
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -65,7 +66,7 @@ def _predict(args):
     _check_show(args)
     network = _network(args)
     answers, failed = [], False
-    for path in _expanded(args.images):
+    for path in _expanded(args.images, args.show):
         answer = path if isinstance(path, _Answer) else _answer(args, network, path)
         failed = failed or answer.error is not None
         if answer.error is not None:
@@ -90,9 +91,23 @@ def _check_show(args):
         raise SettingError(f"show is {args.show}, but it is a PNG: name a file that ends with .png.", "show")
     if not path.parent.is_dir():
         raise SettingError(f"There is no directory {path.parent} for {path.name}: make it, or name another.", "show")
-    for image in args.images:
-        if path.exists() and Path(image).exists() and (path.samefile(image) or path.parent.samefile(image)):
-            raise SettingError(f"{args.show} would replace one of the pictures: name another file.", "show")
+    if path.exists() and not path.is_file():
+        raise SettingError(f"{args.show} is not a regular file: name another one.", "show")
+    if any(_is_same(path, image) for image in args.images):
+        raise SettingError(f"{args.show} would replace one of the pictures: name another file.", "show")
+
+
+def _is_same(path, other):
+    """Whether two paths lead to the same file."""
+    with contextlib.suppress(OSError):  # there is none, or none of such a name
+        return Path(path).samefile(other)
+    return False
+
+
+def _is_folder(path):
+    with contextlib.suppress(OSError):
+        return Path(path).is_dir()
+    return False
 
 
 def _network(args):
@@ -118,14 +133,18 @@ def _network(args):
     return inputs, lambda images: probabilities_of(inputs.batch(images, device))
 
 
-def _expanded(images):
-    """The paths of the pictures, those of a folder in its place; an answer where there are none."""
+def _expanded(images, figure):
+    """The paths of the pictures, those of a folder in its place without the figure of them; an answer where there are
+    none."""
     from gluon_cnn.data.picture_folder import pictures_in
 
     for image in images:
         try:
-            yield from pictures_in(image) if image != _STDIN and Path(image).is_dir() else [image]
-        except (ImageError, OSError) as error:
+            if image == _STDIN or not _is_folder(image):
+                yield image
+            else:
+                yield from (path for path in pictures_in(image) if not (figure and _is_same(figure, path)))
+        except ImageError as error:
             yield _Answer(str(image), error=str(error))
 
 
@@ -206,7 +225,7 @@ def _show(path, answers):
     for answer in answers[:MOST_SEEN]:
         best = tuple(f"{100 * probability:.1f} %  {one_line(name)}" for name, probability in answer.classes[:_SHOWN])
         warning = (f"Warning: {answer.warning}",) if answer.warning else ()
-        words = one_line(answer.path), *best, *warning, *answer.picture.done
+        words = one_line(answer.path), "; ".join(answer.picture.done), *warning, *best
         rows.append(Seen(answer.picture.original, answer.picture.image, words))
     save_seen(rows, path)
     if len(answers) > MOST_SEEN:

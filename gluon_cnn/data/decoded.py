@@ -159,11 +159,11 @@ def upright(source, name, channels, background=0, least=None, longest=None):
     mode = {1: "L", 3: "RGB", 4: "RGBA"}[channels]
     with _opened(source, name) as (image, picture):
         factor = 1 if least is None else min(1, least / min(image.size))
-        image.draft(mode, tuple(math.ceil(side * factor) for side in image.size))
+        image.draft("RGB" if mode == "RGBA" else mode, tuple(math.ceil(side * factor) for side in image.size))
         image.load()
-        plain = image
-        if image.mode != mode or picture.transparent or "transparency" in image.info:
-            plain = _plain(image, picture, mode, background)
+        plain, less = image, max(1, max(image.size) // longest) if longest else 1
+        if less > 1 or image.mode != mode or picture.transparent or "transparency" in image.info:
+            plain = _plain(image, picture, mode, background, less)
         turn = _UPRIGHT.get(_orientation(image, picture))
     return plain if turn is None else plain.transpose(turn)
 
@@ -208,12 +208,13 @@ def _too_large(name, claims):
     )
 
 
-def _plain(image, picture, mode, background):
-    """A picture in grey or RGB, on a background."""
-    plain, top = Image.new(mode, image.size), 0
-    for strip in _strips(image):  # because as RGBA the whole would take several times its memory
-        plain.paste(_plain_strip(strip, picture, mode, background), (0, top))
-        top += strip.height
+def _plain(image, picture, mode, background, less=1):
+    """A picture in grey or RGB, on a background, or in RGBA; smaller by a whole factor."""
+    plain, top = Image.new(mode, tuple(math.ceil(side / less) for side in image.size)), 0
+    for strip in _strips(image, less):  # because as RGBA the whole would take several times its memory
+        part = _plain_strip(strip, picture, mode, background).reduce(less)
+        plain.paste(part, (0, top))
+        top += part.height
     return plain
 
 
@@ -225,7 +226,7 @@ def _strips(image, multiple=1):
 
 
 def _plain_strip(strip, picture, mode, background):
-    """A strip in grey or RGB, on a background."""
+    """A strip in grey or RGB, on a background, or in RGBA."""
     key = picture.transparent
     if strip.mode.startswith("I"):  # 16 bits a pixel, which convert would clip instead of scale
         values = np.asarray(strip, np.uint32)

@@ -12,7 +12,7 @@ _BORDER = 0.02  # width of the border, of the picture's short side
 _ALIKE, _ON_GROUND = 16, 20  # levels in the channel that differs most: between two pixels, and from the fitted ground
 _LEAST_DIFFERENCE = 13  # levels, the 5 % with which Fashion-MNIST itself was trimmed
 _OF_OBJECT = 0.2  # of what the object differs by: less is a soft shadow
-_BEYOND_NOISE = 4.5
+_BEYOND_NOISE, _MOST_NOISE = 4.5, 60  # times the noise, and levels: where more differs, it is no noise
 _LEAST_PART = 0.05  # of the largest part's area: less is a speck, and not the other shoe
 _SMOOTHED = 100  # pixels of the long side from which noise is smoothed away
 
@@ -111,7 +111,8 @@ def find_object(picture, ground, opacity=None):
         if max(difference.shape) >= _SMOOTHED:
             difference = ndimage.uniform_filter(difference, 3)
         most = np.percentile(difference, 99)
-        differs = difference > max(_LEAST_DIFFERENCE, _BEYOND_NOISE * ground.noise, _OF_OBJECT * most)
+        noise = min(_BEYOND_NOISE * ground.noise, _MOST_NOISE)
+        differs = difference > max(_LEAST_DIFFERENCE, noise, _OF_OBJECT * most)
     parts, number = ndimage.label(differs, np.ones((3, 3)))
     if number == 0:
         return differs

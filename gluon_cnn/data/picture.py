@@ -102,7 +102,7 @@ def read_as_trained(source, name, dataset):
     """
     image = decode(source, name, dataset.side, dataset.channels)
     original = upright(source, name, channels=4, least=_ENOUGH // 2, longest=_ENOUGH)
-    problem = "it has one colour only" if np.ptp(image, axis=(0, 1)).max() == 0 else None
+    problem = "it is empty: it has one colour only" if np.ptp(image, axis=(0, 1)).max() == 0 else None
     size = f"{dataset.side}×{dataset.side}"
     return Picture(image, original, (f"resized and cut to the middle {size}, as in training",), problem)
 
@@ -112,10 +112,10 @@ def _as_it_is(original, invert, done, problem=None):
     grey = _on_colour(original, 255 if invert else 0).convert("L")
     if invert:
         grey, done = ImageOps.invert(grey), (*done, "inverted, as asked")
-    image = _centred(np.asarray(grey, np.float32))
-    if problem is None and np.ptp(image) == 0:
-        problem = "it has one colour only"
-    return Picture(image, original, done, problem)
+    levels = np.asarray(grey, np.float32)
+    if problem is None and np.ptp(levels) == 0:
+        problem = "it is empty: it has one colour only"
+    return Picture(_centred(levels), original, done, problem)
 
 
 def _on_ground(original, invert):

@@ -13,7 +13,8 @@ __all__ = ["MOST_SEEN", "Seen", "save_seen"]
 
 #: Pictures in one figure.
 MOST_SEEN = 50
-_SIDE, _GAP, _WORDS = 224, 16, 400  # pixels: of a picture, between two, and for the words
+_SIDE, _GAP = 224, 16  # pixels: of a picture, and between two
+_WIDTH = 2 * _SIDE + 3 * _GAP  # which a telephone shows with words that can be read
 _LINE, _LETTERS = 19, 15
 _PAPER, _INK, _FRAME = "white", "#1b1f24", "#9aa3ad"
 _CLEAR = (236, 236, 236, 255)  # under what is transparent
@@ -29,7 +30,7 @@ class Seen(NamedTuple):
     image : np.ndarray
         What the network saw, uint8 H×W, or H×W×3 in colour.
     words : tuple of str
-        Lines to write beside it, the first one in bold.
+        Lines to write below them, the first one in bold.
     """
 
     original: Image.Image
@@ -45,23 +46,31 @@ def save_seen(rows, path):
     rows : list of Seen
     path : path
     """
-    rows = rows[:MOST_SEEN]
-    figure = Image.new("RGB", (2 * _SIDE + _WORDS + 4 * _GAP, len(rows) * (_SIDE + _GAP) + _GAP), _PAPER)
-    draw, fonts = ImageDraw.Draw(figure), [_font("DejaVuSans-Bold.ttf"), _font("DejaVuSans.ttf")]
-    for number, row in enumerate(rows):
-        top = _GAP + number * (_SIDE + _GAP)
-        for place, image in enumerate((row.original, Image.fromarray(row.image))):
-            left = _GAP + place * (_SIDE + _GAP)
-            shown = _fitted(image)
-            at = left + (_SIDE - shown.width) // 2, top + (_SIDE - shown.height) // 2
-            figure.paste(shown, at)
-            draw.rectangle([at[0] - 1, at[1] - 1, at[0] + shown.width, at[1] + shown.height], outline=_FRAME)
-        left = 2 * _SIDE + 3 * _GAP
-        lines = [(fonts[min(order, 1)], line) for order, text in enumerate(row.words) for line in _wrapped(text, fonts)]
-        for order, (font, line) in enumerate(lines[: _SIDE // _LINE]):
-            draw.text((left, top + order * _LINE), line, _INK, font=font)
+    fonts = [_font("DejaVuSans-Bold.ttf"), _font("DejaVuSans.ttf")]
+    drawn = [_drawn(row, fonts) for row in rows[:MOST_SEEN]]
+    figure = Image.new("RGB", (_WIDTH, sum(part.height for part in drawn)), _PAPER)
+    top = 0
+    for part in drawn:
+        figure.paste(part, (0, top))
+        top += part.height
     with write_atomically(path) as temporary:
         figure.save(temporary, "PNG")
+
+
+def _drawn(row, fonts):
+    """The two pictures of a row, and the words below them."""
+    lines = [(fonts[min(order, 1)], line) for order, text in enumerate(row.words) for line in _wrapped(text, fonts)]
+    part = Image.new("RGB", (_WIDTH, _SIDE + 3 * _GAP + len(lines) * _LINE), _PAPER)
+    draw = ImageDraw.Draw(part)
+    for place, image in enumerate((row.original, Image.fromarray(row.image))):
+        shown = _fitted(image)
+        left = _GAP + place * (_SIDE + _GAP) + (_SIDE - shown.width) // 2
+        top = _GAP + (_SIDE - shown.height) // 2
+        part.paste(shown, (left, top))
+        draw.rectangle([left - 1, top - 1, left + shown.width, top + shown.height], outline=_FRAME)
+    for order, (font, line) in enumerate(lines):
+        draw.text((_GAP, _SIDE + _GAP + _GAP // 2 + order * _LINE), line, _INK, font=font)
+    return part
 
 
 def _fitted(image):
@@ -81,11 +90,11 @@ def _wrapped(text, fonts):
     """A text in lines that are short enough, by the wider font."""
     lines = [""]
     for word in text[:500].split(" "):
-        while _width(word, fonts) > _WORDS:
-            cut = next(at for at in range(len(word), 0, -1) if at == 1 or _width(word[:at], fonts) <= _WORDS)
+        while _width(word, fonts) > _WIDTH - 2 * _GAP:
+            cut = next(at for at in range(len(word), 0, -1) if at == 1 or _width(word[:at], fonts) <= _WIDTH - 2 * _GAP)
             lines, word = [*lines, word[:cut]], word[cut:]
         together = f"{lines[-1]} {word}" if lines[-1] else word
-        lines = [*lines[:-1], together] if _width(together, fonts) <= _WORDS else [*lines, word]
+        lines = [*lines[:-1], together] if _width(together, fonts) <= _WIDTH - 2 * _GAP else [*lines, word]
     return [line for line in lines if line]
 
 

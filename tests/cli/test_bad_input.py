@@ -81,7 +81,7 @@ from gluon_cnn.data import SAMPLE
         (f"train lenet --{'9' * 5000}", "Unknown arguments: --9999"),
         ("summary lenet --resize 3", "16×16 pixels or more"),
         ("evaluate no-such-run", "holds no run"),
-        ("predict no-such-run a.png", "a.png cannot be read as a picture"),
+        ("predict no-such-run a.png", "holds no run"),
         ("compare no-such-run", "holds no run"),
         ("report no-such-directory", "is not a directory"),
     ],

@@ -24,8 +24,8 @@ words = st.one_of(
 flags = st.sampled_from(
     ["--edition", "--epochs", "--lr", "--batch-size", "--resize", "--seed", "--init", "--data", "--resume",
      "--no-hybrid", "--quick", "--ctx", "--threads", "--data-dir", "--checkpoint-every", "--checkpoint", "--invert",
-     "--models", "--seeds", "--out", "--format", "--preprocess", "--amp", "--momentum", "gluoncv:", "x.onnx", "onnx",
-     "cosine", "--set", "--"]
+     "--as-is", "--show", "--json", "--models", "--seeds", "--out", "--format", "--preprocess", "--amp", "--momentum",
+     "gluoncv:", "x.onnx", "onnx", "cosine", "--set", "--"]
 )  # fmt: skip
 names = st.sampled_from([*FIELDS, "final_relu", "padding", "model", "workers", "source", "momentun", ""])
 pairs = st.builds("--set={}={}".format, names, words)

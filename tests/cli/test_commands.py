@@ -4,20 +4,11 @@ import io
 import os
 import sys
 
-import numpy as np
-import pytest
-from PIL import Image
 from runs import MAIN, SMALL_RUN, history_of, run_process, small
 
 from gluon_cnn import load_run
 from gluon_cnn.cli import main
-from gluon_cnn.data import FASHION_MNIST, SAMPLE, read_fashion_mnist
-
-
-@pytest.fixture
-def shoe():
-    """A test image of an ankle boot or the like, uint8 28×28."""
-    return read_fashion_mnist(SAMPLE).test.images[9]
+from gluon_cnn.data import SAMPLE
 
 
 def test_training_prints_epochs_verdict_and_place(tmp_path, monkeypatch, capsys):
@@ -57,56 +48,6 @@ def test_evaluate_measures_what_the_history_says(lenet_run, capsys):
     accuracy = history_of(lenet_run)[-1].test_acc
     assert capsys.readouterr().out == f"test accuracy {accuracy:.4f} on 128 test images of the sample, after epoch 2\n"
     assert main(["evaluate", str(lenet_run), "--checkpoint", "best", "--threads", "1"]) == 0
-
-
-def test_predict_prints_every_class_by_its_probability(lenet_run, shoe, tmp_path, capsys):
-    path = tmp_path / "shoe.png"
-    Image.fromarray(shoe).save(path)
-    assert main(["predict", str(lenet_run), str(path), str(path)]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == lines[11] == str(path)
-    names, probabilities = zip(*(line.strip().rsplit(None, 1) for line in lines[1:11]))
-    assert sorted(names) == sorted(FASHION_MNIST.classes)
-    values = np.array(probabilities, float)
-    assert values.sum() == pytest.approx(1, abs=1e-3)
-    assert (np.diff(values) <= 0).all()
-    assert lines[1:11] == lines[12:]
-
-
-def test_predict_answers_for_the_other_pictures(lenet_run, shoe, tmp_path, capsys):
-    Image.fromarray(shoe).save(tmp_path / "shoe.PNG")
-    (tmp_path / "no\npicture.png").write_text("no picture")
-    names = ["no\npicture.png", "shoe.PNG", "none.png", "shoe.PNG"]
-    assert main(["predict", str(lenet_run), *(str(tmp_path / name) for name in names)]) == 1
-    out, err = capsys.readouterr()
-    assert out.splitlines()[::11] == [str(tmp_path / "shoe.PNG")] * 2
-    first, second = err.splitlines()
-    assert first.startswith(f"gluon-cnn: {tmp_path}/no picture.png cannot be read as a picture")
-    assert second.startswith(f"gluon-cnn: {tmp_path}/none.png cannot be read as a picture (No such file")
-
-
-def test_predict_reads_pictures_before_the_network(shoe, tmp_path, capsys):
-    for name in ("no run", "no.onnx"):
-        (tmp_path / "a.png").write_text("no picture")
-        argv = ["predict", str(tmp_path / name), str(tmp_path / "a.png"), str(tmp_path / "b.png")]
-        assert main(argv) == 1
-        first, second = capsys.readouterr().err.splitlines()
-        assert "a.png cannot be read" in first
-        assert "b.png cannot be read" in second
-        Image.fromarray(shoe).save(tmp_path / "a.png")
-        assert main(argv) == 1
-        first, second = capsys.readouterr().err.splitlines()
-        assert "b.png cannot be read" in first
-        assert name in second
-
-
-def test_predict_inverts_a_dark_picture(lenet_run, shoe, tmp_path, capsys):
-    outputs = []
-    for pixels, flags in ((shoe, []), (255 - shoe, ["--invert"])):
-        Image.fromarray(pixels).save(tmp_path / "shoe.png")
-        assert main(["predict", str(lenet_run), *flags, str(tmp_path / "shoe.png")]) == 0
-        outputs.append(capsys.readouterr().out)
-    assert outputs[0] == outputs[1]
 
 
 def test_summary_shows_the_parameters_of_a_network(capsys):

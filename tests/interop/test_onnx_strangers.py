@@ -86,7 +86,7 @@ def test_predict_prints_the_files_own_probabilities(tmp_path, capsys):
     path, picture = saved(probabilities_of("Softmax"), tmp_path / "UP.ONNX"), tmp_path / "shoe.png"
     Image.fromarray(IMAGES[0]).save(picture)
     command("predict", path, picture)
-    assert f"{softmax(LOGITS[0]).max():.4f}" in capsys.readouterr().out.splitlines()[1]
+    assert f"{100 * softmax(LOGITS[0]).max():.1f} %" in capsys.readouterr().out.splitlines()[2]
 
 
 def test_output_without_a_shape_is_taken(tmp_path):
