@@ -152,7 +152,7 @@ def png_of(drawn):
     file = io.BytesIO()
     try:
         with _any_name():
-            figure.savefig(file, format="png", dpi=150, facecolor="white", metadata={"Software": None})
+            figure.savefig(file, format="png", dpi=120, facecolor="white", metadata={"Software": None})
     finally:
         title.remove()
         figure.set_size_inches(width, height)
