@@ -170,5 +170,5 @@ def _in_few_colors(file):
 
     small = io.BytesIO()
     with Image.open(file) as image:
-        image.convert("RGB").quantize(256).save(small, format="PNG", optimize=True)
+        image.convert("RGB").quantize(128).save(small, format="PNG", optimize=True)
     return small.getvalue()
