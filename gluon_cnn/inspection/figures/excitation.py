@@ -121,7 +121,7 @@ def _drawn(arrays, names, counts):
             y0, x0, y1, x1 = (int(n) for n in patch)
             if y1 > y0 and x1 > x0:
                 cut = picture_of(picture[:, y0:y1, x0:x1])
-                sheet.picture(cut, 0.02 + right * size, at, size - gap)
+                sheet.outline(*sheet.picture(cut, 0.02 + right * size, at, size - gap), QUIET, lw=0.4)
             left, up, wide, high = sheet.picture(picture_of(picture), WIDTH - 3 * size + right * size, at, size - gap)
             scale = wide / picture.shape[2], high / picture.shape[1]
             sheet.outline(left + x0 * scale[0], up + y0 * scale[1], (x1 - x0) * scale[0], (y1 - y0) * scale[1], FOR)
@@ -157,7 +157,7 @@ def _in_words(path, arrays, found, field, names, counts):
         words = f"What a position sees differs from place to place, out of {side} pixels. "
     else:
         words = ""
-    words += f"Excited by one class alone, in the {arrays.labels.shape[1]} images: {among(pure)}. " if pure else ""
+    words += f"All {arrays.labels.shape[1]} images are of one class for channel {among(pure)}. " if pure else ""
     known = counts[np.isfinite(counts)]
     if len(known):
         words += (
