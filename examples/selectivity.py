@@ -111,8 +111,10 @@ def draw(path, networks):
                 axes.fill_between(layers, one.quartiles[:, 0], one.quartiles[:, 2], color=color, alpha=0.15, lw=0)
                 word = "untrained" if one.epoch == 0 else f"epoch {one.epoch}"
                 end = layers[-1], one.quartiles[-1, 1]
-                axes.annotate(word, end, (0, 8), textcoords="offset points", ha="right", color=color)
+                axes.annotate(word, end, (8, 0), textcoords="offset points", va="center", color=color)
         axes.axhline(CHANCE, color="#7d8794", lw=0.8, ls=":")
+        axes.text(layers[0], CHANCE + 0.1, "images drawn at random", color="#7d8794")
+        axes.set_xlim(layers[0] - 0.5, layers[-1] + 0.22 * len(layers))
         axes.set_title(f"{name}: {in_words(seen)}", fontsize="medium")
         axes.set_xlabel("layer with weights, from the image to the answer")
         axes.set_ylabel("classes that a channel answers to")
@@ -137,7 +139,7 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--network", choices=("lenet", "nin"), help="only this one (default: both)")
     parser.add_argument("--epochs", type=int, default=5, help="of LeNet (default 5)")
-    parser.add_argument("--images", type=int, default=10_000, help="test images that are looked at (default 10000)")
+    parser.add_argument("--images", type=int, default=2000, help="test images that are looked at (default 2000)")
     parser.add_argument("--figure", type=Path, metavar="PNG", help="draw them to this file")
     args = parser.parse_args(argv)
     networks = {}
