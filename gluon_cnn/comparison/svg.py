@@ -32,7 +32,8 @@ def as_svg(figure, name, words):
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     svg = file.getvalue()
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
-    # Matplotlib gives the same ids in every figure; in the page they must be unique.
+    # Matplotlib gives the same ids in every figure, and to equal images; in the page they must be unique.
+    svg = re.sub(r' id="image[0-9a-f]+"', "", svg)
     svg = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{name}-", svg)
     view = re.search(r'viewBox="([^"]*)"', svg)[1]
     opening = f'<svg viewBox="{view}" role="img" aria-label="{html.escape(words)}">'

@@ -1,11 +1,11 @@
 """Pictures in a notebook, under the book's names."""
 
 import numbers
-import sys
 
 import numpy as np
 
 from gluon_cnn.data import FASHION_MNIST, get_fashion_mnist_labels
+from gluon_cnn.runtime.notebook import in_notebook
 
 __all__ = ["in_notebook", "set_figsize", "show_fashion_mnist", "show_images", "use_svg_display"]
 
@@ -94,10 +94,3 @@ class _Axes(np.ndarray):
 
     def _ipython_display_(self):
         pass
-
-
-def in_notebook():
-    """Whether this process is a notebook's kernel, without importing IPython."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    return shell is not None and hasattr(shell, "kernel")

@@ -12,7 +12,7 @@ from gluon_cnn.errors import ModelError, SettingError
 from gluon_cnn.inspection.gradients import chosen_classes, gradients
 from gluon_cnn.inspection.layers import as_batch, as_numpy, innermost_layers, output_of, title_of
 
-__all__ = ["GradCAM", "Occlusion", "grad_cam", "last_convolution", "occlusion"]
+__all__ = ["GradCAM", "Occlusion", "grad_cam", "last_convolution", "occlusion", "occlusions"]
 
 
 class GradCAM(NamedTuple):
@@ -143,22 +143,42 @@ def occlusion(net, X, classes=None, *, window=5, stride=2, fill=0.0, batch_size=
     ModelError
         If the network fails for such images, or there is no such class.
     """
+    return occlusions(net, X, [classes], window=window, stride=stride, fill=fill, batch_size=batch_size)[0]
+
+
+def occlusions(net, X, several, *, window=5, stride=2, fill=0.0, batch_size=64):
+    """The :class:`Occlusion` for each of several choices of classes, in the time of one.
+
+    Parameters
+    ----------
+    several : list
+        Of what :func:`occlusion` takes as ``classes``.
+    net, X, window, stride, fill, batch_size
+        As for :func:`occlusion`.
+
+    Returns
+    -------
+    list of Occlusion
+    """
     images = as_numpy(as_batch(net, X))
     if images.ndim != 4 or not images.size:
         raise ModelError(f"Images must be N×C×H×W, and at least one, not {'×'.join(map(str, images.shape))}.")
     windows = _windows(images.shape[2:], window, stride)
     fill, batch_size = _finite("fill", fill), whole_number("batch_size", batch_size)
     output = np.concatenate([_output(net, images[i : i + batch_size]) for i in range(0, len(images), batch_size)])
-    classes = chosen_classes(output, classes)
+    several = [chosen_classes(output, classes) for classes in several]
     places = windows.reshape(-1, 4)
-    drops = np.empty((len(images), len(places)))
-    for image, (pixels, answer, label) in enumerate(zip(images, output, classes)):
+    drops = np.empty((len(images), len(places), output.shape[1]))
+    for pixels, answer, of_image in zip(images, output.astype(float), drops):
         for first in range(0, len(places), batch_size):
             hidden = _hidden(pixels, places[first : first + batch_size], fill)
-            logits = _output(net, hidden)[:, label].astype(float)
-            drops[image, first : first + len(logits)] = float(answer[label]) - logits
-    maps = _mean_over_windows(drops, places, images.shape[2:])
-    return Occlusion(maps, drops.reshape(len(images), *windows.shape[:2]), windows, classes, output)
+            of_image[first : first + len(hidden)] = answer - _output(net, hidden)
+    found = []
+    for classes in several:
+        of_class = drops[np.arange(len(images)), :, classes]
+        maps = _mean_over_windows(of_class, places, images.shape[2:])
+        found.append(Occlusion(maps, of_class.reshape(len(images), *windows.shape[:2]), windows, classes, output))
+    return found
 
 
 def _windows(sides, window, stride):

@@ -10,7 +10,7 @@ from gluon_cnn.errors import DataError, ModelError
 from gluon_cnn.inspection.answers import Answers, checked
 from gluon_cnn.inspection.layers import as_numpy, run
 
-__all__ = ["Excitation", "Pass", "excitation", "selectivity"]
+__all__ = ["Excitation", "Pass", "counted_images", "excitation", "selectivity"]
 
 # Of a part of a batch. Memory for arrays above 32 MB comes from the system and is cleared anew for each of them.
 _PIXELS = 16 * 224**2
@@ -122,12 +122,16 @@ def selectivity(found):
     np.ndarray
         float, one for each channel; not a number for a dead one.
     """
-    several = found.class_counts[found.class_counts > 0].min()
-    labels = found.labels[:, : min(KEPT, several)]
+    labels = found.labels[:, : counted_images(found)]
     shares = np.stack([(labels == label).mean(axis=1) for label in range(len(found.class_counts))], axis=1)
     effective = 1 / (shares**2).sum(axis=1)
     effective[found.dead] = np.nan
     return effective
+
+
+def counted_images(found):
+    """Of how many of a channel's strongest images :func:`selectivity` counts the classes."""
+    return min(found.labels.shape[1], int(found.class_counts[found.class_counts > 0].min()))
 
 
 class _Strongest:

@@ -1,0 +1,105 @@
+"""A page about what a network has learned, and its figures as PNG."""
+
+import logging
+import time
+from importlib import metadata
+from pathlib import Path
+
+from gluon_cnn.errors import SettingError
+from gluon_cnn.files import write_atomically
+from gluon_cnn.inspection.figures.style import png_of, svg_of
+from gluon_cnn.inspection.layers import title_of
+from gluon_cnn.inspection.look import look
+from gluon_cnn.inspection.sections import sections
+from gluon_cnn.inspection.words import counted, with_interval
+
+__all__ = ["PAGE", "write_page"]
+
+log = logging.getLogger(__name__)
+
+PAGE = "inspection.html"
+
+
+def write_page(net, inputs, test, out, *, title=None, about=(), untrained=None, **choices):
+    """Write ``inspection.html`` about what a network has learned, and its figures as PNG beside it.
+
+    Parameters
+    ----------
+    net, inputs, test
+        As for :func:`gluon_cnn.inspection.look.look`. Nothing of the network is changed.
+    out : path
+        The directory, which is made if it is not there; files of the same names are replaced.
+    title : str, optional
+        What the page calls the network.
+    about : sequence of (str, str)
+        What it is, such as ``("recipe", "lenet, zh-v1")``.
+    untrained : Block, optional
+        The network that its training began with, beside which its filters are judged; see
+        :func:`gluon_cnn.inspection.untrained.untrained_network`.
+    **choices
+        ``layers``, ``channels``, ``classes``, ``images``, ``pictures`` and ``quiet`` of
+        :func:`gluon_cnn.inspection.look.look`.
+
+    Returns
+    -------
+    list of Path
+        The page, then its figures.
+
+    Raises
+    ------
+    SettingError, ModelError, DataError
+        If there is no such layer, channel, class or image, the network cannot be looked into, or ``out`` cannot be
+        written. Nothing is written then.
+    """
+    out = Path(out)
+    _refuse_no_directory(out)
+    seen = look(net, inputs, test, **choices)
+    parts = sections(net, seen, untrained)
+    text = _template().render(
+        name=title or title_of(net),
+        about=[*about, ("test images", _accuracy_in_words(seen))],
+        sections=parts,
+        written=time.strftime("%Y-%m-%d"),
+        version=metadata.version("gluon-cnn"),
+    )
+    files = {f"{figure.name}.png": png_of(figure.drawn) for part in parts for figure in part.figures}
+    return _written(out, {PAGE: text.encode("utf-8", "backslashreplace"), **files})
+
+
+def _template():
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
+
+    environment = Environment(
+        # The style is that of the report.
+        loader=ChoiceLoader([PackageLoader(f"gluon_cnn.{package}") for package in ("inspection", "comparison")]),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["svg"] = lambda figure: svg_of(figure.drawn, figure.name)
+    return environment.get_template(PAGE)
+
+
+def _accuracy_in_words(seen):
+    accuracy = seen.accuracy
+    return f"{counted(int(accuracy.of), 'image')}, {with_interval(accuracy)} of them right"
+
+
+def _refuse_no_directory(out):
+    """SettingError if there can be no directory of this name."""
+    for path in (out, *out.parents):
+        if path.exists():
+            if not path.is_dir():
+                raise SettingError(f"{path} is not a directory: choose another name.", "out")
+            return
+
+
+def _written(out, files):
+    """Write files into a directory, the first one last; their paths, in their order."""
+    out.mkdir(parents=True, exist_ok=True)
+    for name in reversed(list(files)):
+        with write_atomically(out / name) as temporary:
+            temporary.write_bytes(files[name])
+    return [out / name for name in files]
