@@ -53,26 +53,26 @@ def look(net, batches, epoch):
     return Seen(epoch, quartiles, alive, answers.right.mean())
 
 
-def lenet(epochs, images):
+def lenet(epochs, images, data):
     """Train LeNet, and look into it before and after each epoch."""
-    recipe = get_recipe("lenet", epochs=epochs, test_size=images)
+    recipe = get_recipe("lenet", epochs=epochs, test_size=images, data=data)
     recipe = dataclasses.replace(recipe, release=release_to_train_on(recipe, None))
     devices = parse_context("cpu")
-    data = load_data(recipe, None, devices[0])
-    setup = set_up(recipe, devices, data)
-    yield look(setup.net, data.test, 0)
+    loaded = load_data(recipe, None, devices[0])
+    setup = set_up(recipe, devices, loaded)
+    yield look(setup.net, loaded.test, 0)
     for epoch in range(epochs):
         sums = Sums()
         train_epoch(
             setup.training_net,
-            data.train.epoch(epoch),
+            loaded.train.epoch(epoch),
             setup.trainer,
             devices,
             sums,
             after_step=Pace().reader(sums),
             batch_size=recipe.batch_size,
         )
-        yield look(setup.net, data.test, epoch + 1)
+        yield look(setup.net, loaded.test, epoch + 1)
 
 
 def nin(images):
@@ -111,8 +111,10 @@ def draw(path, networks):
                 axes.fill_between(layers, one.quartiles[:, 0], one.quartiles[:, 2], color=color, alpha=0.15, lw=0)
                 word = "untrained" if one.epoch == 0 else f"epoch {one.epoch}"
                 end = layers[-1], one.quartiles[-1, 1]
-                axes.annotate(word, end, (0, 8), textcoords="offset points", ha="right", color=color)
+                axes.annotate(word, end, (8, 0), textcoords="offset points", va="center", color=color)
         axes.axhline(CHANCE, color="#7d8794", lw=0.8, ls=":")
+        axes.text(layers[0], CHANCE + 0.1, "images drawn at random", color="#7d8794")
+        axes.set_xlim(layers[0] - 0.5, layers[-1] + 0.22 * len(layers))
         axes.set_title(f"{name}: {in_words(seen)}", fontsize="medium")
         axes.set_xlabel("layer with weights, from the image to the answer")
         axes.set_ylabel("classes that a channel answers to")
@@ -137,12 +139,16 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--network", choices=("lenet", "nin"), help="only this one (default: both)")
     parser.add_argument("--epochs", type=int, default=5, help="of LeNet (default 5)")
-    parser.add_argument("--images", type=int, default=10_000, help="test images that are looked at (default 10000)")
+    parser.add_argument("--images", type=int, default=2000, help="test images that are looked at (default 2000)")
+    parser.add_argument("--data", choices=("full", "sample"), default="full", help="that LeNet is trained on")
     parser.add_argument("--figure", type=Path, metavar="PNG", help="draw them to this file")
     args = parser.parse_args(argv)
     networks = {}
     try:
-        for name, run in (("LeNet", lambda: lenet(args.epochs, args.images)), ("NiN", lambda: nin(args.images))):
+        for name, run in (
+            ("LeNet", lambda: lenet(args.epochs, args.images, args.data)),
+            ("NiN", lambda: nin(args.images)),
+        ):
             if args.network in (None, name.lower()):
                 networks[name] = list(run())
                 print_table(name, networks[name])

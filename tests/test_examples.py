@@ -101,6 +101,17 @@ def test_documents_have_the_table_of_initial_weights(example, tmp_path, capsys):
     assert figure.read_bytes().startswith(b"\x89PNG")
 
 
+def test_selectivity_is_shown_by_layer_and_epoch(tmp_path):
+    figure = tmp_path / "figure.png"
+    arguments = ["--network", "lenet", "--data", "sample", "--epochs", 1, "--images", 50, "--figure", figure]
+    ended = run_process(AS_MAIN, EXAMPLES / "selectivity.py", *arguments)
+    assert (ended.code, ended.error) == (0, "")
+    table = ended.out.splitlines()[-8:]
+    assert table[0] == "| layer | epoch 0 | epoch 1 | alive at the end |"
+    assert [line.split(" | ")[-1] for line in table[2:7]] == [f"{n} of {n} |" for n in (6, 16, 120, 84, 10)]
+    assert figure.read_bytes().startswith(b"\x89PNG")
+
+
 def test_documents_have_the_table_of_random_splits(example, tmp_path, capsys):
     figure = tmp_path / "figure.png"
     kept = RUNS / "lenet" / "random-splits.csv"

@@ -129,6 +129,7 @@ def _write(args, run, state, pictures):
         title=recipe.name,
         about=_about(run, recipe, data.info, args.which, state),
         untrained=untrained_network(run.recipe, run.dataset),
+        answered=_keeper(args, run, state, recipe, data.test),
         layers=args.layers,
         channels=args.channels,
         classes=args.classes,
@@ -138,6 +139,23 @@ def _write(args, run, state, pictures):
     )
     if not args.quiet:
         print(pages[0])
+
+
+def _keeper(args, run, state, recipe, test):
+    """A function that keeps the answers for the report, if they are those of the run's last epoch for its test part;
+    else None."""
+    from gluon_cnn.training.answers import kept_answers, write_answers
+
+    whole = args.images is None and recipe.release == run.recipe.release
+    if not whole or args.which != "last" or state.step or state.epoch != run.epochs_done:
+        return None
+
+    def keep(found):
+        classes = found.logits.shape[1]
+        answers = found.labels, found.predicted, found.confidence
+        write_answers(run, kept_answers(state.epoch, classes, *answers, test.images))
+
+    return keep
 
 
 def _about(run, recipe, dataset, which, state):

@@ -184,22 +184,29 @@ class _Strongest:
 
     def take(self, images, labels):
         """Merge the strongest so far with those of the batch that was looked at."""
-        new = (
-            np.take_along_axis(self.largest.T, self.order, axis=1),
-            images[self.order],
-            labels[self.order],
-            *self.places,
-        )
-        if self.held is not None:
-            new = [np.concatenate(pair, axis=1) for pair in zip(self.held, new)]
-            self.not_zero |= self.alive
-        order = np.argsort(-new[0], axis=1, kind="stable")[:, :KEPT]  # of equal ones the first in the data set
-        self.held, self.alive = [np.take_along_axis(part, order, axis=1) for part in new], self.not_zero
+        values = np.take_along_axis(self.largest.T, self.order, axis=1)
+        new = [values, images[self.order], labels[self.order], *self.places]
+        alive = self.not_zero if self.alive is None else self.not_zero | self.alive
+        if self.held is not None and self.held[0].shape[1] == KEPT:
+            changing = np.flatnonzero(values[:, 0] > self.held[0][:, -1])  # the channels, which become ever fewer
+            merged = _merged([part[changing] for part in self.held], [part[changing] for part in new])
+            for part, rows in zip(self.held, merged):
+                part[changing] = rows
+        else:
+            self.held = new if self.held is None else _merged(self.held, new)
+        self.alive = alive
 
     def result(self, counts):
         values, images, labels, *places = self.held
         positions = np.stack(places, axis=-1)[:, :SHOWN]
         return Excitation(values, images, labels, positions, np.flatnonzero(~self.alive), counts)
+
+
+def _merged(held, new):
+    """The strongest of both, channels×kept; of equal ones the first in the data set."""
+    both = [np.concatenate(pair, axis=1) for pair in zip(held, new)]
+    order = np.argsort(-both[0], axis=1, kind="stable")[:, :KEPT]
+    return [np.take_along_axis(part, order, axis=1) for part in both]
 
 
 def _pooled(output, window, operation):

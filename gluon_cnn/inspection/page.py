@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 PAGE = "inspection.html"
 
 
-def write_page(net, inputs, test, out, *, title=None, about=(), untrained=None, **choices):
+def write_page(net, inputs, test, out, *, title=None, about=(), untrained=None, answered=None, **choices):
     """Write ``inspection.html`` about what a network has learned, and its figures as PNG beside it.
 
     Parameters
@@ -36,6 +36,8 @@ def write_page(net, inputs, test, out, *, title=None, about=(), untrained=None, 
     untrained : Block, optional
         The network that its training began with, beside which its filters are judged; see
         :func:`gluon_cnn.inspection.untrained.untrained_network`.
+    answered : callable, optional
+        Is given the :class:`gluon_cnn.inspection.answers.Answers` for the test images, once the page is written.
     **choices
         ``layers``, ``channels``, ``classes``, ``images``, ``pictures`` and ``quiet`` of
         :func:`gluon_cnn.inspection.look.look`.
@@ -63,7 +65,10 @@ def write_page(net, inputs, test, out, *, title=None, about=(), untrained=None, 
         version=metadata.version("gluon-cnn"),
     )
     files = {f"{figure.name}.png": png_of(figure.drawn) for part in parts for figure in part.figures}
-    return _written(out, {PAGE: text.encode("utf-8", "backslashreplace"), **files})
+    written = _written(out, {PAGE: text.encode("utf-8", "backslashreplace"), **files})
+    if answered:
+        answered(seen.answers)
+    return written
 
 
 def _template():

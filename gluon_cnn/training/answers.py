@@ -3,6 +3,7 @@ which classes it takes for which, and its worst mistakes with their pictures. No
 
 import dataclasses
 import json
+import logging
 from typing import List, Tuple
 
 import numpy as np
@@ -10,10 +11,12 @@ from msgspec import Meta
 
 from gluon_cnn.data.thumbnail import thumbnail
 from gluon_cnn.decoding import Annotated, Count, Fraction, convert, read_json, within
-from gluon_cnn.errors import Malformed
-from gluon_cnn.files import write_atomically
+from gluon_cnn.errors import GluonCNNError, Malformed
+from gluon_cnn.files import reason_of, write_atomically
 
 __all__ = ["ANSWERS", "KeptAnswers", "Mistake", "kept_answers", "read_answers", "write_answers"]
+
+log = logging.getLogger(__name__)
 
 ANSWERS = "answers.json"
 _WORST = 9  # mistakes that are kept
@@ -79,7 +82,7 @@ class KeptAnswers:
         return counts
 
 
-def kept_answers(epoch, classes, labels, answers, confidence, picture_of):
+def kept_answers(epoch, classes, labels, answers, confidence, images):
     """The :class:`KeptAnswers` of all test images.
 
     Parameters
@@ -89,8 +92,8 @@ def kept_answers(epoch, classes, labels, answers, confidence, picture_of):
         int N: the right classes, and the network's answers.
     confidence : np.ndarray
         N: the probability of each answer.
-    picture_of : callable
-        Gives the pixels of an image by its number, uint8 H×W or H×W×3.
+    images
+        As the data set stores them, see :class:`gluon_cnn.data.Part`.
 
     Returns
     -------
@@ -101,16 +104,22 @@ def kept_answers(epoch, classes, labels, answers, confidence, picture_of):
     wrong = np.flatnonzero(labels != answers)
     worst = wrong[np.argsort(-confidence[wrong], kind="stable")[:_WORST]]
     mistakes = [
-        Mistake(int(i), int(labels[i]), int(answers[i]), float(confidence[i]), thumbnail(picture_of(i))) for i in worst
+        Mistake(int(i), int(labels[i]), int(answers[i]), float(confidence[i]), thumbnail(images[i : i + 1][0]))
+        for i in worst
     ]
     counts = [(int(label), int(answer), int(number)) for (label, answer), number in zip(pairs, numbers)]
     return KeptAnswers(epoch, classes, counts, mistakes)
 
 
 def write_answers(run, kept):
-    """Write a run's ``answers.json``; a RunError or SettingError if it cannot be written."""
-    with run.writing(run.directory / ANSWERS) as path, write_atomically(path) as temporary:
-        temporary.write_text(json.dumps(dataclasses.asdict(kept)) + "\n", encoding="utf-8")
+    """Write a run's ``answers.json``; a warning if it cannot be written, because nothing but the report needs it."""
+    try:
+        with run.writing(run.directory / ANSWERS) as path, write_atomically(path) as temporary:
+            temporary.write_text(json.dumps(dataclasses.asdict(kept)) + "\n", encoding="utf-8")
+    except GluonCNNError as error:
+        log.warning(str(error))
+    except OSError as error:
+        log.warning(f"{run.directory / ANSWERS} cannot be written ({reason_of(error)}): the report will not have it")
 
 
 def read_answers(run):

@@ -8,7 +8,7 @@ import math
 import signal
 import time
 
-from gluon_cnn.errors import GluonCNNError, RunStopped, TrainingDiverged
+from gluon_cnn.errors import RunStopped, TrainingDiverged
 from gluon_cnn.recipe import PATIENCE
 from gluon_cnn.seeding import seed_mxnet
 from gluon_cnn.training.answers import write_answers
@@ -67,20 +67,13 @@ class Epochs:
                 log.info(f"a tenth of the learning rate, after {PATIENCE} epochs without a better test accuracy")
             state = State(fixed_values(self.recipe), result.epoch, history=history, dead_classes=dead)
             if epoch.answers:  # before the checkpoint, so that a run that is finished has them
-                self._keep(epoch.answers)
+                write_answers(self.run, epoch.answers)
             # The row comes after the checkpoint, so that a history with all its rows is that of a finished run.
             self.save(state, then=functools.partial(self.run.write_history, history))
         if self.job.first:
             self.saver.wait()
             self.run.write_history(state.history)  # also where a kill came between the last checkpoint and its row
         return state.history
-
-    def _keep(self, answers):
-        """Write what the network answers, if that can be written: no training depends on it."""
-        try:
-            write_answers(self.run, answers)
-        except GluonCNNError as unwritten:
-            log.warning(str(unwritten))
 
     def _diagnose(self, result, dead, dead_before):
         """Log what a collapse shows: classes without a logit, when they change, and a loss that is a guess's."""

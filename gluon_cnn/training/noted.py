@@ -33,7 +33,4 @@ class NotedAnswers:
         answers, confidence = (np.concatenate([part.asnumpy() for part in parts]) for parts in zip(*self._noted))
         labels = np.asarray(batches.labels)
 
-        def picture_of(number):
-            return batches.images[number : number + 1][0]
-
-        return kept_answers(epoch, self._classes, labels, answers.astype(int), confidence, picture_of)
+        return kept_answers(epoch, self._classes, labels, answers.astype(int), confidence, batches.images)

@@ -49,6 +49,19 @@ def test_page_says_what_the_run_is(inspected, capsys):
     assert not [name for name in names if name.startswith(".")]
 
 
+def test_answers_are_kept_for_the_report(inspected, tmp_path, capsys):
+    run = shutil.copytree(inspected, tmp_path / "run")
+    kept = json.loads((run / "answers.json").read_bytes())
+    (run / "answers.json").unlink()
+    for flags in (["--images", 40], ["--checkpoint", "best", "--images", 128]):
+        command("inspect", run, "--layers", "0", *flags)
+        assert not (run / "answers.json").exists()
+    command("inspect", run, "--layers", "0")
+    found = json.loads((run / "answers.json").read_bytes())
+    assert (found["epoch"], found["counts"]) == (kept["epoch"], kept["counts"])
+    assert [m["image"] for m in found["mistakes"]] == [m["image"] for m in kept["mistakes"]]
+
+
 def test_run_is_as_it_was(inspected, capsys):
     assert main(["evaluate", str(inspected)]) == 0
     capsys.readouterr()

@@ -59,6 +59,26 @@ def test_strongest_images_are_found_with_their_patch(planted):
     assert (found["3"].positions == 0).all()
 
 
+def test_first_of_equal_numbers_is_found(planted):
+    net, images, labels = planted
+    images[93, 0], images[40, 0] = 0.1, 0.1
+    images[93, 0, [2, 5, 5], [7, 3, 7]] = 5  # neither in the first column of them
+    images[40, 0, [4, 4], [6, 2]] = 4.5
+    images[7, 0, [3, 8], [1, 1]] = 4.2
+    found = excitation(net, batches_of(images, labels), ["1"]).layers["1"]
+    assert found.images[0, :3].tolist() == [93, 40, 7]
+    assert found.positions[0, :3].tolist() == [[2, 7], [4, 2], [3, 1]]
+    assert (found.positions[1] == 0).all()  # of a dead channel, which is 0 everywhere
+
+
+def test_maps_need_not_be_square(planted):
+    net, images, labels = planted
+    wide = nn.HybridSequential()
+    wide.add(*list(net)[:2], nn.GlobalAvgPool2D(), nn.Flatten())
+    found = excitation(wide, batches_of(np.concatenate([images, images], axis=3), labels), ["1"]).layers["1"]
+    assert found.positions[0, :3].tolist() == [[0, 0], [2, 5], [8, 8]]
+
+
 def test_dead_channels_are_listed(planted):
     net, images, labels = planted
     found = excitation(net, batches_of(images, labels), ["0", "1", "2"]).layers

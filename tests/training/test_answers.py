@@ -50,7 +50,7 @@ def test_training_does_not_depend_on_answers(lenet_run, tmp_path, caplog):
 def test_worst_mistakes_have_pictures(shape):
     labels, answers = np.arange(30) % 3, np.zeros(30, int)
     pixels = np.random.RandomState(0).randint(0, 256, (30, *shape), "uint8")
-    kept = kept_answers(1, 3, labels, answers, np.linspace(0, 1, 30), pixels.__getitem__)
+    kept = kept_answers(1, 3, labels, answers, np.linspace(0, 1, 30), pixels)
     assert [one.image for one in kept.mistakes] == [29, 28, 26, 25, 23, 22, 20, 19, 17]
     assert all(0 < len(one.picture) < 24_000 for one in kept.mistakes)
     assert kept.counts == [(0, 0, 10), (1, 0, 10), (2, 0, 10)]
