@@ -5,6 +5,7 @@ import dataclasses
 from gluon_cnn.checks import brief, whole_number
 from gluon_cnn.cli import parser as shared
 from gluon_cnn.cli.failures import print_error
+from gluon_cnn.cli.pictures import add_reading, read_for
 from gluon_cnn.cli.values import path, typed
 from gluon_cnn.errors import SettingError
 
@@ -26,9 +27,9 @@ def add(commands):
     )
     shared.add_run(command)
     command.add_argument(
-        "pictures", nargs="*", metavar="PICTURE", help="PNG or JPEG to look at closely (default: three test images)"
+        "pictures", nargs="*", metavar="PICTURE", help="a picture to look at closely (default: three test images)"
     )
-    command.add_argument("--invert", action="store_true", help="for dark garments on a light ground")
+    add_reading(command)
     command.add_argument(
         "--layers",
         type=_words("layers"),
@@ -88,30 +89,29 @@ def _inspect(args):
     run = load_run(args.directory)
     state = run.state(args.which)  # before anything is read
     # All of them before the network, because one can take as much memory as a network while it is decoded.
-    pictures = _readable(args)
+    pictures = _readable(args, run.dataset)
     if pictures or not args.pictures:
         _write(args, run, state, pictures)
     return 0 if len(pictures) == len(args.pictures) else 1
 
 
-def _readable(args):
+def _readable(args, dataset):
     """The paths that are pictures, each with its image. The others are named on standard error."""
-    from gluon_cnn.data.picture import read_picture
     from gluon_cnn.errors import ImageError
 
     pictures = []
     for name in args.pictures:
         try:
-            pictures.append((name, read_picture(name, invert=args.invert)))
+            pictures.append((name, read_for(args, dataset, name, name).image))
         except ImageError as error:  # the other pictures do not suffer from it
             print_error(error)
     return pictures
 
 
 def _write(args, run, state, pictures):
+    from gluon_cnn.data.inputs import Inputs
     from gluon_cnn.inspection.page import write_page
     from gluon_cnn.inspection.untrained import untrained_network
-    from gluon_cnn.interop.inputs import Inputs
     from gluon_cnn.runtime.devices import parse_context
     from gluon_cnn.training.recipes import check_recipe
     from gluon_cnn.training.setup import load_data

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Optional, Tuple
 from gluon_cnn.cli import parser as shared
 from gluon_cnn.cli.failures import one_line, print_error
 from gluon_cnn.cli.onnx import RUN_OR_ONNX, open_onnx
+from gluon_cnn.cli.pictures import add_reading, read_for
 from gluon_cnn.errors import ImageError, SettingError
 
 __all__ = ["add"]
@@ -48,15 +49,7 @@ def add(commands):
         metavar="IMAGE",
         help="PNG, JPEG, WebP or BMP of any size and colour; a folder of them; or - for standard input",
     )
-    command.add_argument(
-        "--as-is", action="store_true", help="neither invert nor crop, only centre on a black square (Fashion-MNIST)"
-    )
-    command.add_argument(
-        "--invert",
-        action="store_true",
-        default=None,
-        help="invert, whatever the ground looks like (Fashion-MNIST)",
-    )
+    add_reading(command)
     command.add_argument("--show", metavar="FILE", help="write a PNG of each picture beside what the network saw")
     command.add_argument("--json", action="store_true", help="as one JSON document")
     shared.add_device(command)
@@ -150,28 +143,20 @@ def _expanded(images, figure):
 
 def _answer(args, network, path):
     """The answer for one picture; the others do not suffer from it if it cannot be read."""
-    from gluon_cnn.data.picture import is_fashion_mnist, read_as_trained, read_picture
+    from gluon_cnn.data.picture import is_fashion_mnist
     from gluon_cnn.data.unlikeness import unlikeness
 
-    (inputs, probabilities_of), ours = network, is_fashion_mnist(network[0].dataset)
-    if not ours and (args.as_is or args.invert):
-        raise SettingError(
-            f"{inputs.dataset.name} is no Fashion-MNIST, so its pictures are seen as in training: leave this out.",
-            "as_is" if args.as_is else "invert",
-        )
+    inputs, probabilities_of = network
     name = "standard input" if path == _STDIN else path
     try:
         source = _standard_input() if path == _STDIN else path
-        if ours:
-            picture = read_picture(source, name, as_is=args.as_is, invert=args.invert)
-        else:
-            picture = read_as_trained(source, name, inputs.dataset)
+        picture = read_for(args, inputs.dataset, source, name)
     except ImageError as error:
         return _Answer(str(path), error=str(error))
     probabilities = probabilities_of(picture.image[None])[0]
     order = probabilities.argsort()[::-1]
     names = inputs.dataset.names_of(order)
-    far = unlikeness(picture.image) if ours else None
+    far = unlikeness(picture.image) if is_fashion_mnist(inputs.dataset) else None
     warning = picture.problem
     if warning is None and far is not None and far > 1:
         warning = f"it is unlike the images of Fashion-MNIST ({far:.1f} times the limit that 98.5 % of them keep)"

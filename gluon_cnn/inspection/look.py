@@ -27,7 +27,7 @@ class Images(NamedTuple):
 
     Attributes
     ----------
-    inputs : gluon_cnn.interop.inputs.Inputs
+    inputs : gluon_cnn.data.inputs.Inputs
     stored : sequence
         uint8 N×H×W or N×H×W×3, as the data set stores them.
     labels : np.ndarray
@@ -143,7 +143,7 @@ def look(net, inputs, test, *, layers=None, channels=None, classes=None, images=
     ----------
     net : Block
         Of any kind that gives N×classes logits; its parameters have values.
-    inputs : gluon_cnn.interop.inputs.Inputs
+    inputs : gluon_cnn.data.inputs.Inputs
         The images that it takes: the data set with its classes' names, and their size.
     test : Part or Batches
         The test images, ``images`` uint8 as the data set stores them, and their ``labels``.

@@ -5,8 +5,8 @@ import numpy as np
 from mxnet.gluon import nn
 
 from gluon_cnn.data import DatasetInfo, Part
+from gluon_cnn.data.inputs import Inputs
 from gluon_cnn.inspection.answers import Answers
-from gluon_cnn.interop.inputs import Inputs
 
 CLASSES = ("cat", "dog", "cow & calf", "<b>emu</b>")
 

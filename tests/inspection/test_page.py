@@ -11,9 +11,9 @@ from mxnet.gluon import nn
 
 from gluon_cnn import get_model
 from gluon_cnn.data import SAMPLE, read_fashion_mnist
+from gluon_cnn.data.inputs import Inputs
 from gluon_cnn.errors import DataError, ModelError, SettingError
 from gluon_cnn.inspection.page import write_page
-from gluon_cnn.interop.inputs import Inputs
 from gluon_cnn.training.initial_weights import initialize_from_seed
 
 

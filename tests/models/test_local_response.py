@@ -10,9 +10,9 @@ from mxnet import gluon
 from mxnet.gluon import nn
 
 from gluon_cnn.data import FASHION_MNIST, SAMPLE, read_fashion_mnist
+from gluon_cnn.data.inputs import Inputs
 from gluon_cnn.errors import SettingError
 from gluon_cnn.interop import onnx, symbol
-from gluon_cnn.interop.inputs import Inputs
 from gluon_cnn.interop.onnx_network import OnnxNetwork
 from gluon_cnn.interop.torch import torch_network
 from gluon_cnn.models.local_response import LocalResponseNorm
