@@ -61,8 +61,8 @@ class Described(msgspec.Struct):
         if (self.epoch is None) != (self.step is None):
             raise ValueError("it has an epoch without a step, or a step without an epoch")
         known = DATA_SETS[self.recipe.data].info
-        if known is None and self.dataset is None:
-            raise ValueError("it does not say what its data set is")
+        if known is None and None in (self.dataset, self.recipe.side):
+            raise ValueError("it does not say what its data set is, or of which size its images are")
         if None not in (known, self.dataset) and not self.dataset.is_like(known):
             raise ValueError(f"its dataset is not {self.recipe.data}")
 
