@@ -25,11 +25,12 @@ def read_folder_of(directory, recipe, memory=None):
         "test_share": recipe.test_share,
         "seed": recipe.seed,
         "memory": memory,
+        "sizes": (recipe.train_size, recipe.test_size),
     }
     return read_folder(directory, side, **options)
 
 
-def read_folder(directory, side, *, channels=None, test_share=TEST_SHARE, seed=0, memory=None):
+def read_folder(directory, side, *, channels=None, test_share=TEST_SHARE, seed=0, memory=None, sizes=(None, None)):
     """The data set in a folder, as squares of one size.
 
     Parameters
@@ -45,6 +46,8 @@ def read_folder(directory, side, *, channels=None, test_share=TEST_SHARE, seed=0
         Decides which these are.
     memory : int, optional
         Bytes that the pictures may take, see :func:`gluon_cnn.data.held_images.hold`.
+    sizes : (int or None, int or None)
+        How many images of either part are wanted, see :func:`gluon_cnn.data.own.assemble`.
 
     Returns
     -------
@@ -62,7 +65,7 @@ def read_folder(directory, side, *, channels=None, test_share=TEST_SHARE, seed=0
     parts = list(filter(None, (found.train, found.test)))
     files = {name: digest for part in parts for name, digest in _hashes(part)}
     sha256 = _hash_of_all(parts, found.classes, files)
-    return assemble(found, seed, test_share, side, channels, sha256=sha256, files=files, memory=memory)
+    return assemble(found, seed, test_share, side, channels, sha256=sha256, files=files, memory=memory, sizes=sizes)
 
 
 def _hashes(pictures):

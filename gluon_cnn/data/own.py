@@ -36,7 +36,7 @@ def training_pictures(found, test_share):
     return len(parts_of(found, 0, test_share)[0])
 
 
-def assemble(found, seed, test_share, side, channels=None, *, sha256, files, memory=None):
+def assemble(found, seed, test_share, side, channels=None, *, sha256, files, memory=None, sizes=(None, None)):
     """A data set of squares of one size.
 
     Parameters
@@ -55,6 +55,9 @@ def assemble(found, seed, test_share, side, channels=None, *, sha256, files, mem
         The SHA-256 of each file.
     memory : int, optional
         Bytes that the pictures may take, see :func:`gluon_cnn.data.held_images.spendable`.
+    sizes : (int or None, int or None)
+        How many of either part are wanted. The pictures of such a part are in a mixed order, because the first ones
+        would be those of one class.
 
     Returns
     -------
@@ -65,7 +68,7 @@ def assemble(found, seed, test_share, side, channels=None, *, sha256, files, mem
     DataError
         If a class has no picture that can be read.
     """
-    parts = parts_of(found, seed, test_share)
+    parts = [_mixed(part) if size else part for part, size in zip(parts_of(found, seed, test_share), sizes)]
     channels = channels or channels_of(parts)
     held = _held(parts, side, channels, memory)
     unreadable = [printable(line) for of in held for line in of.unreadable]
@@ -77,7 +80,8 @@ def assemble(found, seed, test_share, side, channels=None, *, sha256, files, mem
     empty = _first_empty(found, readable)
     if empty and found.test is None and any(map(len, readable)):  # the split left a part without one
         found = found._replace(train=_readable(found, parts, held), notes=tuple(notes))
-        return assemble(found, seed, test_share, side, channels, sha256=sha256, files=files, memory=memory)
+        again = {"sha256": sha256, "files": files, "memory": memory, "sizes": sizes}
+        return assemble(found, seed, test_share, side, channels, **again)
     if empty:
         raise _without_pictures(found, *empty, unreadable)
     stored = tuple(
@@ -87,6 +91,10 @@ def assemble(found, seed, test_share, side, channels=None, *, sha256, files, mem
     train, test = (Part(of.images, labels) for of, labels in zip(held, readable))
     info = DatasetInfo(found.name, found.classes, channels, side, sha256)
     return Dataset(info, train, test, tuple(notes), files, stored)
+
+
+def _mixed(pictures):
+    return pictures.take(np.random.RandomState(0).permutation(len(pictures)))
 
 
 def _held(parts, side, channels, memory):

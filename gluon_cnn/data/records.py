@@ -40,7 +40,8 @@ def read_records(place, recipe, memory=None):
     place : path
         As for :func:`find_records`. Without a test part a file is split by class and seed, as a folder is.
     recipe : Recipe
-        Or anything else that has ``side``, ``short_side``, ``channels``, ``seed`` and ``test_share``.
+        Or anything else that has ``side``, ``short_side``, ``image_channels``, ``seed``, ``test_share``, and the
+        sizes of the parts.
     memory : int, optional
         Bytes that the pictures may take, see :func:`gluon_cnn.data.held_images.spendable`.
 
@@ -59,7 +60,8 @@ def read_records(place, recipe, memory=None):
     found, files = find_pictures(place)
     digest = hashlib.sha256("\0".join([*found.classes, *files.values()]).encode())
     how = (recipe.seed, recipe.test_share, recipe.short_side or recipe.side, recipe.image_channels)
-    return assemble(found, *how, sha256=digest.hexdigest(), files=files, memory=memory)
+    sizes = (recipe.train_size, recipe.test_size)
+    return assemble(found, *how, sha256=digest.hexdigest(), files=files, memory=memory, sizes=sizes)
 
 
 def training_records(place, test_share):

@@ -20,6 +20,7 @@ class DescribedRecipe(msgspec.Struct):
 
     data: str = "full"
     release: Optional[str] = None
+    train_size: Optional[within("train_size")] = None
     test_size: Optional[within("test_size")] = None
     seed: within("seed") = 0
     test_share: Fraction = 0.2
@@ -61,7 +62,7 @@ class Described(msgspec.Struct):
             raise ValueError("it has an epoch without a step, or a step without an epoch")
         known = DATA_SETS[self.recipe.data].info
         if known is None and None in (self.dataset, self.recipe.side):
-            raise ValueError("it does not say what its data set is, and of which size its images are")
+            raise ValueError("it does not say what its data set is, or of which size its images are")
         if None not in (known, self.dataset) and not self.dataset.is_like(known):
             raise ValueError(f"its dataset is not {self.recipe.data}")
 

@@ -17,7 +17,9 @@ from gluon_cnn.data.record_pictures import read_file
 from gluon_cnn.data.records import find_records, read_records
 from gluon_cnn.errors import DataError
 
-RECIPE = SimpleNamespace(side=28, short_side=None, image_channels=None, seed=0, test_share=0.2)
+RECIPE = SimpleNamespace(
+    side=28, short_side=None, image_channels=None, seed=0, test_share=0.2, train_size=None, test_size=None
+)
 MAGIC = struct.pack("<I", 0xCED7230A)
 CONTENTS = [
     b"",
@@ -213,7 +215,9 @@ from gluon_cnn.data.records import read_records
 assert "mxnet" not in sys.modules
 limit = psutil.Process().memory_info().vms + int(sys.argv[2])
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-recipe = SimpleNamespace(side=800, short_side=None, image_channels=None, seed=0, test_share=0.2)
+recipe = SimpleNamespace(
+    side=800, short_side=None, image_channels=None, seed=0, test_share=0.2, train_size=None, test_size=None
+)
 dataset = read_records(sys.argv[1], recipe)
 assert "read ahead" in dataset.stored[0], dataset.stored
 batches = [np.arange(start, start + 4) for start in range(0, len(dataset.train.images) - 4, 4)]

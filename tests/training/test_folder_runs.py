@@ -19,6 +19,7 @@ from gluon_cnn.training.config import read_config
 from gluon_cnn.training.recipes import default_name
 from gluon_cnn.training.run import Run
 from gluon_cnn.training.settings import Settings
+from gluon_cnn.training.setup import load_data
 from gluon_cnn.training.train_run import train_run
 
 CLASSES = tuple(sorted(COLOURS))
@@ -210,9 +211,11 @@ def test_run_is_not_compared(fruit_run, tmp_path, capsys, words):
     assert "another data set, fruit" in found
 
 
-def test_sizes_of_the_parts_are_first_images(fruit, tmp_path):
-    run = train(tmp_path / "run", fruit, epochs=1, train_size=20, test_size=7)
-    assert run.evaluate().images == 7
+def test_sizes_of_the_parts_take_every_class(fruit, tmp_path):
+    run = train(tmp_path / "run", fruit, epochs=1, train_size=20, test_size=9)
+    data = load_data(run.recipe, fruit, mx.cpu())
+    assert [sorted(set(batches.labels.tolist())) for batches in (data.train, data.test)] == [[0, 1, 2]] * 2
+    assert run.evaluate().images == 9
 
 
 @pytest.mark.parametrize(
