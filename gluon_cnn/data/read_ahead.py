@@ -138,7 +138,8 @@ def refuse_little_memory(error, name):
 def on_threads():
     """A function that has another called on a thread, and gives a future.
 
-    There is one thread more than there are cores, because now and then one waits for the disk. They end with the block; what has not begun by then never does.
+    There is one thread more than there are cores, because now and then one waits for the disk. They end with the block;
+    what has not begun by then never does.
     """
     futures = collections.deque()
     executor = concurrent.futures.ThreadPoolExecutor(usable_cores() + 1, thread_name_prefix="pictures")
