@@ -21,7 +21,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import arguments
 import numpy as np
@@ -50,8 +49,9 @@ def make_pictures(root, number, size):
 
 def ours(read, place):
     from gluon_cnn.data.batches import make_batches
+    from gluon_cnn.recipe import Recipe
 
-    recipe = SimpleNamespace(side=SIDE, short_side=None, image_channels=3, seed=0, test_share=0.2)
+    recipe = Recipe("alexnet", None, 1, BATCH_SIZE, lr=0.1, side=SIDE, init="own", image_channels=3)
     return make_batches(read(place, recipe, memory=0), BATCH_SIZE, seed=0)[0]
 
 

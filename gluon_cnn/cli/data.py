@@ -15,8 +15,9 @@ def add(commands):
         commands,
         "data",
         _data,
-        "Look at a data set of your own, or find Fashion-MNIST. Of your own: classes, sizes, pictures that cannot be "
-        "read or are in both parts. Fashion-MNIST is found or downloaded, verified, and said which release is where.",
+        "Look at a data set of your own, or find Fashion-MNIST. Of DIR or FILE it says the classes, the sizes and "
+        "formats, which pictures cannot be read, and which are in both parts. Without one it finds Fashion-MNIST or "
+        "downloads it, verifies it, and says which release is where.",
         "data",
         "data --release first",
         "data --data-dir ~/fashion-mnist",
