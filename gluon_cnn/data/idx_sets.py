@@ -21,6 +21,7 @@ import numpy as np
 
 from gluon_cnn.data.dataset import Dataset, DatasetInfo, Part
 from gluon_cnn.data.idx import parse_idx
+from gluon_cnn.data.releases import CLASSES, RELEASES
 from gluon_cnn.errors import DataError
 from gluon_cnn.files import open_regular, reason_of
 from gluon_cnn.runtime.memory import free_memory
@@ -30,6 +31,8 @@ __all__ = ["find_idx", "is_idx", "read_idx", "training_labels"]
 _NAME = re.compile(r"(?P<what>.*(?P<kind>images|labels).*?)(?:\.(?P<packed>gz|xz))?", re.IGNORECASE | re.DOTALL)
 _PARTS = {"train": re.compile(r"train", re.IGNORECASE), "test": re.compile(r"t10k|test", re.IGNORECASE)}
 _OPENERS = {None: lambda file: contextlib.nullcontext(file), "gz": gzip.open, "xz": lzma.open}
+# The SHA-256 of the files with the labels, of each release.
+_FASHION_MNIST = [{sha for name, sha in release.sha256.items() if "labels" in name} for release in RELEASES.values()]
 _TRANSPOSED = re.compile(r"emnist", re.IGNORECASE)
 
 
@@ -100,7 +103,7 @@ def read_idx(directory, recipe=None, memory=None):
     Returns
     -------
     Dataset
-        Its classes are named after the labels, such as ``class 7``.
+        Its classes are named after the labels, such as ``class 7``; those of Fashion-MNIST have their names.
 
     Raises
     ------
@@ -157,6 +160,8 @@ def _dataset(directory, paths, arrays, files):
     if known[0] != 0 or known[-1] != len(known) - 1:
         notes.append(f"the {len(known)} classes are the labels from {known[0]} to {known[-1]}")
     classes = tuple(f"class {label}" for label in known)
+    if {files[paths[part, "labels"].name] for part in _PARTS} in _FASHION_MNIST:
+        classes = CLASSES
     side = int(arrays["train", "images"].shape[1])
     sha256 = hashlib.sha256("".join(files.values()).encode()).hexdigest()
     return Dataset(DatasetInfo(directory.name or "IDX", classes, 1, side, sha256), *parts, tuple(notes), files)

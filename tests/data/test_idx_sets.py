@@ -2,7 +2,9 @@
 
 import gzip
 import lzma
+import shutil
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -65,6 +67,14 @@ def test_letters_are_turned_upright(tmp_path):
     assert any("the 26 classes are the labels from 1 to 26" in note for note in dataset.notes)
 
 
+def test_classes_of_fashion_mnist_have_names(tmp_path):
+    for part, number in (("train", 60_000), ("t10k", 10_000)):
+        labels = Path(__file__).with_name("first_release") / f"{part}-labels-idx1-ubyte.gz"
+        shutil.copy(labels, tmp_path)
+        (tmp_path / f"{part}-images-idx3-ubyte").write_bytes(idx(np.zeros((number, 1, 1))))
+    assert read_idx(tmp_path).info.classes[9] == "ankle boot"
+
+
 def change(name, array):
     return lambda folder: (folder / name).write_bytes(idx(array))
 
@@ -112,8 +122,9 @@ def test_packed_files_that_are_damaged(tmp_path, packed):
 
 
 def test_network_is_trained_on_them(tmp_path):
-    write(tmp_path, EMNIST, ".gz", labels=range(1, 27), train=104, test=52)
+    (tmp_path / "letters").mkdir()
+    write(tmp_path / "letters", EMNIST, ".gz", labels=range(1, 27), train=104, test=52)
     flags = ["--epochs", 1, "--out", tmp_path / "run", "--quiet"]
-    command("train", "lenet", "--data", tmp_path, *flags)
+    command("train", "lenet", "--data", tmp_path / "letters", *flags)
     command("evaluate", tmp_path / "run")
     assert len(history_of(tmp_path / "run")) == 1
