@@ -63,7 +63,7 @@ def _local():
 
 
 _WHOLE = {"size": 5, "stride": 1}
-_LOCAL = {"size": 5, "alpha": 0.02, "beta": 0.75, "k": 2}
+_LOCAL = {"size": 5, "alpha": 0.2, "beta": 0.75, "k": 2}
 _INSIDE = {"count_include_pad": False}
 #: The shapes are those of the book's networks, with fewer images or channels.
 CASES = (
