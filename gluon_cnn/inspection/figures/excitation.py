@@ -16,6 +16,9 @@ __all__ = ["Selectivity", "Strongest", "strongest_channels", "strongest_images",
 _ALIKE = 1 / 3  # of the images that are shown: with more in common, two channels show the same
 
 
+_LONGEST = 62  # characters in a line
+
+
 class Strongest(NamedTuple):
     """The images that excite some channels of a layer most.
 
@@ -104,7 +107,8 @@ def _names_in(classes, found):
 def _heading(arrays, row, names, count):
     labels = [names[label] for label in dict.fromkeys(arrays.labels[row].tolist())]
     of = f", of {count:.1f} classes" if np.isfinite(count) else ", dead"
-    return f"channel {arrays.channels[row]}{of}: {short(among(labels, 4), 44)}"
+    start = f"channel {arrays.channels[row]}{of}: "
+    return start + short(among(labels, 4), _LONGEST - len(start))
 
 
 def _drawn(arrays, names, counts):

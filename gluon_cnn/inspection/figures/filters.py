@@ -5,10 +5,12 @@ from typing import Dict, NamedTuple
 import numpy as np
 
 from gluon_cnn.comparison.svg import INK
+from gluon_cnn.errors import ModelError
 from gluon_cnn.inspection.figures.sheet import Sheet
 from gluon_cnn.inspection.figures.style import AGAINST, FOR, QUIET, WIDTH, Drawn, chart, figure_function, limit_of
 from gluon_cnn.inspection.filters import filter_norms, first_filters
 from gluon_cnn.inspection.gabor import compare_with_untrained
+from gluon_cnn.inspection.layers import title_of
 from gluon_cnn.inspection.words import among, counted, per_cent, short
 
 __all__ = ["Norms", "drawn_filters", "norms", "orientation"]
@@ -105,9 +107,16 @@ def norms(net, excitations):
     -------
     Drawn
         ``arrays`` is :class:`Norms`.
+
+    Raises
+    ------
+    ModelError
+        If there is no such layer.
     """
     dead = {path: found.dead for path, found in excitations.items()}
     arrays = Norms(filter_norms(net), dead, {path: len(found.values) for path, found in excitations.items()})
+    if not arrays.norms:
+        raise ModelError(f"{title_of(net)} has no convolution or dense layer, so it has no strengths to compare.")
     figure, axes = chart(1.1 + 0.26 * len(arrays.norms))
     for place, (path, values) in enumerate(arrays.norms.items()):
         gone = np.isin(np.arange(len(values)), dead.get(path, ()))
