@@ -17,7 +17,7 @@ from gluon_cnn.training.history import EpochResult
 from gluon_cnn.training.recipes import book_recipe
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-NAMES = [command.__name__.rpartition(".")[2] for command in COMMANDS]
+NAMES = [command.__name__.rpartition(".")[2].replace("_", "-") for command in COMMANDS]
 
 
 @pytest.fixture
