@@ -3,9 +3,12 @@
 import json
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from our_runs import published_history, write_made_up_answers, write_run
 
 from gluon_cnn.cli import main
+from gluon_cnn.comparison.mistakes import mistakes_of
 from gluon_cnn.comparison.report import write_report
 
 
@@ -92,3 +95,34 @@ def test_changed_answers_are_one_line(run, way, capsys):
     for text in (run.directory.parent / "report.html", run.directory.parent / "report.md"):
         assert "answers.json cannot be read" in text.read_text(encoding="utf-8")
         assert "<script" not in text.read_text(encoding="utf-8")
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 2**40) | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=4,
+)
+
+
+def places(content, path=()):
+    """The paths to everything in some JSON."""
+    inner = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    for name, value in inner:
+        yield (*path, name)
+        yield from places(value, (*path, name))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@given(data=st.data())
+def test_any_answers_are_read_or_refused(run, data):
+    write_made_up_answers(run)
+    path = run.directory / "answers.json"
+    content = json.loads(path.read_text())
+    *place, name = data.draw(st.sampled_from(list(places(content))))
+    inner = content
+    for step in place:
+        inner = inner[step]
+    inner[name] = data.draw(json_values)
+    path.write_text(json.dumps(content))
+    found, error = mistakes_of(run.directory.parent, run)
+    assert error is None or found["said"] is None
