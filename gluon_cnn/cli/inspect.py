@@ -1,7 +1,5 @@
 """``gluon-cnn inspect``."""
 
-import dataclasses
-
 from gluon_cnn.checks import brief, whole_number
 from gluon_cnn.cli import parser as shared
 from gluon_cnn.cli.failures import print_error
@@ -109,27 +107,22 @@ def _readable(args, dataset):
 
 
 def _write(args, run, state, pictures):
-    from gluon_cnn.data.inputs import Inputs
     from gluon_cnn.inspection.page import write_page
     from gluon_cnn.inspection.untrained import untrained_network
     from gluon_cnn.runtime.devices import parse_context
-    from gluon_cnn.training.recipes import check_recipe
-    from gluon_cnn.training.setup import load_data
 
     device = parse_context(args.ctx or "auto")[0]
-    recipe = dataclasses.replace(run.recipe, release=args.release or run.recipe.release)
-    check_recipe(recipe)
-    data = load_data(recipe, args.data_dir or run.settings.data_dir, device)
+    data = run.data(device, args.data_dir, args.release)
     net = run.network(device, args.which)
     pages = write_page(
         net,
-        Inputs(run.dataset, recipe.side),
+        run.inputs,
         data.test,
         args.out or run.directory / "inspection",
-        title=recipe.name,
-        about=_about(run, recipe, data.info, args.which, state),
+        title=run.recipe.name,
+        about=_about(run, data.info, args.release, args.which, state),
         untrained=untrained_network(run.recipe, run.dataset),
-        answered=_keeper(args, run, state, recipe, data.test),
+        answered=_keeper(args, run, state, data),
         layers=args.layers,
         channels=args.channels,
         classes=args.classes,
@@ -141,25 +134,26 @@ def _write(args, run, state, pictures):
         print(pages[0])
 
 
-def _keeper(args, run, state, recipe, test):
+def _keeper(args, run, state, data):
     """A function that keeps the answers for the report, if they are those of the run's last epoch for its test part;
     else None."""
     from gluon_cnn.training.answers import kept_answers, write_answers
 
-    whole = args.images is None and recipe.release == run.recipe.release
+    whole = args.images is None and data.info.sha256 == run.dataset.sha256
     if not whole or args.which != "last" or state.step or state.epoch != run.epochs_done:
         return None
 
     def keep(found):
         classes = found.logits.shape[1]
         answers = found.labels, found.predicted, found.confidence
-        write_answers(run, kept_answers(state.epoch, classes, *answers, test.images))
+        write_answers(run, kept_answers(state.epoch, classes, *answers, data.test.images))
 
     return keep
 
 
-def _about(run, recipe, dataset, which, state):
+def _about(run, dataset, release, which, state):
     """What a run is, for the head of its page."""
+    recipe, release = run.recipe, release or run.recipe.release
     edition = f"{recipe.edition}: " if recipe.edition else ""
     recipe_in_words = (
         f"{edition}batches of {recipe.batch_size}, learning rate {recipe.lr:g}, {recipe.side}×{recipe.side} pixels, "
@@ -167,7 +161,7 @@ def _about(run, recipe, dataset, which, state):
     )
     if run.book is None or run.book.differences:
         recipe_in_words += f"; not the book's: {'; '.join(run.reasons_not_compared)}"
-    release = f", {recipe.release} release" if recipe.release else ""
+    release = f", {release} release" if release else ""
     step = f" and {state.step} steps" if state.step else ""
     return [
         ("run", str(run.directory)),

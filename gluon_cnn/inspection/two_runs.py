@@ -1,7 +1,6 @@
 """Two runs of one's own side by side, whatever their recipes: what differs, and where they disagree."""
 
 import contextlib
-import dataclasses
 import os
 from typing import Any, List, NamedTuple, Optional, Tuple
 
@@ -17,7 +16,6 @@ from gluon_cnn.training.config import OWN_FRAMEWORK
 from gluon_cnn.training.history import EpochResult
 from gluon_cnn.training.onednn import for_inference
 from gluon_cnn.training.progress import Progress
-from gluon_cnn.training.setup import load_data
 
 __all__ = ["OnTestImages", "TwoRuns", "compare_two", "most_confident_disagreements"]
 
@@ -184,10 +182,7 @@ def _test_batches(runs, data_dir, device, size):
     """The test batches of each run, of the first ``size`` images, or of as many as the run with fewer was tested on;
     None if they are not the same images."""
     # Each at the size that its network takes.
-    both = [
-        load_data(dataclasses.replace(run.recipe, test_size=None), data_dir or run.settings.data_dir, device).test
-        for run in runs
-    ]
+    both = [run.data(device, data_dir, test_size=None).test for run in runs]
     if not np.array_equal(both[0].labels, both[1].labels):
         return None
     size = size or min((run.recipe.test_size for run in runs if run.recipe.test_size), default=None)

@@ -146,17 +146,9 @@ class Run(RunDirectory):
             With ``ten_crop``, if images are not cut out of larger ones.
         """
         devices = _devices(ctx)
-        recipe = self.recipe_of_data(release)
-        check_recipe(recipe)
-        options = {"trained_on": self.dataset, "memory": self.settings.data_bytes}
-        data = load_data(recipe, data_dir or self.settings.data_dir, devices[0], **options)
-        self.refuse_other_classes(data.info)
-        if DATA_SETS[recipe.data].info is None and data.info.sha256 != self.dataset.sha256:
-            log.warning(f"{data.info.name} has other files than those that {self.directory} was begun with")
-        for note in data.notes:
-            log.warning(note)
+        data = self.data(devices[0], data_dir, release)
         if ten_crop:
-            refuse_one_view(data.info, recipe.side)
+            refuse_one_view(data.info, self.recipe.side)
         net = self.network(devices, which)
         images = len(data.test.labels)
         trained = for_training(net, self.recipe, devices)  # so that it computes what the test pass of an epoch did
@@ -165,9 +157,41 @@ class Run(RunDirectory):
                 return Evaluation(count_correct(fastest, data.test, devices).accuracy, images)
             return Evaluation(ten_crop_accuracy(lambda X: softmax(fastest(X).asnumpy(), axis=1), data.test), images)
 
-    def recipe_of_data(self, release=None):
+    def data(self, device, data_dir=None, release=None, **changes):
+        """The data set that the run was trained on, as it is there now, as its network takes it.
+
+        Parameters
+        ----------
+        device : mx.Context
+        data_dir, release
+            As for :meth:`evaluate`.
+        **changes
+            Other values of the recipe's settings, such as ``test_size=None`` for all test images.
+
+        Returns
+        -------
+        gluon_cnn.training.setup.Data
+
+        Raises
+        ------
+        DataError
+            If it cannot be read, or has other classes.
+        """
+        recipe = self.recipe_of_data(release, **changes)
+        check_recipe(recipe)
+        options = {"trained_on": self.dataset, "memory": self.settings.data_bytes}
+        data = load_data(recipe, data_dir or self.settings.data_dir, device, **options)
+        self.refuse_other_classes(data.info)
+        if DATA_SETS[recipe.data].info is None and data.info.sha256 != self.dataset.sha256:
+            log.warning(f"{data.info.name} has other files than those that {self.directory} was begun with")
+        for note in data.notes:
+            log.warning(note)
+        return data
+
+    def recipe_of_data(self, release=None, **changes):
         """The recipe with which the run's data set is read again, in the release and the colours that it had."""
-        changes = {"release": release} if release else {}
+        if release:
+            changes["release"] = release
         if self.dataset and DATA_SETS[self.recipe.data].info is None:
             changes["image_channels"] = self.dataset.channels
         return dataclasses.replace(self.recipe, **changes)
