@@ -187,7 +187,7 @@ def test_commands_take_it_as_a_run(tmp_path, monkeypatch, capsys):
     [
         ("evaluate pretrained:alexnet", "not alexnet: its 187 MB stay outside"),
         ("evaluate pretrained:", "There is no network ''"),
-        ("predict pretrained:vit picture.png", "picture.png"),
+        ("predict pretrained:vit picture.png", "There is no network 'vit'"),
         ("evaluate pretrained:nin --checkpoint best", "is one network, without checkpoints: leave the checkpoint out"),
         ("train lenet --out pretrained:lenet --resume", "cannot be resumed, because it is a network in the package"),
     ],
