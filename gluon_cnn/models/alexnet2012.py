@@ -29,6 +29,10 @@ def alexnet2012(*, num_classes=1000, hybrid=False):
     biases are 1 in the second, fourth and fifth convolution and the hidden dense layers, so that their ReLUs begin with
     positive inputs, and 0 elsewhere.
 
+    The paper's learning rate is for its 1,000 classes. With few the first steps are too large, because all images give
+    the last layer nearly the same positive inputs: of Fashion-MNIST's 10 classes, at 67 pixels, a rate of 0.01 leaves
+    0.2 % of the last hidden layer's units active after 40 steps, and nothing is learned any more; 0.001 leaves 91 %.
+
     Parameters
     ----------
     num_classes : int, default 1000
