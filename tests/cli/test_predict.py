@@ -179,3 +179,23 @@ def test_unlike_picture_is_warned_of(predict, folder):
     _, out, _ = predict("stripes.png", "Shoe.PNG")
     (warning,) = [line for line in out if "warning" in line]
     assert "unlike the images of Fashion-MNIST" in warning
+
+
+def test_network_of_own_pictures_sees_them_as_trained(folder, tmp_path, capsys, fails):
+    draw = np.random.default_rng(0)
+    for name in ("cat", "dög"):
+        (tmp_path / "own" / name).mkdir(parents=True)
+        for number in range(5):
+            pixels = draw.integers(0, 256, (30, 40, 3)).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "own" / name / f"{number}.png")
+    sizes = ["--data", "own", "--batch-size", "4", "--epochs", "1"]
+    assert main(["train", "lenet", *sizes, "--quiet", "--out", "mine"]) == 0
+    capsys.readouterr()
+    assert main(["predict", "mine", "own/cat/1.png", "black.webp", "--json"]) == 0
+    cat, black = json.loads(capsys.readouterr().out)
+    assert cat["done"] == ["resized and cut to the middle 28×28, as in training"]
+    assert {item["class"] for item in cat["classes"]} == {"cat", "dög"}
+    assert (cat["unlikeness"], cat["warning"]) == (None, None)
+    assert black["warning"] == "it is empty: it has one colour only"
+    for flag in ("--as-is", "--invert"):
+        assert f"({flag})" in fails("predict", "mine", "own/cat/1.png", flag)
