@@ -1,8 +1,9 @@
 """Curves that grow while a training runs."""
 
-from gluon_cnn.d2l.figures import in_notebook, use_svg_display
+from gluon_cnn.d2l.figures import use_svg_display
 from gluon_cnn.d2l.measures import is_sequence, numbers
 from gluon_cnn.errors import SettingError
+from gluon_cnn.runtime.notebook import in_notebook
 
 __all__ = ["FORMATS", "Animator"]
 

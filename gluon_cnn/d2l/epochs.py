@@ -7,8 +7,8 @@ import mxnet as mx
 from mxnet import gluon
 
 from gluon_cnn.d2l.animator import Animator
-from gluon_cnn.d2l.figures import in_notebook
 from gluon_cnn.errors import DataError
+from gluon_cnn.runtime.notebook import in_notebook
 from gluon_cnn.training.history import COLUMNS, EpochResult
 from gluon_cnn.training.loop import test_epoch, train_epoch
 from gluon_cnn.training.metrics import Pace, Sums

@@ -7,7 +7,7 @@ import numpy as np
 from gluon_cnn.data import FASHION_MNIST, get_fashion_mnist_labels
 from gluon_cnn.runtime.notebook import in_notebook
 
-__all__ = ["in_notebook", "set_figsize", "show_fashion_mnist", "show_images", "use_svg_display"]
+__all__ = ["set_figsize", "show_fashion_mnist", "show_images", "use_svg_display"]
 
 
 def use_svg_display():

@@ -5,10 +5,11 @@ from types import SimpleNamespace
 
 from gluon_cnn.checks import whole_number
 from gluon_cnn.d2l.epochs import History, devices_of, epochs, printed
-from gluon_cnn.d2l.figures import in_notebook, show_images
+from gluon_cnn.d2l.figures import show_images
 from gluon_cnn.d2l.linear import sgd
 from gluon_cnn.data import FASHION_MNIST, get_fashion_mnist_labels
 from gluon_cnn.errors import DataError, SettingError
+from gluon_cnn.runtime.notebook import in_notebook
 from gluon_cnn.training.loop import train_epoch
 from gluon_cnn.training.metrics import Pace, Sums
 

@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 from gluon_cnn.checks import brief, whole_number
 from gluon_cnn.d2l.classes.hyperparameters import HyperParameters
-from gluon_cnn.d2l.figures import in_notebook, use_svg_display
+from gluon_cnn.d2l.figures import use_svg_display
 from gluon_cnn.d2l.measures import number_of
 from gluon_cnn.errors import SettingError
+from gluon_cnn.runtime.notebook import in_notebook
 
 __all__ = ["Point", "ProgressBoard"]
 
