@@ -1,6 +1,5 @@
 """Look at a network with test images: one pass over them for all figures, and the pictures to look at closely."""
 
-import logging
 from typing import Dict, List, NamedTuple, Optional
 
 import numpy as np
@@ -16,8 +15,6 @@ from gluon_cnn.inspection.receptive import receptive_fields
 from gluon_cnn.training.progress import Progress
 
 __all__ = ["Case", "Images", "Seen", "look"]
-
-log = logging.getLogger(__name__)
 
 _BATCH = 64
 

@@ -1,6 +1,6 @@
 """A page about what a network has learned, and its figures as PNG."""
 
-import logging
+import os
 import time
 from importlib import metadata
 from pathlib import Path
@@ -14,8 +14,6 @@ from gluon_cnn.inspection.sections import sections
 from gluon_cnn.inspection.words import counted, with_interval
 
 __all__ = ["PAGE", "write_page"]
-
-log = logging.getLogger(__name__)
 
 PAGE = "inspection.html"
 
@@ -93,11 +91,13 @@ def _accuracy_in_words(seen):
 
 
 def _refuse_no_directory(out):
-    """SettingError if there can be no directory of this name."""
+    """SettingError if there can be no directory of this name, which is seen before anything is computed."""
     for path in (out, *out.parents):
         if path.exists():
             if not path.is_dir():
                 raise SettingError(f"{path} is not a directory: choose another name.", "out")
+            if not os.access(path, os.W_OK | os.X_OK):
+                raise SettingError(f"{path} cannot be written: choose another directory.", "out")
             return
 
 

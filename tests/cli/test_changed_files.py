@@ -182,6 +182,7 @@ def reading_commands(run, kept):
     return [
         ["evaluate", run],
         ["predict", run, kept / "picture.png"],
+        ["inspect", run],
         ["export", run, "--format", "symbol"],
         ["train", "lenet", "--resume", "--out", run, "--epochs", 3],
     ]

@@ -24,13 +24,14 @@ words = st.one_of(
 flags = st.sampled_from(
     ["--edition", "--epochs", "--lr", "--batch-size", "--resize", "--seed", "--init", "--data", "--resume",
      "--no-hybrid", "--quick", "--ctx", "--threads", "--data-dir", "--checkpoint-every", "--checkpoint", "--invert",
-     "--models", "--seeds", "--out", "--format", "--preprocess", "--amp", "--momentum", "gluoncv:", "x.onnx", "onnx",
+     "--models", "--seeds", "--out", "--format", "--preprocess", "--amp", "--momentum",
+     "--layers", "--channels", "--classes", "--images", "gluoncv:", "x.onnx", "onnx",
      "cosine", "--set", "--"]
 )  # fmt: skip
 names = st.sampled_from([*FIELDS, "final_relu", "padding", "model", "workers", "source", "momentun", ""])
 pairs = st.builds("--set={}={}".format, names, words)
 commands = st.sampled_from(
-    ["train", "evaluate", "predict", "summary", "compare", "reproduce", "report", "data", "export"]
+    ["train", "evaluate", "predict", "inspect", "summary", "compare", "reproduce", "report", "data", "export"]
 )
 arguments = st.lists(st.one_of(words, flags, pairs, st.tuples(flags, words)), max_size=6)
 
@@ -66,6 +67,6 @@ def test_any_arguments_end_with_a_code(workplace, command, rest):
     if code == 1:
         lines = error.getvalue().splitlines()
         assert all(line.startswith("gluon-cnn: ") for line in lines)
-        # These two continue beside what they cannot read, and name each of it.
-        assert len(lines) == 1 or (command in ("compare", "predict") and 1 < len(lines) <= len(argv))
+        # These continue beside what they cannot read, and name each of it.
+        assert len(lines) == 1 or (command in ("compare", "predict", "inspect") and 1 < len(lines) <= len(argv))
     assert {path.name for path in workplace.iterdir()} <= {"up", "home"}

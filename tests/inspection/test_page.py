@@ -167,6 +167,22 @@ def test_somebodys_network_is_shown_without_what_is_unknown(tmp_path):
     assert "Without Grad-CAM: The output of own0 does not depend on its layer features" in text
 
 
+class Mean(nn.HybridBlock):
+    """A layer of one's own: the means of four rows."""
+
+    def hybrid_forward(self, F, x):
+        return F.mean(x, axis=(1, 3))[:, :4]
+
+
+def test_network_without_weights(tmp_path):
+    net = nn.HybridSequential()
+    net.add(Mean())
+    files = write_page(net, inputs(), part(), tmp_path, images=8, quiet=True)
+    text = files[0].read_text(encoding="utf-8")
+    assert "has no convolution or dense layer, so it has no strengths" in text
+    assert "has no convolution, so it has no filters" in text
+
+
 def test_lenet_of_three_channels(tmp_path):
     net = get_model("lenet", hybrid=True, num_classes=4)
     initialize_from_seed(net, 0, (1, 3, 28, 28))

@@ -16,6 +16,9 @@ __all__ = ["Selectivity", "Strongest", "strongest_channels", "strongest_images",
 _ALIKE = 1 / 3  # of the images that are shown: with more in common, two channels show the same
 
 
+_LONGEST = 62  # characters in a line
+
+
 class Strongest(NamedTuple):
     """The images that excite some channels of a layer most.
 
@@ -104,7 +107,8 @@ def _names_in(classes, found):
 def _heading(arrays, row, names, count):
     labels = [names[label] for label in dict.fromkeys(arrays.labels[row].tolist())]
     of = f", of {count:.1f} classes" if np.isfinite(count) else ", dead"
-    return f"channel {arrays.channels[row]}{of}: {short(among(labels, 4), 44)}"
+    start = f"channel {arrays.channels[row]}{of}: "
+    return start + short(among(labels, 4), _LONGEST - len(start))
 
 
 def _drawn(arrays, names, counts):
@@ -121,7 +125,7 @@ def _drawn(arrays, names, counts):
             y0, x0, y1, x1 = (int(n) for n in patch)
             if y1 > y0 and x1 > x0:
                 cut = picture_of(picture[:, y0:y1, x0:x1])
-                sheet.picture(cut, 0.02 + right * size, at, size - gap)
+                sheet.outline(*sheet.picture(cut, 0.02 + right * size, at, size - gap), QUIET, lw=0.4)
             left, up, wide, high = sheet.picture(picture_of(picture), WIDTH - 3 * size + right * size, at, size - gap)
             scale = wide / picture.shape[2], high / picture.shape[1]
             sheet.outline(left + x0 * scale[0], up + y0 * scale[1], (x1 - x0) * scale[0], (y1 - y0) * scale[1], FOR)
@@ -157,7 +161,7 @@ def _in_words(path, arrays, found, field, names, counts):
         words = f"What a position sees differs from place to place, out of {side} pixels. "
     else:
         words = ""
-    words += f"Excited by one class alone, in the {arrays.labels.shape[1]} images: {among(pure)}. " if pure else ""
+    words += f"All {arrays.labels.shape[1]} images are of one class for channel {among(pure)}. " if pure else ""
     known = counts[np.isfinite(counts)]
     if len(known):
         words += (

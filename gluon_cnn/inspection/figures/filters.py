@@ -5,10 +5,12 @@ from typing import Dict, NamedTuple
 import numpy as np
 
 from gluon_cnn.comparison.svg import INK
+from gluon_cnn.errors import ModelError
 from gluon_cnn.inspection.figures.sheet import Sheet
 from gluon_cnn.inspection.figures.style import AGAINST, FOR, QUIET, WIDTH, Drawn, chart, figure_function, limit_of
 from gluon_cnn.inspection.filters import filter_norms, first_filters
 from gluon_cnn.inspection.gabor import compare_with_untrained
+from gluon_cnn.inspection.layers import title_of
 from gluon_cnn.inspection.words import among, counted, per_cent, short
 
 __all__ = ["Norms", "drawn_filters", "norms", "orientation"]
@@ -56,14 +58,12 @@ def drawn_filters(net, channels=1):
 
 def _filters_in_words(arrays, in_color, shown):
     number, strength = len(arrays.norms), arrays.norms
-    weak = int((strength < 0.1 * strength[0]).sum()) if strength[0] > 0 else number
     half = 1 + int(np.searchsorted(np.cumsum(strength**2), 0.5 * (strength**2).sum()))
     size = "×".join(map(str, arrays.weights.shape[2:]))
-    title = f"{weak:,} of the {number} filters of layer {arrays.path} are weaker than a tenth of the strongest"
-    if not weak:
-        title = f"All {number} filters of layer {arrays.path} have at least a tenth of the strongest one's strength"
-    words = (
-        f"Filters of {size} pixels, the strongest first; {half} of them hold half of all strength (squared weights). "
+    title = f"{half} of the {number} filters of layer {arrays.path} hold half of all squared weights"
+    words = f"Filters of {size} pixels, the strongest first"
+    words += (
+        f"; the weakest is {strength[-1] / strength[0]:.0%} as strong. " if strength[0] > 0 else ", all of them 0. "
     )
     if in_color:
         words += "Grey is a weight of 0."
@@ -107,9 +107,16 @@ def norms(net, excitations):
     -------
     Drawn
         ``arrays`` is :class:`Norms`.
+
+    Raises
+    ------
+    ModelError
+        If there is no such layer.
     """
     dead = {path: found.dead for path, found in excitations.items()}
     arrays = Norms(filter_norms(net), dead, {path: len(found.values) for path, found in excitations.items()})
+    if not arrays.norms:
+        raise ModelError(f"{title_of(net)} has no convolution or dense layer, so it has no strengths to compare.")
     figure, axes = chart(1.1 + 0.26 * len(arrays.norms))
     for place, (path, values) in enumerate(arrays.norms.items()):
         gone = np.isin(np.arange(len(values)), dead.get(path, ()))
@@ -183,14 +190,13 @@ def orientation(net, untrained):
     chance = 0.05 * number
     title = f"{oriented} of {number} filters are more like an oriented edge than 95% of the untrained ones"
     words = (
-        f"Of filters of chance {chance:.1f} would be (beyond the dotted line). A Gabor, a wave under a bell, explains "
+        f"By chance {chance:.1f} would be (those beyond the dotted line). A Gabor, a wave under a bell, explains "
         f"{per_cent(np.median(arrays.shares))} of a filter's variance here in the median, and "
         f"{per_cent(np.median(arrays.untrained_shares))} of an untrained one's. "
     )
     p = _binomial_p(oriented, number)
-    words += f"So many or more are expected by chance with p = {p:.2g}: " + (
-        "more edges than a start of chance has." if p < 0.05 else "training made no more edges than chance has."
-    )
+    words += f"That is {'more' if p < 0.05 else 'not more'} than chance gives (binomial p = {p:.2g}). "
+    words += "A spot that is longer than wide counts as an edge too."
     return Drawn(arrays, figure, title, words)
 
 

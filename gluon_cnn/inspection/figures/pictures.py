@@ -124,5 +124,5 @@ def _drawn(arrays, classes, word):
         of, taken = (short(names[each[place]], 11) for each in (arrays.labels, arrays.answers))
         own, other = arrays.probabilities[place]
         for line, text in enumerate((f"{of} {own:.0%}", f"{word} {taken} {other:.0%}")):
-            sheet.words(text, left + _CELL / 2, top + _CELL - 0.34 + 0.17 * line, ha="center", size=9)
+            sheet.words(text, left + _CELL / 2, top + _CELL - 0.34 + 0.17 * line, ha="center", size=8)
     return sheet.figure

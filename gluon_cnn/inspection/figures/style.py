@@ -152,7 +152,7 @@ def png_of(drawn):
     file = io.BytesIO()
     try:
         with _any_name():
-            figure.savefig(file, format="png", dpi=150, facecolor="white", metadata={"Software": None})
+            figure.savefig(file, format="png", dpi=120, facecolor="white", metadata={"Software": None})
     finally:
         title.remove()
         figure.set_size_inches(width, height)
@@ -170,5 +170,5 @@ def _in_few_colors(file):
 
     small = io.BytesIO()
     with Image.open(file) as image:
-        image.convert("RGB").quantize(256).save(small, format="PNG", optimize=True)
+        image.convert("RGB").quantize(128).save(small, format="PNG", optimize=True)
     return small.getvalue()

@@ -213,8 +213,8 @@ def test_png_has_the_title_and_figure_stays():
     drawn = errors.trust(known_answers())
     before = texts_of(drawn)
     with Image.open(BytesIO(png_of(drawn))) as image:
-        assert image.width == 690
-        assert image.height > 150 * drawn.figure.get_size_inches()[1]
+        assert image.width == 552
+        assert image.height > 120 * drawn.figure.get_size_inches()[1]
     after = texts_of(drawn)
     assert re.findall('viewBox="[^"]*"', after) == re.findall('viewBox="[^"]*"', before)
     assert drawn.title not in after.partition(">")[2]
