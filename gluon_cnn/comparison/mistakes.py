@@ -50,7 +50,7 @@ def mistakes_of(directory, run):
         found["commonest"] = [f"{classes[a]} taken for {classes[b]}: {number:,}" for a, b, number in wrong]
     for one in kept.mistakes:
         label, answer = info.names_of([one.label, one.answer])
-        probability = "over 99.9 %" if one.confidence > 0.999 else f"{one.confidence:.1%}".replace("%", " %")
+        probability = "over 99.9%" if one.confidence > 0.999 else f"{one.confidence:.1%}"
         found["mistakes"].append({**vars(one), "label": label, "answer": answer, "probability": probability})
     return found, None
 

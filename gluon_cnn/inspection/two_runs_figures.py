@@ -148,7 +148,7 @@ def _ends(column, names, histories):
     if None in ends:
         return column.words
     if column.words.endswith("accuracy"):
-        return f"{column.words}: {ends[0]:.1%} and {ends[1]:.1%}".replace("%", " %")
+        return f"{column.words}: {ends[0]:.1%} and {ends[1]:.1%}"
     return f"{column.words}: {ends[0]:.3f} and {ends[1]:.3f}"
 
 

@@ -121,7 +121,7 @@ def _ends(found):
 
 def _accuracies(found):
     tested = found.tested
-    return [f"{len(tested.answers[0].labels):,} test images, with exact intervals at 95 %:"] + [
+    return [f"{len(tested.answers[0].labels):,} test images, with exact intervals at 95%:"] + [
         f"{letter} after epoch {epoch}: {share.value:.4f} ({share.low:.4f} to {share.high:.4f}) right"
         for letter, epoch, share in zip("AB", tested.epochs, tested.accuracy)
     ]
@@ -167,7 +167,7 @@ def _picture(tested, number):
         "picture": thumbnail(tested.images[number : number + 1][0]),
         "label": tested.classes[label],
         "answers": [
-            (letter, tested.classes[one.predicted[number]], f"{one.confidence[number]:.1%}".replace("%", " %"))
+            (letter, tested.classes[one.predicted[number]], f"{one.confidence[number]:.1%}")
             for letter, one in zip("AB", tested.answers)
         ],
     }

@@ -183,6 +183,7 @@ def reading_commands(run, kept):
         ["evaluate", run],
         ["predict", run, kept / "picture.png"],
         ["inspect", run],
+        ["compare-runs", run, kept / "run"],
         ["export", run, "--format", "symbol"],
         ["train", "lenet", "--resume", "--out", run, "--epochs", 3],
     ]

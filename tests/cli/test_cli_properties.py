@@ -30,8 +30,9 @@ flags = st.sampled_from(
 names = st.sampled_from([*FIELDS, "final_relu", "padding", "model", "workers", "source", "momentun", ""])
 pairs = st.builds("--set={}={}".format, names, words)
 commands = st.sampled_from(
-    ["train", "evaluate", "predict", "inspect", "summary", "compare", "reproduce", "report", "data", "export"]
-)
+    ["train", "evaluate", "predict", "inspect", "summary", "compare", "compare-runs", "reproduce", "report", "data",
+     "export"]
+)  # fmt: skip
 arguments = st.lists(st.one_of(words, flags, pairs, st.tuples(flags, words)), max_size=6)
 
 

@@ -34,9 +34,9 @@ def test_matrix_and_worst_mistakes_are_shown(run):
     assert html.count('<td class="right"') == 10
     assert html.count('<td class="wrong"') == 90
     assert html.count("data:image/png;base64,") == 9
-    assert "ankle boot, taken for trouser (98.0 %)" in " ".join(html.split())
+    assert "ankle boot, taken for trouser (98.0%)" in " ".join(html.split())
     assert "| t-shirt | 8 | 1 | 1 |  |  |  |  |  |  |  |" in markdown
-    assert "ankle boot taken for trouser (98.0 %, image 95)" in markdown
+    assert "ankle boot taken for trouser (98.0%, image 95)" in markdown
 
 
 def test_page_of_a_run_is_linked(run):
