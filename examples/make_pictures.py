@@ -41,7 +41,7 @@ def make_pictures(directory, number, seed=0):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("directory", help="where the pictures are written")
     parser.add_argument("--number", type=int, default=75, help="pictures of each class, at most 200 (default 75)")
     args = parser.parse_args()

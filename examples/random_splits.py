@@ -37,7 +37,9 @@ AS_RELEASED = "as released"
 
 def split_anew(dataset, seed):
     """The images of a data set in a random order, the first as many of them as before for training."""
-    images, labels = (np.concatenate([getattr(part, name) for part in dataset[1:]]) for name in Part._fields)
+    images, labels = (
+        np.concatenate([getattr(part, name) for part in (dataset.train, dataset.test)]) for name in Part._fields
+    )
     order = np.random.default_rng(seed).permutation(len(labels))
     train, test = np.split(order, [len(dataset.train.labels)])
     return Dataset(dataset.info, Part(images[train], labels[train]), Part(images[test], labels[test]))

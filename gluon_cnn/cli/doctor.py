@@ -58,8 +58,8 @@ def _data_findings(data_dir, release):
     except (DataError, OSError) as error:
         return [Finding("data", "Fashion-MNIST cannot be used", "problem", str(error).rstrip(".")), room]
     findings = []
-    for name, (_, train, test) in datasets.items():
-        numbers = f"{len(train.labels):,} and {len(test.labels):,} images"
+    for name, dataset in datasets.items():
+        numbers = f"{len(dataset.train.labels):,} and {len(dataset.test.labels):,} images"
         findings.append(Finding("data", f"Fashion-MNIST, {name} release, {numbers}, verified, in {found[name]}"))
     for name, (place, lacking) in incomplete.items():
         value = f"Fashion-MNIST, {name} release, not whole: {place} has no {lacking}"

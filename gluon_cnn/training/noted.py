@@ -19,10 +19,10 @@ class NotedAnswers:
     """
 
     def __init__(self, net):
-        self._net, self._noted, self._classes = net, [], 0
+        self.net, self._noted, self._classes = net, [], 0
 
     def __call__(self, X):
-        output = self._net(X)
+        output = self.net(X)
         logits = output.as_nd_ndarray().astype("float32")
         self._classes = logits.shape[1]
         self._noted.append((logits.argmax(axis=1), mx.nd.softmax(logits, axis=1).max(axis=1)))

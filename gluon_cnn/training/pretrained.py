@@ -40,7 +40,7 @@ class PretrainedRun(Run):
             self.dataset = convert(self.card.dataset, DatasetInfo)
             self._epochs = convert(self.card.history, List[EpochResult])
         except Malformed as error:
-            raise ModelError(f"The card of {self.title} is damaged ({error}): install gluon-cnn again.") from None
+            raise ModelError(f"The card of {self.title} is damaged ({error}): install the package again.") from None
 
     @property
     def history(self):

@@ -104,6 +104,7 @@ def train_run(run, *, command, resume=False, quiet=False, job=None, held=None, o
         data = _loaded(run, devices[0], job, resume)
         threads, why = choose_threads(run, devices, data, job, resume)
         setup = set_up(recipe, devices, data, hybrid=run.settings.hybrid, kvstore=job.store)
+        run.book = book_recipe(recipe)
         _begin_elsewhere(run, setup.net, job, resume, open_weights)
         job.from_first(lambda: (held or stack).enter_context(run.locked()))
         write_config = functools.partial(run.write_config, command, threads, devices[0].device_type == "gpu")
@@ -151,7 +152,7 @@ def _refuse_within_data(run):
 def _loaded(run, device, job, resume):
     """The run's data, once it is clear that they are those that it was begun with."""
     data = load_data(run.recipe, run.settings.data_dir, device, job, memory=run.settings.data_bytes)
-    run.dataset, run.book = data.info, book_recipe(run.recipe)
+    run.dataset = data.info
     if resume:  # before anything that may not fit others
         job.from_first(lambda: refuse_other_data(run, data.files))
     return data

@@ -49,7 +49,7 @@ def idx(array):
 
 
 def test_full_set(full):
-    _, train, test = read_fashion_mnist(full)
+    _, train, test, *_ = read_fashion_mnist(full)
     assert train.images.shape == (60_000, 28, 28)
     assert test.images.shape == (10_000, 28, 28)
     assert train.images.dtype == np.uint8

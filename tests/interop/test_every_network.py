@@ -12,7 +12,6 @@ from mxnet import gluon
 from runs import command
 
 from gluon_cnn.data import SAMPLE, read_fashion_mnist
-from gluon_cnn.data.batches import to_batch
 from gluon_cnn.interop.difference import TOLERANCE
 from gluon_cnn.interop.export import export_run
 from gluon_cnn.interop.onnx_network import OnnxNetwork
@@ -40,7 +39,7 @@ def untrained(run):
 
 
 def batch(run):
-    return to_batch(IMAGES, run.recipe.side)
+    return run.inputs.batch(IMAGES)
 
 
 def logits(run):

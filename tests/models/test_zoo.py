@@ -38,7 +38,7 @@ def trained(tmp_path_factory):
     same, test_epoch = [], epochs.test_epoch
 
     def look(net, *arguments, **options):
-        for parameter in net.collect_params(".*running").values():
+        for parameter in net.net.collect_params(".*running").values():
             one, two = parameter.list_data()
             same.append((one == two).asnumpy().all())
         return test_epoch(net, *arguments, **options)

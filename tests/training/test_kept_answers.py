@@ -8,7 +8,7 @@ from runs import SMALL, history_of, resume, train
 
 from gluon_cnn import load_run
 from gluon_cnn.data.batches import make_batches
-from gluon_cnn.data.fashion_mnist import read_sample
+from gluon_cnn.data import SAMPLE, read_fashion_mnist
 from gluon_cnn.data.thumbnail import thumbnail
 from gluon_cnn.training.answers import kept_answers, read_answers
 from gluon_cnn.training.noted import NotedAnswers
@@ -21,7 +21,7 @@ def test_run_keeps_what_its_last_test_pass_answered(lenet_run):
     assert kept.epoch == 2
     assert confusion.sum() == 128
     assert confusion.trace() / 128 == pytest.approx(run.history[-1].test_acc, abs=1e-6)
-    test = make_batches(read_sample(), 64, test_size=128)[1]
+    test = make_batches(read_fashion_mnist(SAMPLE), 64, test_size=128)[1]
     logits = np.concatenate([net(X).asnumpy() for X, _ in test])
     for one in kept.mistakes:
         assert (one.label, one.answer) == (test.labels[one.image], logits[one.image].argmax())
