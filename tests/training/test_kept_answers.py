@@ -7,8 +7,8 @@ import pytest
 from runs import SMALL, history_of, resume, train
 
 from gluon_cnn import load_run
-from gluon_cnn.data.batches import make_batches
 from gluon_cnn.data import SAMPLE, read_fashion_mnist
+from gluon_cnn.data.batches import make_batches
 from gluon_cnn.data.thumbnail import thumbnail
 from gluon_cnn.training.answers import kept_answers, read_answers
 from gluon_cnn.training.noted import NotedAnswers
