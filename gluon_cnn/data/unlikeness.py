@@ -4,6 +4,7 @@ import functools
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse.linalg import eigsh
 
 from gluon_cnn.data.verified import SAMPLE, read_file
 
@@ -79,8 +80,7 @@ def _learned():
     pixels = _pixels(read_file(SAMPLE, "train-images-idx3-ubyte").array)
     labels = read_file(SAMPLE, "train-labels-idx1-ubyte").array
     mean = pixels.mean(axis=0)
-    _, vectors = np.linalg.eigh(np.cov(pixels.T))  # from the least to the most of what the images differ by
-    components = vectors[:, -_COMPONENTS:]
+    _, components = eigsh(np.cov(pixels.T), _COMPONENTS, v0=np.ones(len(mean)))  # v0, for the same bits each time
     inside = (pixels - mean) @ components
     parts = [inside[labels == label] for label in np.unique(labels)]
     covariances = [np.cov(part.T) for part in parts]
