@@ -6,9 +6,7 @@ from gluon_cnn.models.pretrained import PACKAGED, PRETRAINED
 __all__ = ["RUN_OR_ONNX", "open_onnx"]
 
 #: The help of an argument that takes either.
-RUN_OR_ONNX = (
-    f"a run's directory; {PACKAGED}:NAME, a network in the package, of {', '.join(PRETRAINED)}; or an .onnx file"
-)
+RUN_OR_ONNX = ", ".join(["a run's directory", *(f"{PACKAGED}:{name}" for name in PRETRAINED), "or an .onnx file"])
 
 
 def open_onnx(args):
