@@ -1,11 +1,12 @@
 """An ONNX file in the place of a run."""
 
 from gluon_cnn.errors import DeviceError, SettingError
+from gluon_cnn.models.pretrained import PACKAGED, PRETRAINED
 
 __all__ = ["RUN_OR_ONNX", "open_onnx"]
 
 #: The help of an argument that takes either.
-RUN_OR_ONNX = "a run's directory, or an .onnx file"
+RUN_OR_ONNX = ", ".join(["a run's directory", *(f"{PACKAGED}:{name}" for name in PRETRAINED), "or an .onnx file"])
 
 
 def open_onnx(args):

@@ -1,4 +1,4 @@
-"""Somebody's pictures, as the commands that show them to a network read them."""
+"""Pictures of the user, as `predict` and `inspect` read them for a network."""
 
 from gluon_cnn.errors import SettingError
 
@@ -8,7 +8,7 @@ __all__ = ["add_reading", "read_for"]
 def add_reading(command):
     """--as-is and --invert."""
     command.add_argument(
-        "--as-is", action="store_true", help="neither invert nor crop, only centre on a black square (Fashion-MNIST)"
+        "--as-is", action="store_true", help="do not invert or crop, only centre on a black square (Fashion-MNIST)"
     )
     command.add_argument(
         "--invert",

@@ -36,9 +36,10 @@ def add(commands):
         commands,
         "predict",
         _predict,
-        "Tell what is in pictures. For a network of Fashion-MNIST a picture is inverted unless it is light on dark, "
-        "cropped to the object on its ground, and made 28×28; a network of your own pictures sees them as in training.",
-        "predict runs/nin-zh-v1-seed0 shoe.jpg",
+        "Tell what is in pictures, and warn where the answer cannot be trusted. For a network of Fashion-MNIST a "
+        "picture is inverted unless it is light on dark, cropped to the object on its ground, and made 28×28; a "
+        "network of your own pictures sees them as in training.",
+        "predict pretrained:lenet shoe.jpg",
         "predict runs/nin-zh-v1-seed0 photos --show seen.png",
         "predict runs/nin-zh-v1-seed0 --json - < shoe.jpg",
     )
@@ -57,16 +58,15 @@ def add(commands):
 
 def _predict(args):
     _check_show(args)
-    network = _network(args)
+    inputs, probabilities_of = _network(args)
     answers, failed = [], False
-    for path in _expanded(args.images, args.show):
-        answer = path if isinstance(path, _Answer) else _answer(args, network, path)
-        failed = failed or answer.error is not None
+    for answer in _answers(args, inputs, probabilities_of):
         if answer.error is not None:
+            failed = True
             print_error(answer.error)
         elif not args.json:
-            print("\n".join(_as_lines(answer, network[0].dataset.classes)), flush=True)
-        if args.json or args.show:
+            print("\n".join(_as_lines(answer, inputs.dataset.classes)), flush=True)
+        if args.json or args.show:  # else a large folder's pictures would stay in memory
             answers.append(answer)
     if args.json:
         print(json.dumps([_as_dict(answer) for answer in answers], indent=1))
@@ -126,41 +126,46 @@ def _network(args):
     return inputs, lambda images: probabilities_of(inputs.batch(images, device))
 
 
-def _expanded(images, figure):
-    """The paths of the pictures, those of a folder in its place without the figure of them; an answer where there are
-    none."""
+def _answers(args, inputs, probabilities_of):
+    """An answer for each picture, in the order of the arguments, and one for a folder without any."""
+    for image in args.images:
+        try:
+            paths = _paths(image, args.show)
+        except ImageError as error:
+            yield _Answer(image, error=str(error))
+            continue
+        for path in paths:
+            yield _answer(args, inputs, probabilities_of, path)
+
+
+def _paths(image, figure):
+    """The pictures that an argument names: those of a folder without the figure, which an earlier command drew."""
     from gluon_cnn.data.picture_folder import pictures_in
 
-    for image in images:
-        try:
-            if image == _STDIN or not _is_folder(image):
-                yield image
-            else:
-                yield from (path for path in pictures_in(image) if not (figure and _is_same(figure, path)))
-        except ImageError as error:
-            yield _Answer(str(image), error=str(error))
+    if image == _STDIN or not _is_folder(image):
+        return [image]
+    return [path for path in pictures_in(image) if not (figure and _is_same(figure, path))]
 
 
-def _answer(args, network, path):
+def _answer(args, inputs, probabilities_of, path):
     """The answer for one picture; the others do not suffer from it if it cannot be read."""
     from gluon_cnn.data.picture import is_fashion_mnist
     from gluon_cnn.data.unlikeness import unlikeness
 
-    inputs, probabilities_of = network
     name = "standard input" if path == _STDIN else path
     try:
         source = _standard_input() if path == _STDIN else path
         picture = read_for(args, inputs.dataset, source, name)
     except ImageError as error:
-        return _Answer(str(path), error=str(error))
+        return _Answer(path, error=str(error))
     probabilities = probabilities_of(picture.image[None])[0]
     order = probabilities.argsort()[::-1]
     names = inputs.dataset.names_of(order)
     far = unlikeness(picture.image) if is_fashion_mnist(inputs.dataset) else None
     warning = picture.problem
     if warning is None and far is not None and far > 1:
-        warning = f"it is unlike the images of Fashion-MNIST ({far:.1f} times the limit that 98.5 % of them keep)"
-    return _Answer(str(path), picture, tuple(zip(names, map(float, probabilities[order]))), far, warning)
+        warning = f"it is unlike the images of Fashion-MNIST ({far:.2f} times the distance that 98 % of them keep)"
+    return _Answer(path, picture, tuple(zip(names, map(float, probabilities[order]))), far, warning)
 
 
 def _standard_input():

@@ -148,24 +148,6 @@ def test_any_size_gives_an_image(read, size):
         assert (found.image.shape, found.image.dtype) == ((28, 28), np.uint8)
 
 
-def test_most_test_images_are_like_the_data_set():
-    assert np.mean([unlikeness(image) > 1 for image in TEST.images]) <= 0.02
-
-
-@pytest.mark.parametrize("kind", ["noise", "stripes", "letter", "ring"])
-def test_foreign_image_is_unlike_the_data_set(kind):
-    down, across = np.mgrid[:28, :28]
-    letter = np.zeros((28, 28))
-    letter[1:5, 3:25] = letter[1:27, 12:16] = 255
-    image = {
-        "noise": np.random.default_rng(0).integers(0, 256, (28, 28)),
-        "stripes": (across // 3 % 2) * 255,
-        "letter": letter,
-        "ring": (np.abs(np.hypot(down - 13.5, across - 13.5) - 10) < 2.5) * 255,
-    }[kind]
-    assert unlikeness(image) > 1
-
-
 def test_own_pictures_are_read_as_in_training(tmp_path):
     info = DatasetInfo("mine", ("cat", "dog"), channels=3, side=20)
     levels = np.random.default_rng(0).integers(0, 256, (20, 40, 3)).astype(np.uint8)
