@@ -101,6 +101,6 @@ NETWORK = Network(
         "lr_schedule": "plateau",
         "short_side": 256,
         "augment": "crop,mirror,pca",
-        "normalize": "measured",
+        "normalize": "mean",
     },
 )

@@ -110,7 +110,7 @@ def test_recipe_is_the_papers():
     recipe = get_recipe("alexnet2012")
     assert (recipe.edition, recipe.init, recipe.side, recipe.batch_size, recipe.epochs) == (None, "own", 227, 128, 90)
     assert (recipe.optimizer, recipe.lr, recipe.momentum, recipe.weight_decay) == ("sgd", 0.01, 0.9, 0.0005)
-    assert (recipe.lr_schedule, recipe.augment, recipe.normalize) == ("plateau", "crop,mirror,pca", "measured")
+    assert (recipe.lr_schedule, recipe.augment, recipe.normalize) == ("plateau", "crop,mirror,pca", "mean")
     assert book_recipe(recipe) is None
     assert default_name(recipe) == "alexnet2012-seed0"
     quick = quick_changes("alexnet2012")
