@@ -31,8 +31,8 @@ def alexnet2012(*, num_classes=1000, bias=None, hybrid=False):
     ReLUs begin with positive inputs.
 
     The paper's ``bias`` of 1 is for its 1,000 classes. All images give the last layer nearly the same 4,096 inputs of
-    about 1, and of a gradient that they share, a step changes a logit by 4,096 times as much. With ten classes, that
-    puts out the units below: docs/papers.md has what was tried. Caffe's AlexNet has 0.1.
+    about 1, so that a step moves a logit 4,096 times as far as its bias alone would. With ten classes that overshoots,
+    and puts out the units below: docs/papers.md has what was tried. Caffe's AlexNet begins with 0.1.
 
     Parameters
     ----------
