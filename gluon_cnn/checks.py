@@ -42,6 +42,7 @@ RANGES = {
     "kernel_size": (1, 10_000),
     "strides": (1, 10_000),
     "padding": (0, 10_000),
+    "bias": (0, _LARGE),
     "ratio": (1, 64),  # of the first block's 64 channels, one is left
 }
 

@@ -5,10 +5,13 @@ import contextlib
 from gluon_cnn.checks import brief, choice
 from gluon_cnn.errors import SettingError
 
-__all__ = ["AUGMENTATIONS", "augmentations", "check_augment", "check_normalize", "split_numbers"]
+__all__ = ["AUGMENTATIONS", "NORMALIZATIONS", "augmentations", "check_augment", "check_normalize", "split_numbers"]
 
 #: What can be done to training images at random, in this order.
 AUGMENTATIONS = ("resized_crop", "crop", "mirror", "light", "jitter", "pca")
+#: What ``normalize`` can say in a word: minus the mean of each channel, divided by its deviation or in grey levels of 0
+#: to 255, as AlexNet's paper has them. Both are measured on the training images.
+NORMALIZATIONS = ("measured", "mean")
 _USUAL = ("crop", "mirror", "light")  # where augmentation is only said to be on
 
 
@@ -38,10 +41,10 @@ def augmentations(augment):
 
 
 def check_normalize(name, value):
-    """``normalize`` as a recipe keeps it: off, measured, or numbers joined by commas."""
+    """``normalize`` as a recipe keeps it: off, a word, or numbers joined by commas."""
     if value is None or value is False:
         return "off"
-    if not isinstance(value, str) or value not in ("off", "measured"):
+    if not isinstance(value, str) or value not in ("off", *NORMALIZATIONS):
         mean, deviation = split_numbers(value)
         return ",".join(map(repr, (*mean, *deviation)))
     return value
@@ -56,8 +59,8 @@ def split_numbers(value):
     mean, deviation = numbers[: len(numbers) // 2], numbers[len(numbers) // 2 :]
     if len(numbers) not in (2, 6) or not all(0 <= x <= 1 for x in mean) or not all(0.001 <= x <= 1 for x in deviation):
         raise SettingError(
-            f"normalize is {brief(value)}; it must be off, measured, or numbers joined by commas: a mean from 0 to 1 "
-            "and a deviation from 0.001 to 1, or three of each.",
+            f"normalize is {brief(value)}; it must be off, {', '.join(NORMALIZATIONS)}, or numbers joined by "
+            "commas: a mean from 0 to 1 and a deviation from 0.001 to 1, or three of each.",
             "normalize",
         )
     return tuple(mean), tuple(deviation)

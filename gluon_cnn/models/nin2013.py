@@ -13,6 +13,7 @@ from gluon_cnn.models.sequential import named_sequential
 __all__ = ["NETWORK", "nin2013"]
 
 _DEVIATION = 0.05  # of the initial weights
+_LAST_RATE = 0.1  # share of the learning rate for the last convolution
 
 
 def nin2013(*, num_classes=10, hybrid=False):
@@ -21,7 +22,9 @@ def nin2013(*, num_classes=10, hybrid=False):
     Three convolutions with perceptrons of 1×1 convolutions: 192, 160, 96 channels; 192, 192, 192; 192, 192 and one for
     each class, which is averaged. A window of a pooling may end outside the image, so that 32 pixels become 16 and 8,
     and the average is of the pixels inside. The layers bring the authors' initial weights, whatever ``net.initialize``
-    is given: normal ones of deviation 0.05, and biases of 0.
+    is given: normal ones of deviation 0.05, and biases of 0. The last convolution learns at a tenth of the rate, as
+    theirs did (but not with ``dist_async``, whose servers have one rate): it ends with a ReLU, and at the full rate all
+    classes can die, see docs/papers.md.
 
     Parameters
     ----------
@@ -54,6 +57,8 @@ def nin2013(*, num_classes=10, hybrid=False):
         nn.GlobalAvgPool2D(),
         nn.Flatten(),
     )
+    last = net[6][-1]
+    last.weight.lr_mult = last.bias.lr_mult = _LAST_RATE
     return net
 
 

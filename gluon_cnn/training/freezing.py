@@ -75,4 +75,4 @@ def slow_down(net, names, factor):
     """Multiply the learning rate of some of a network's parameters."""
     parameters = named_parameters(net)
     for name in names:
-        parameters[name].lr_mult = factor
+        parameters[name].lr_mult *= factor

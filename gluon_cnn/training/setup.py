@@ -111,6 +111,8 @@ def _as_taken(info, recipe, moments, trained_on):
         mean, deviation = trained_on.mean, trained_on.deviation
     elif recipe.normalize == "measured":
         mean, deviation = moments.mean, moments.deviation
+    elif recipe.normalize == "mean":
+        mean, deviation = moments.mean, (1 / 255,) * info.channels  # in grey levels
     elif recipe.normalize != "off":
         mean, deviation = split_numbers(recipe.normalize)
         if len(mean) == 1:

@@ -108,6 +108,29 @@ def test_onnx_file_answers_as_mxnet(run, images, preprocess, tmp_path):
     assert about["input"].startswith("uint8 N×32×32×3" if preprocess else "float32 N×3×28×28, numbers in [0, 1] minus ")
 
 
+def test_mean_is_subtracted_from_grey_levels(folder, tmp_path):
+    """As in the paper of AlexNet; also in the ONNX file that takes bytes."""
+    values = {**RECIPE, "epochs": 1, "augment": False, "normalize": "mean", "lr": 0.001}
+    run = Run(
+        tmp_path / "run", gluon_cnn.get_recipe("lenet", data_dir=folder, **values), Settings(data_dir=str(folder))
+    )
+    train_run(run, command="a test", quiet=True)
+    run = load_run(run.directory)
+    parts = DATA_SETS["folder"].read(folder, run.recipe)
+    levels = parts.train.images[:].reshape(-1, 3).astype(float)
+    images = parts.test.images[:]
+    inputs = Inputs(run.dataset, 28)
+    floats = inputs.batch(images).asnumpy()
+    expected = images[:, 2:-2, 2:-2].transpose(0, 3, 1, 2) - levels.mean(axis=0).reshape(-1, 1, 1)
+    assert np.abs(floats - expected).max() <= 1e-4
+    assert (inputs.bytes_of(floats) == images[:, 2:-2, 2:-2]).all()
+    path = tmp_path / "net.onnx"
+    assert export_run(run, out=path, preprocess=True).difference.largest <= 1e-5
+    found = answers(path, images)
+    assert np.abs(found - run.network(mx.cpu())(inputs.batch(images)).asnumpy()).max() <= 1e-5
+    assert run.inputs == inputs
+
+
 @pytest.mark.parametrize("options", [[], ["--ten-crop"]])
 def test_onnx_file_is_evaluated_as_its_run(run, folder, options, tmp_path, capsys):
     export_run(run, out=tmp_path / "net.onnx")

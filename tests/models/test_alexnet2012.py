@@ -58,20 +58,39 @@ def test_multiply_adds_of_groups_by_hand(table):
     assert rows["8"].multiply_adds == 13 * 13 * 256 * (192 * 3 * 3)
 
 
+#: The layers whose first biases are not 0.
+BIASED = (3, 7, 8, 10, 12)
+
+
 @pytest.fixture(scope="module")
 def small():
-    """The network for grey images of 67 pixels and 10 classes, with the weights of seed 0; not to be changed."""
-    net = get_model("alexnet2012", num_classes=10, hybrid=True)
+    """For grey images of 67 pixels and 10 classes, with the paper's weights of seed 0; not to be changed."""
+    net = get_model("alexnet2012", num_classes=10, bias=1, hybrid=True)
     initialize_from_seed(net, 0, (1, 1, 67, 67))
     return net
 
 
 def test_initial_weights_are_the_papers(small):
-    for path, bias in {0: 0, 3: 1, 6: 0, 7: 1, 8: 1, 10: 1, 12: 1, 14: 0}.items():
+    for path in (0, 3, 6, 7, 8, 10, 12, 14):
         weight = small[path].weight.data().asnumpy()
         assert weight.std() == pytest.approx(0.01, rel=0.02), path
         assert abs(weight.mean()) < 0.0005, path
-        assert (small[path].bias.data().asnumpy() == bias).all(), path
+        assert (small[path].bias.data().asnumpy() == (path in BIASED)).all(), path
+
+
+@pytest.mark.parametrize(
+    ("options", "bias"), [({}, 1), ({"num_classes": 999}, 0.1), ({"num_classes": 999, "bias": 0}, 0)]
+)
+def test_biases_are_smaller_for_few_classes(options, bias):
+    net = get_model("alexnet2012", **options)
+    for path in BIASED:
+        assert net[path].bias.init == mx.init.Constant(bias)
+
+
+def test_bias_is_an_option_of_the_recipe(fails):
+    assert get_recipe("alexnet2012", bias=1).options == {"bias": 1}
+    assert "bias is -1.0; it must be a number of 0 or more" in fails("train", "alexnet2012", "--set", "bias=-1.0")
+    assert "bias is 'x'; it must be a number" in fails("train", "alexnet2012", "--set", "bias=x", "--data", "sample")
 
 
 def test_seed_decides_the_weights(small):
@@ -110,7 +129,7 @@ def test_recipe_is_the_papers():
     recipe = get_recipe("alexnet2012")
     assert (recipe.edition, recipe.init, recipe.side, recipe.batch_size, recipe.epochs) == (None, "own", 227, 128, 90)
     assert (recipe.optimizer, recipe.lr, recipe.momentum, recipe.weight_decay) == ("sgd", 0.01, 0.9, 0.0005)
-    assert (recipe.lr_schedule, recipe.augment, recipe.normalize) == ("plateau", "crop,mirror,pca", "measured")
+    assert (recipe.lr_schedule, recipe.augment, recipe.normalize) == ("plateau", "crop,mirror,pca", "mean")
     assert book_recipe(recipe) is None
     assert default_name(recipe) == "alexnet2012-seed0"
     quick = quick_changes("alexnet2012")

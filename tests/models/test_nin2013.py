@@ -52,6 +52,22 @@ def test_initial_weights_are_the_authors(net):
         assert layer.act is not None
 
 
+def test_last_convolution_learns_at_a_tenth():
+    net = get_model("nin2013")
+    initialize_from_seed(net, 0, (1, 3, 12, 12))
+    trainer = mx.gluon.Trainer(list(net.collect_params().values()), "sgd", {"learning_rate": 0.5})
+    weights = [net[path][-1].weight for path in (0, 6)]
+    before = [weight.data().asnumpy() for weight in weights]
+    with mx.autograd.record():
+        loss = (net(mx.nd.random.normal(shape=(4, 3, 12, 12))) ** 2).sum()
+    loss.backward()
+    trainer.step(1)
+    for weight, old, rate in zip(weights, before, (0.5, 0.05)):
+        step = rate * weight.grad().asnumpy()
+        assert abs(step).max() > 1e-5
+        np.testing.assert_allclose(weight.data().asnumpy(), old - step, atol=1e-7)
+
+
 @pytest.mark.parametrize("hybrid", [False, True])
 def test_smallest_image(hybrid):
     net = get_model("nin2013", hybrid=hybrid, num_classes=4)
