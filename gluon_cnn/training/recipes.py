@@ -133,10 +133,18 @@ def check_recipe(recipe):
     if recipe.momentum and not _has_momentum(recipe.optimizer):
         raise SettingError(f"momentum is {recipe.momentum}, but {recipe.optimizer} has none: leave it out.", "momentum")
     _check_release(recipe.release, recipe.data)
-    for name in ("test_share", "image_channels", "short_side"):
-        if DATA_SETS[recipe.data].info and getattr(recipe, name) != getattr(Recipe, name):
+    source = DATA_SETS[recipe.data]
+    takes = {
+        "test_share": source.has_pictures,
+        "image_channels": source.has_pictures,
+        "short_side": source.info is None,
+    }
+    for name, taken in takes.items():
+        if not taken and getattr(recipe, name) != getattr(Recipe, name):
             raise SettingError(
-                f"{name} is {shown(getattr(recipe, name))}, which only data sets of your own take: leave it out.", name
+                f"{name} is {shown(getattr(recipe, name))}, which the {recipe.data} data set does not take: leave it "
+                "out.",
+                name,
             )
     values = {"side": recipe.side, "options": recipe.options, "data": recipe.data}
     reason = _unpublished(network, recipe.edition, values) if recipe.init == "published" else None

@@ -6,7 +6,6 @@ import io
 import logging
 from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
-import mxnet as mx
 from mxnet import gluon
 from mxnet.gluon import nn
 
@@ -22,7 +21,7 @@ from gluon_cnn.models.sequential import layers_of
 from gluon_cnn.models.summary import summary
 from gluon_cnn.training import mixed_precision
 from gluon_cnn.training.freezing import freeze_layers
-from gluon_cnn.training.initial_weights import initialize_as_published, initialize_from_seed
+from gluon_cnn.training.initial_weights import forward_zeros, initialize_as_published, initialize_from_seed
 from gluon_cnn.training.onednn import for_training
 from gluon_cnn.training.recipes import check_recipe, network_options
 from gluon_cnn.training.schedule import learning_rates
@@ -206,8 +205,7 @@ def initialize(net, recipe, dataset, devices):
     try:
         with contextlib.redirect_stdout(printed):  # MXNet prints the shapes that do not fit
             initialize_from_seed(net, recipe.seed, shape, ctx=devices)
-            zeros = mx.np.zeros if mx.util.is_np_array() else mx.nd.zeros
-            output = net(zeros(shape, ctx=devices[0]))
+            output = forward_zeros(net, shape, devices)
             given = output.shape  # which also waits for what the output is made of
             output.wait_to_read()
         print(printed.getvalue(), end="")  # by the network itself

@@ -202,6 +202,34 @@ def test_onnx_file_knows_the_classes(fruit_run, fruit, tmp_path, capsys):
         assert f"test accuracy {load_run(fruit_run).evaluate().accuracy:.4f} on 39 test" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("command", ["evaluate", "predict", "export", "inspect"])
+def test_other_channels_in_config_are_named(fruit_run, fruit, tmp_path, fails, command):
+    config = shutil.copytree(fruit_run, tmp_path / "run") / "config.json"
+    content = json.loads(config.read_text())
+    content["dataset"]["channels"] = 1
+    config.write_text(json.dumps(content))
+    words = [fruit / "leaf" / "3.jpg"] if command == "predict" else []
+    assert "does not take images of 1×28×28, on which its config.json says" in fails(command, tmp_path / "run", *words)
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [
+        ("recipe", "image_channels", 1),
+        ("recipe", "normalize", "measured"),
+        ("recipe", "short_side", 32),
+        ("dataset", "side", 32),
+        ("dataset", "cropped", True),
+    ],
+)
+def test_changed_config_is_refused(fruit_run, tmp_path, fails, part, name, value):
+    config = shutil.copytree(fruit_run, tmp_path / "run") / "config.json"
+    content = json.loads(config.read_text())
+    content[part][name] = value
+    config.write_text(json.dumps(content))
+    assert "its recipe and its dataset do not go together" in fails("evaluate", tmp_path / "run")
+
+
 @pytest.mark.parametrize("words", [["compare"], ["report"]])
 def test_run_is_not_compared(fruit_run, tmp_path, capsys, words):
     shutil.copytree(fruit_run, tmp_path / "run")
@@ -224,8 +252,8 @@ def test_sizes_of_the_parts_take_every_class(fruit, tmp_path):
         ({"init": "published"}, "init is 'published', but no run on a data set of your own was published"),
         ({"release": "first"}, "release is first, but the folder data set comes in one release only"),
         ({"num_classes": 2}, "num_classes is 2, but fruit has 3 classes"),
-        ({"data": "full", "image_channels": 3}, "image_channels is 3, which only data sets of your own take"),
-        ({"data": "sample", "test_share": 0.5}, "test_share is 0.5, which only data sets of your own take"),
+        ({"data": "full", "image_channels": 3}, "image_channels is 3, which the full data set does not take"),
+        ({"data": "sample", "test_share": 0.5}, "test_share is 0.5, which the sample data set does not take"),
     ],
 )
 def test_settings_that_do_not_fit(fruit, tmp_path, changes, message):
