@@ -49,6 +49,6 @@ def load_data_folder(
         If a setting has an invalid value.
     """
     dataset = read_folder(directory, side, channels=channels, test_share=test_share, seed=0 if seed is None else seed)
-    for note in dataset.notes:
+    for note in filter(None, (*dataset.notes, dataset.left_out)):
         log.warning(note)
     return make_batches(dataset, batch_size, augment=augment, seed=seed, ctx=ctx, part=part)

@@ -200,8 +200,8 @@ class Run(RunDirectory):
         self.refuse_other_classes(data.info)
         if DATA_SETS[recipe.data].info is None and data.info.sha256 != self.dataset.sha256:
             log.warning(f"{data.info.name} has other files than those that {self.directory} was begun with")
-        for note in data.notes:
-            log.warning(note)
+        if data.left_out:
+            log.warning(data.left_out)
         return data
 
     def recipe_of_data(self, release=None, **changes):

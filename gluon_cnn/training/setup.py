@@ -37,6 +37,7 @@ class Data(NamedTuple):
     train: Batches
     test: Batches
     notes: Tuple[str, ...] = ()
+    left_out: str = ""
     files: Optional[Dict[str, str]] = None
     stored: Tuple[str, ...] = ()
 
@@ -94,7 +95,7 @@ def load_data(recipe, data_dir, device, job=None, *, trained_on=None, memory=Non
     train, test = batches((job.rank, job.workers) if job else (0, 1))
     if job and not job.synchronous:  # its workers do not hear of each other's answers
         test = batches((0, 1))[1]
-    return Data(dataset.info, train, test, dataset.notes, dataset.files, dataset.stored)
+    return Data(dataset.info, train, test, dataset.notes, dataset.left_out, dataset.files, dataset.stored)
 
 
 def _as_taken(info, recipe, moments, trained_on):

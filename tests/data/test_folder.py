@@ -184,8 +184,8 @@ def test_pictures_that_cannot_be_read_are_named(folder):
     assert f"files beside the folders in {folder} are not used: README.md" in notes
     assert "apple/bad.png cannot be read as a picture" in notes
     assert "leaf/notes.txt cannot be read as a picture" in notes
-    assert "2 of 17 pictures cannot be read, and are left out" in notes
-    assert len(dataset.notes) == 4
+    assert dataset.left_out == "2 of 17 pictures cannot be read, and are left out"
+    assert len(dataset.notes) == 3
 
 
 def test_unreadable_pictures_leave_no_part_without_a_class(tmp_path):
@@ -196,7 +196,7 @@ def test_unreadable_pictures_leave_no_part_without_a_class(tmp_path):
         (root / name).write_bytes(b"no picture")
     dataset = read_folder(root, 8)
     assert (dataset.train.labels.tolist(), dataset.test.labels.tolist()) == ([0, 1, 2], [0, 1, 2])
-    assert len(dataset.notes) == 4
+    assert (len(dataset.notes), dataset.left_out) == (3, "3 of 9 pictures cannot be read, and are left out")
 
 
 def test_batches_are_the_pictures(folder):

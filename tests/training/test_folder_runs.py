@@ -188,6 +188,25 @@ def test_evaluate_says_whose_test_images(fruit_run, fruit, tmp_path, capsys, cap
     assert "others has other files than those that" in caplog.text
 
 
+def test_evaluate_says_only_what_was_left_out(fruit, tmp_path, caplog):
+    folder = shutil.copytree(fruit, tmp_path / "fruit")
+    (folder / "leaf" / "text.png").write_text("text")
+    (folder / "beside.txt").write_text("text")
+    run = train(tmp_path / "run", folder, epochs=1, normalize="measured")
+    assert "leaf/text.png cannot be read as a picture" in caplog.text
+    assert "are not used: beside.txt" in caplog.text
+    mean, deviation = (", ".join(f"{x:.6g}" for x in of) for of in (run.dataset.mean, run.dataset.deviation))
+    assert f"measured on the training images: mean {mean}, deviation {deviation}" in run.log_path.read_text()
+    caplog.clear()
+    command("evaluate", run.directory)
+    warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert warnings == ["1 of 201 pictures cannot be read, and is left out"]
+    command("export", run.directory, "--out", tmp_path / "net.onnx")
+    caplog.clear()
+    command("evaluate", tmp_path / "net.onnx", "--data-dir", folder)
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == warnings
+
+
 def test_evaluate_refuses_other_classes(fruit_run, tmp_path, fails):
     other = make_folder(tmp_path / "others", 3, colours={"a": (1, 2, 3), "b": (200, 100, 0)})
     assert "others has the classes a, b, but" in fails("evaluate", fruit_run, "--data-dir", other)
