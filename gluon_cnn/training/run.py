@@ -127,15 +127,13 @@ class Run(RunDirectory):
 
     def _refuse_other_channels(self, net, device):
         """RunError if a network does not take the images that config.json says it was trained on."""
-        if self.dataset is None or DATA_SETS[self.recipe.data].info is not None:
-            return  # their number of channels is known
+        if DATA_SETS[self.recipe.data].info is not None:  # whose number of channels is known
+            return
         try:
             forward_zeros(net, (1, *self.inputs.shape), device).wait_to_read()
         except mx.MXNetError:
-            raise RunError(
-                f"The network of {self.directory} does not take images of {'×'.join(map(str, self.inputs.shape))}, on "
-                f"which its {CONFIG} says that it was trained: restore {CONFIG}."
-            ) from None
+            images = f"images of {'×'.join(map(str, self.inputs.shape))}, as its {CONFIG} says: restore {CONFIG}."
+            raise RunError(f"The network of {self.directory} does not take {images}") from None
 
     def evaluate(self, ctx=None, which="last", *, data_dir=None, release=None, ten_crop=False):
         """Measure the test accuracy of a checkpoint, as the test pass of an epoch does, or over ten views of an image.
@@ -159,7 +157,7 @@ class Run(RunDirectory):
         Raises
         ------
         SettingError
-            With ``ten_crop``, if images are not cut out of larger ones.
+            With ``ten_crop``, if images are not cut out of larger ones; otherwise as :meth:`network` and :meth:`data`.
         """
         devices = _devices(ctx)
         data = self.data(devices[0], data_dir, release)
