@@ -12,7 +12,7 @@ from mxnet import gluon
 from runs import command
 
 from gluon_cnn.data import SAMPLE, read_fashion_mnist
-from gluon_cnn.data.batches import to_batch
+from gluon_cnn.data.scaled import to_batch
 from gluon_cnn.interop.difference import TOLERANCE
 from gluon_cnn.interop.export import export_run
 from gluon_cnn.interop.onnx_network import OnnxNetwork
