@@ -13,9 +13,8 @@ from gluon_cnn.data import DATA_SETS, DatasetInfo
 from gluon_cnn.data.batches import Batches, first_of, make_batches
 from gluon_cnn.data.held_images import spendable
 from gluon_cnn.data.inputs import Inputs
-from gluon_cnn.data.moments import Moments
+from gluon_cnn.data.moments import Moments, mean_and_deviation
 from gluon_cnn.errors import GluonCNNError, ModelError, SettingError
-from gluon_cnn.image_settings import split_numbers
 from gluon_cnn.models import find_network
 from gluon_cnn.models.sequential import layers_of
 from gluon_cnn.models.summary import summary
@@ -106,21 +105,10 @@ def _as_taken(info, recipe, moments, trained_on):
             "out.",
             "short_side",
         )
-    mean, deviation = None, None
     if trained_on is not None:
         mean, deviation = trained_on.mean, trained_on.deviation
-    elif recipe.normalize == "measured":
-        mean, deviation = moments.mean, moments.deviation
-    elif recipe.normalize != "off":
-        mean, deviation = split_numbers(recipe.normalize)
-        if len(mean) == 1:
-            mean, deviation = mean * info.channels, deviation * info.channels
-        if len(mean) != info.channels:
-            raise SettingError(
-                f"normalize has {len(mean)} means, but the images of {info.name} are grey: give one mean and one "
-                "deviation.",
-                "normalize",
-            )
+    else:
+        mean, deviation = mean_and_deviation(recipe.normalize, info, moments)
     return dataclasses.replace(info, mean=mean, deviation=deviation, cropped=recipe.short_side is not None)
 
 
