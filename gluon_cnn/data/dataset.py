@@ -104,7 +104,7 @@ def in_order(images, wanted):
 
 
 class Dataset(NamedTuple):
-    """A data set in memory.
+    """A data set that was read: its images are in memory, or ready to be read ahead.
 
     Attributes
     ----------

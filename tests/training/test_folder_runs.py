@@ -1,4 +1,4 @@
-"""Runs on a folder of pictures of one's own, from the command line to what is done with them."""
+"""Runs on a folder of pictures of one's own: how they are trained, stopped and resumed, and what is refused."""
 
 import json
 import shutil
