@@ -1,6 +1,7 @@
 """Images a second of photographs at 224 pixels, from a folder and from a .rec: whole passes, nothing trained.
 
-    python benchmarks/data_speed.py pictures --rounds 5 --json pictures.json    # or: python benchmarks/pictures_speed.py
+    python benchmarks/data_speed.py pictures --rounds 5 --json pictures.json    # or pictures_speed.py alone:
+    python benchmarks/pictures_speed.py --rounds 1
     python benchmarks/data_speed.py pictures --size 1280 960 --pictures 200
 
 Ours reads ahead on threads, as it does for a data set that does not fit into memory. Beside it: Gluon's ``DataLoader``

@@ -109,8 +109,13 @@ class Recipe:
     model: str = _setting(help="name of the network, as for gluon_cnn.get_model")
     edition: Optional[str] = _setting(help=f"{', '.join(EDITIONS)}; none for networks that are not the book's")
     epochs: int = _setting(help="number of epochs", words="{} epochs")
-    batch_size: int = _setting(help="images in a batch, on each worker", words="batches of {}")
-    lr: float = _setting(help="learning rate")
+    batch_size: int = _setting(
+        help="images in a batch, on each worker (default: the network's own, or less on few pictures of your own)",
+        words="batches of {}",
+    )
+    lr: float = _setting(
+        help="learning rate (default: the network's own; for SGD on your own pictures less with a smaller batch)"
+    )
     side: int = _setting(help="height and width of the images in pixels", words="{} pixels")
     optimizer: str = _setting("sgd", help="any that MXNet knows, such as sgd, nag, adam")
     init: str = _setting("published", help="initial weights: those of the published runs, or own ones from the seed")
@@ -129,15 +134,15 @@ class Recipe:
         "the book's recipes, as the published runs had it, else the second)",
         words="the {} release",
     )
-    train_size: Optional[int] = _setting(None, help="use only the first training images", words="{} training images")
-    test_size: Optional[int] = _setting(None, help="use only the first test images", words="{} test images")
+    train_size: Optional[int] = _setting(None, help="use only so many training images", words="{} training images")
+    test_size: Optional[int] = _setting(None, help="use only so many test images", words="{} test images")
     augment: Union[bool, str] = _setting(
         False, help=f"change training images at random: any of {', '.join(AUGMENTATIONS)}, or on for crop,mirror,light"
     )
     normalize: str = _setting(
         "off",
-        help="measured (minus the training images' mean, divided by their deviation), mean (minus the mean, in grey "
-        "levels of 0 to 255), or numbers: the mean of all or of red, green, blue, then the deviation",
+        help="off; measured (minus the training images' mean, divided by their deviation); mean (minus the mean, in grey "
+        "levels of 0 to 255); or numbers such as 0.5,0.25: the mean of all or of red, green and blue, then the deviation",
     )
     momentum: float = _setting(0.0, help="momentum of sgd, nag and others that have one, from 0 to below 1")
     clip_gradient: Optional[float] = _setting(None, help="clip each number of the mean gradient to ±X")

@@ -7,7 +7,8 @@ import pytest
 from gluon_cnn import GluonCNNError, get_recipe, list_models
 from gluon_cnn.data import FASHION_MNIST
 from gluon_cnn.recipe import EDITIONS, Recipe, difference_in_words, in_words
-from gluon_cnn.training.recipes import book_recipe, default_name, quick_changes
+from gluon_cnn.training.recipes import book_recipe, quick_changes
+from gluon_cnn.training.run_names import default_name
 from gluon_cnn.training.setup import build_network
 
 

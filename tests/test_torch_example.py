@@ -13,7 +13,8 @@ from runs import command
 
 from gluon_cnn import get_model, load_run
 from gluon_cnn.data import SAMPLE, read_fashion_mnist
-from gluon_cnn.data.batches import Batches, to_batch
+from gluon_cnn.data.batches import Batches
+from gluon_cnn.data.scaled import to_batch
 from gluon_cnn.errors import RunError
 from gluon_cnn.models import find_network
 from gluon_cnn.published_weights import EDITIONS, MODELS

@@ -21,7 +21,13 @@ FIELDS = {field.name: field for field in dataclasses.fields(Recipe) if field.nam
 _FIXED = [field.name for field in dataclasses.fields(Recipe) if field.name not in FIELDS]
 _KINDS = typing.get_type_hints(Recipe)
 _METAVARS = {int: "N", float: "X", str: "NAME", bool: "on|off"}
-_CHOICES = {"init": "|".join(INITS), "lr_schedule": "|".join(SCHEDULES)}
+_CHOICES = {
+    "data": "NAME|PATH",
+    "init": "|".join(INITS),
+    "lr_schedule": "|".join(SCHEDULES),
+    "augment": "WORDS",
+    "normalize": "WORDS",
+}
 _FLAGS = {"side": "--resize", "image_channels": "--channels"}  # where it is not the field's name
 
 
@@ -37,8 +43,9 @@ def add_recipe_flags(parser, names):
 
 def _help(name):
     if name == "data":  # the recipe itself knows no data set
-        words = "; ".join(f"{word}: {source.words}" for word, source in DATA_SETS.items())
-        return f"{words}; or a path to one of your own (default full)"
+        known = "; ".join(f"{word}: {source.words}" for word, source in DATA_SETS.items() if source.info)
+        own = ", or ".join(source.words for source in DATA_SETS.values() if source.info is None)
+        return f"{known}; or a path of your own: {own} (default full)"
     return FIELDS[name].metadata["help"]
 
 

@@ -15,9 +15,9 @@ def add(commands):
         commands,
         "data",
         _data,
-        "Look at a data set of your own, or find Fashion-MNIST. Of DIR or FILE it says the classes, the sizes and "
-        "formats, which pictures cannot be read, and which are in both parts. Without one it finds Fashion-MNIST or "
-        "downloads it, verifies it, and says which release is where.",
+        "Look at a data set of your own, or find Fashion-MNIST. With DIR or FILE, list its classes, sizes and formats, "
+        "the pictures that cannot be read, and those that are in both parts. Without, find Fashion-MNIST or download "
+        "it, verify it, and say where each release is.",
         "data",
         "data --release first",
         "data --data-dir ~/fashion-mnist",
@@ -28,16 +28,19 @@ def add(commands):
         "place",
         nargs="?",
         metavar="DIR|FILE",
-        help="a folder with a folder of pictures for each class, a .rec file, or a folder with four IDX files",
+        help="a folder with a folder of pictures for each class, or with such folders in train/ and test/ (or val/); a "
+        ".rec file, whose test part is found beside it, as test.rec is beside train.rec, or birds-test.rec beside "
+        "birds.rec; or a folder with four IDX files",
     )
     command.add_argument(
         "--to-records",
         dest="out",
         metavar="FILE",
-        help="write the pictures to a .rec file, and those of a test part to another one beside it",
+        help="write the pictures to a .rec file, and those of a test part to another one beside it, such as "
+        "birds-test.rec beside birds.rec",
     )
     command.add_argument("--json", action="store_true", help="print what was found as JSON")
-    shared.add_data(command, "look for Fashion-MNIST only in this directory")
+    shared.add_data(command, "look for Fashion-MNIST only in this directory", "both that are there, else the second")
 
 
 def _data(args):
@@ -65,7 +68,10 @@ def _write(args, kind):
     from gluon_cnn.data.to_records import write_records
 
     if kind == "idx":
-        raise SettingError(f"{args.place} holds arrays, not pictures, and cannot become records.", "out")
+        raise SettingError(
+            f"{args.place} holds IDX files, not files of pictures, so it cannot become records: train on it as it is.",
+            "out",
+        )
     found = find(args.place, kind)
     written, left_out = write_records(found, args.out, lambda encoded, name: decode(encoded, name, 1, 3))
     files = [{"file": str(path), "pictures": number} for path, number in written]
@@ -76,9 +82,9 @@ def _write(args, kind):
     for path, number in written:
         print(one_line(f"{path}: {number:,} pictures, verified; the names of its classes are in {path.name}.json"))
     if left_out:
-        print(f"{_pictures(left_out)} cannot be read, left out")
+        print(f"left out: {_pictures(left_out)} that cannot be read")
     if found.test is None:
-        print("There is no test part, so that a training splits them by its seed")
+        print("There is no test part: a training splits one off by its seed")
 
 
 def _look(args, kind):
@@ -103,7 +109,7 @@ def _in_words(found, place):
         yield f"  {name.ljust(width)}" + "".join(f"{number:>12,}" for number in numbers)
     yield f"  {'all'.ljust(width)}" + "".join(f"{sum(numbers):>12,}" for numbers in found.counts.values())
     if len(found.counts) == 1:
-        yield "There is no test part, so that a training splits one off by its seed"
+        yield "There is no test part: a training splits one off by its seed"
     smallest, median, largest = ("×".join(map(str, size)) for size in found.sizes)
     yield f"sizes: smallest {smallest}, median {median}, largest {largest} pixels"
     forms = ", ".join(f"{number:,} {form}" for form, number in found.forms.items())
@@ -117,7 +123,7 @@ def _in_words(found, place):
     yield from found.notes
     yield from found.unreadable
     if found.unreadable:
-        yield f"{_pictures(found.unreadable)} cannot be read, left out of a training"
+        yield f"left out of a training: {_pictures(found.unreadable)} that cannot be read"
     where = "in both parts" if len(found.counts) > 1 else "twice"
     for pairs, same in ((found.same_bytes, "the same bytes"), (found.same_pixels, "the same pixels")):
         yield from (f"{where}: {other} is {one}, {same}" for one, other in pairs)

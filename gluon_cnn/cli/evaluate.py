@@ -21,7 +21,7 @@ def add(commands):
     )
     shared.add_run(command, RUN_OR_ONNX)
     shared.add_device(command)
-    shared.add_data(command, "the directory with the data set's files (default: the run's)")
+    shared.add_data(command, "the directory with the data set's files (default: the run's)", "the run's")
     command.add_argument(
         "--ten-crop",
         action="store_true",

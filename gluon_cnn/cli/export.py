@@ -50,7 +50,7 @@ def add(commands):
         metavar="NAME",
         help=f"with --initial, of which edition: {', '.join(PUBLISHED_EDITIONS)} (default {PUBLISHED_EDITIONS[0]})",
     )
-    shared.add_data(command, "the directory with the data set's files, to check with (default: the run's)")
+    shared.add_data(command, "the directory with the data set's files, to check with (default: the run's)", "the run's")
 
 
 def _export(args):

@@ -53,7 +53,7 @@ def add(commands):
         "--images", type=typed("images", int), metavar="N", help="look at the first N test images (default: all)"
     )
     shared.add_device(command)
-    shared.add_data(command, "the directory with the data set's files (default: the run's)")
+    shared.add_data(command, "the directory with the data set's files (default: the run's)", "the run's")
     command.add_argument("--out", type=path("out"), metavar="DIR", help="where to write (default: RUN/inspection)")
     command.add_argument("--quiet", action="store_true", help="print only errors")
 

@@ -187,10 +187,11 @@ def add_device(command):
     command.add_argument("--ctx", metavar="DEVICE", help="auto, cpu, gpu, or a list such as gpu:0,1 (default auto)")
 
 
-def add_data(command, help="the directory with the data set's files (default: find or download them)"):
-    """--data-dir and --release."""
+def add_data(command, help="the directory with the data set's files (default: find or download them)", release=None):
+    """--data-dir and --release; with a release's default in words, where it is not a recipe's."""
     command.add_argument("--data-dir", type=path("data_dir"), metavar="DIR", help=help)
-    command.add_argument("--release", metavar="NAME", help=FIELDS["release"].metadata["help"])
+    words = f"first or second release of Fashion-MNIST (default: {release})"
+    command.add_argument("--release", metavar="NAME", help=words if release else FIELDS["release"].metadata["help"])
 
 
 def add_threads(command, auto=True):

@@ -178,7 +178,7 @@ def _new_run(args, workers):
 
 def _new_directory(recipe, quick, data_dir):
     """runs/nin-zh-v1-seed0, or with -2, -3, ... after it, whichever is free."""
-    from gluon_cnn.training.recipes import default_name
+    from gluon_cnn.training.run_names import default_name
 
     name = default_name(recipe, quick, data_dir)
     path, number = Path("runs") / name, 1

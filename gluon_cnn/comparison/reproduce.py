@@ -11,8 +11,8 @@ from gluon_cnn.comparison.report import write_report
 from gluon_cnn.comparison.results import has_results, write_results
 from gluon_cnn.errors import TrainingDiverged
 from gluon_cnn.training.directory import RunDirectory
-from gluon_cnn.training.recipes import default_name
 from gluon_cnn.training.run import Run
+from gluon_cnn.training.run_names import default_name
 from gluon_cnn.training.threads import note_measured_threads
 from gluon_cnn.training.train_run import train_run
 

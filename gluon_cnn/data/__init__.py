@@ -41,7 +41,7 @@ DATA_SETS = {
     "full": DataSource("all 70,000 images of Fashion-MNIST", FASHION_MNIST, read_full, tuple(RELEASES), release_found),
     "sample": DataSource("2,500 of them, which are in this package", FASHION_MNIST, read_sample, ("second",)),
     "records": DataSource(
-        "your own pictures, a .rec file of MXNet's, in data_dir",
+        "a .rec file of pictures",
         None,
         read_records,
         matches=is_records,
@@ -49,14 +49,14 @@ DATA_SETS = {
         training_images=training_records,
     ),
     "idx": DataSource(
-        "four IDX files of a data set like MNIST, in data_dir",
+        "a folder with four IDX files, as those of MNIST",
         None,
         read_idx,
         matches=is_idx,
         training_images=training_labels,
     ),
     "folder": DataSource(
-        "your own pictures, a folder for each class, in data_dir",
+        "a folder with a folder of pictures for each class",
         None,
         read_folder_of,
         matches=is_folder,

@@ -15,7 +15,7 @@ from gluon_cnn.errors import SettingError
 from gluon_cnn.image_settings import check_augment
 from gluon_cnn.seeding import AUGMENTATION, ORDER, numpy_stream
 
-__all__ = ["Batches", "first_of", "load_data_fashion_mnist", "make_batches", "to_batch"]
+__all__ = ["Batches", "first_of", "load_data_fashion_mnist", "make_batches"]
 
 
 def load_data_fashion_mnist(

@@ -104,14 +104,16 @@ def in_order(images, wanted):
 
 
 class Dataset(NamedTuple):
-    """A data set in memory.
+    """A data set that was read: its images are in memory, or ready to be read ahead.
 
     Attributes
     ----------
     info : DatasetInfo
     train, test : Part
     notes : tuple of str
-        What is to be said of how it was read, such as which pictures were left out.
+        What is to be said of how it was read, and of each picture that cannot be.
+    left_out : str
+        How many pictures cannot be read, in words; empty if all can.
     files : dict or None
         Of a data set of one's own the SHA-256 of each file, by its name in the folder.
     stored : tuple of str
@@ -122,6 +124,7 @@ class Dataset(NamedTuple):
     train: Part
     test: Part
     notes: Tuple[str, ...] = ()
+    left_out: str = ""
     files: Optional[Dict[str, str]] = None
     stored: Tuple[str, ...] = ()
 

@@ -164,7 +164,7 @@ def _dataset(directory, paths, arrays, files):
         classes = CLASSES
     side = int(arrays["train", "images"].shape[1])
     sha256 = hashlib.sha256("".join(files.values()).encode()).hexdigest()
-    return Dataset(DatasetInfo(directory.name or "IDX", classes, 1, side, sha256), *parts, tuple(notes), files)
+    return Dataset(DatasetInfo(directory.name or "IDX", classes, 1, side, sha256), *parts, tuple(notes), files=files)
 
 
 def _content_of(path):

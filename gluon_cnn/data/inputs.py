@@ -7,7 +7,7 @@ import numpy as np
 from gluon_cnn.data.dataset import DatasetInfo
 from gluon_cnn.data.scaled import to_batch
 
-__all__ = ["Inputs"]
+__all__ = ["Inputs", "moments_in_words"]
 
 
 class Inputs(NamedTuple):
@@ -76,5 +76,14 @@ class Inputs(NamedTuple):
         shape = f"float32 N×{'×'.join(map(str, self.shape))}"
         if self.dataset.mean is None:
             return f"{shape} in [0, 1]"
-        mean, deviation = (", ".join(f"{x:.6g}" for x in of) for of in (self.dataset.mean, self.dataset.deviation))
+        mean, deviation = (_in_words(numbers) for numbers in (self.dataset.mean, self.dataset.deviation))
         return f"{shape}, numbers in [0, 1] minus {mean}, divided by {deviation}"
+
+
+def moments_in_words(dataset):
+    """The mean and deviation of a DatasetInfo, such as ``mean 0.286, deviation 0.353``."""
+    return f"mean {_in_words(dataset.mean)}, deviation {_in_words(dataset.deviation)}"
+
+
+def _in_words(numbers):
+    return ", ".join(f"{x:.6g}" for x in numbers)

@@ -7,12 +7,53 @@ import math
 import numpy as np
 
 from gluon_cnn.data.dataset import in_order
+from gluon_cnn.errors import SettingError
+from gluon_cnn.image_settings import split_numbers
 
-__all__ = ["Moments"]
+__all__ = ["Moments", "mean_and_deviation"]
 
 log = logging.getLogger(__name__)
 
 _VALUES = 1 << 22  # bytes of images that are added up together
+
+
+def mean_and_deviation(normalize, dataset, moments):
+    """What images are normalised with.
+
+    Parameters
+    ----------
+    normalize : str
+        As a recipe keeps it: ``off``, ``measured``, ``mean``, or numbers.
+    dataset : DatasetInfo
+    moments : Moments
+        Of the training images.
+
+    Returns
+    -------
+    (tuple of float, tuple of float) or (None, None)
+        Of each channel, of numbers in [0, 1].
+
+    Raises
+    ------
+    SettingError
+        If there are numbers for three channels, and the images are grey.
+    """
+    if normalize == "off":
+        return None, None
+    if normalize == "measured":
+        return moments.mean, moments.deviation
+    if normalize == "mean":
+        return moments.mean, (1 / 255,) * dataset.channels  # in grey levels
+    mean, deviation = split_numbers(normalize)
+    if len(mean) == 1:
+        return mean * dataset.channels, deviation * dataset.channels
+    if len(mean) != dataset.channels:
+        raise SettingError(
+            f"normalize has {len(mean)} means, but the images of {dataset.name} are grey: give one mean and one "
+            "deviation.",
+            "normalize",
+        )
+    return mean, deviation
 
 
 class Moments:

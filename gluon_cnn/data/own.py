@@ -68,29 +68,32 @@ def assemble(found, seed, test_share, side, channels=None, *, sha256, files, mem
     DataError
         If a class has no picture that can be read.
     """
-    parts = [_mixed(part) if size else part for part, size in zip(parts_of(found, seed, test_share), sizes)]
-    channels = channels or channels_of(parts)
-    held = _held(parts, side, channels, memory)
-    unreadable = [printable(line) for of in held for line in of.unreadable]
-    notes = list(found.notes)
-    if unreadable:
-        number = f"{len(unreadable):,} of {sum(map(len, parts)):,} pictures cannot be read, and are left out"
-        notes += [*unreadable, number]
-    readable = [part.labels[of.kept] for part, of in zip(parts, held)]
-    empty = _first_empty(found, readable)
-    if empty and found.test is None and any(map(len, readable)):  # the split left a part without one
-        found = found._replace(train=_readable(found, parts, held), notes=tuple(notes))
-        again = {"sha256": sha256, "files": files, "memory": memory, "sizes": sizes}
-        return assemble(found, seed, test_share, side, channels, **again)
-    if empty:
-        raise _without_pictures(found, *empty, unreadable)
+    number, unreadable = len(found.train) + len(found.test or ()), []
+    while True:
+        parts = [_mixed(part) if size else part for part, size in zip(parts_of(found, seed, test_share), sizes)]
+        channels = channels or channels_of(parts)
+        held = _held(parts, side, channels, memory)
+        unreadable += [printable(line) for of in held for line in of.unreadable]
+        readable = [part.labels[of.kept] for part, of in zip(parts, held)]
+        empty = _first_empty(found, readable)
+        if not empty:
+            break
+        if found.test is not None or not any(map(len, readable)):
+            raise _without_pictures(found, *empty, unreadable)
+        found = found._replace(train=_readable(found, parts, held))  # the split left a part without one: split these
+    notes = (*found.notes, *unreadable)
     stored = tuple(
         f"{len(labels):,} {what} pictures of {side}×{side}: {of.words}"
         for labels, of, what in zip(readable, held, _PARTS)
     )
     train, test = (Part(of.images, labels) for of, labels in zip(held, readable))
     info = DatasetInfo(found.name, found.classes, channels, side, sha256)
-    return Dataset(info, train, test, tuple(notes), files, stored)
+    return Dataset(info, train, test, notes, _left_out(len(unreadable), number), files, stored)
+
+
+def _left_out(unreadable, number):
+    verb = "is" if unreadable == 1 else "are"
+    return f"{unreadable:,} of {number:,} pictures cannot be read, and {verb} left out" if unreadable else ""
 
 
 def _mixed(pictures):

@@ -1,6 +1,7 @@
 """A network in an ONNX file, run by ONNX Runtime in the place of a Gluon network."""
 
 import dataclasses
+import logging
 from pathlib import Path
 
 import msgspec
@@ -18,6 +19,8 @@ from gluon_cnn.runtime import prepare_to_fork
 from gluon_cnn.training.manifest import State
 
 __all__ = ["PRODUCER", "OnnxNetwork", "is_onnx", "refuse_undecodable"]
+
+log = logging.getLogger(__name__)
 
 PRODUCER = "gluon-cnn"
 _MOST_IMAGES, _MOST_PIXELS = 128, 1 << 19  # of a batch, for a file that takes any number
@@ -224,6 +227,8 @@ class OnnxNetwork:
             raise self._other(
                 dataset.info, f"it was trained on {inputs.dataset.name}, which has other images or classes"
             )
+        if dataset.left_out:
+            log.warning(dataset.left_out)
         dataset = dataset._replace(info=inputs.dataset)
         options = {"crop": inputs.crop, "test_size": recipe.test_size, "ctx": mx.cpu()}
         return make_batches(dataset, self.batch_size, inputs.resize, **options)[1]

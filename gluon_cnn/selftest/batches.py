@@ -4,7 +4,8 @@ import mxnet as mx
 import numpy as np
 
 from gluon_cnn.data import SAMPLE, read_fashion_mnist
-from gluon_cnn.data.batches import load_data_fashion_mnist, to_batch
+from gluon_cnn.data.batches import load_data_fashion_mnist
+from gluon_cnn.data.scaled import to_batch
 from gluon_cnn.selftest.check import Seen, tried
 
 __all__ = ["check_batches"]

@@ -68,8 +68,21 @@ class Config(Process, kw_only=True):
         known = (source and source.info) or self.dataset
         if not self.dataset.is_like(known):
             raise ValueError(f"its dataset is not {self.recipe.data}")
+        if source and source.info is None and not self._is_as_the_recipe_takes_it():
+            raise ValueError("its recipe and its dataset do not go together")
         if self.book is not None and not self._goes_with_the_book():
             raise ValueError("its recipe and its book do not go together")
+
+    def _is_as_the_recipe_takes_it(self):
+        """Whether a data set of one's own has the colours and the size that the recipe asks for."""
+        recipe, dataset = self.recipe, self.dataset
+        side = (recipe.short_side or recipe.side) if DATA_SETS[recipe.data].has_pictures else dataset.side
+        return (
+            dataset.channels == (recipe.image_channels or dataset.channels)
+            and dataset.side == side
+            and dataset.cropped == (recipe.short_side is not None)
+            and (dataset.mean is None) == (recipe.normalize == "off")
+        )
 
     def _goes_with_the_book(self):
         """Whether what is said of the book's recipe can be true of this one."""

@@ -46,7 +46,7 @@ def initialize_as_published(net, edition="zh-v1", *, ctx=None):
     net.initialize(force_reinit=True, ctx=ctx, init=mx.init.Zero())
     side = find_network(model).side
     try:
-        _forward_zeros(net, (1, 1, side, side), ctx)  # from which the layers learn their shapes
+        forward_zeros(net, (1, 1, side, side), ctx)  # from which the layers learn their shapes
     except Exception as error:  # whatever somebody's network can raise
         raise _unpublished(edition) from error
     _published_model(net, edition)  # whether these are right too
@@ -103,9 +103,10 @@ def initialize_from_seed(net, seed, shape, *, ctx=None):
     """
     seed_mxnet(seed, purpose=WEIGHTS)
     net.initialize(force_reinit=True, ctx=ctx, init=mx.init.Xavier())
-    _forward_zeros(net, shape, ctx)
+    forward_zeros(net, shape, ctx)
 
 
-def _forward_zeros(net, shape, ctx):
+def forward_zeros(net, shape, ctx):
+    """What a network gives for zeros, a batch of a shape, on a device or the first of several."""
     zeros = mx.np.zeros if mx.util.is_np_array() else mx.nd.zeros
-    net(zeros(shape, ctx=ctx[0] if isinstance(ctx, (list, tuple)) else ctx))
+    return net(zeros(shape, ctx=ctx[0] if isinstance(ctx, (list, tuple)) else ctx))

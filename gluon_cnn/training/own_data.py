@@ -3,7 +3,9 @@
 from gluon_cnn.data import DATA_SETS
 from gluon_cnn.recipe import Recipe
 
-__all__ = ["batch_for_own", "short_side"]
+__all__ = ["batch_for_own", "lr_for_own", "short_side"]
+
+_SCALED = ("sgd", "nag")  # optimisers whose steps are as long as the learning rate says; Adam's, say, are not
 
 
 def batch_for_own(values, data_dir):
@@ -14,6 +16,18 @@ def batch_for_own(values, data_dir):
         return most
     images = count(data_dir, values.get("test_share", Recipe.test_share))
     return min(most, max(least, 2 ** ((images // batches).bit_length() - 1)))
+
+
+def lr_for_own(values, batch_size):
+    """The learning rate in a recipe's values by their names, which is meant for batches of ``batch_size``; smaller in
+    proportion where theirs are smaller (Goyal et al., 2017, section 2.1).
+
+    With the whole of it NiN, for one, collapses within an epoch of batches of 16.
+    """
+    images = values["batch_size"] * values.get("workers", 1)
+    if images >= batch_size or values.get("optimizer", Recipe.optimizer) not in _SCALED:
+        return values["lr"]
+    return values["lr"] * images / batch_size
 
 
 def short_side(network, data, side):

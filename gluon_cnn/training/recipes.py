@@ -2,9 +2,7 @@
 
 import contextlib
 import dataclasses
-import hashlib
 import inspect
-import os
 from pathlib import Path
 
 import mxnet as mx
@@ -15,13 +13,12 @@ from gluon_cnn.errors import ModelError, SettingError
 from gluon_cnn.models import canonical_name, find_network
 from gluon_cnn.recipe import CHANGEABLE, EDITIONS, PUBLISHED_EDITIONS, Recipe, as_options, shown
 from gluon_cnn.training.config import BookRecipe
-from gluon_cnn.training.own_data import batch_for_own, short_side
+from gluon_cnn.training.own_data import batch_for_own, lr_for_own, short_side
 
 __all__ = [
     "book_recipe",
     "changed_options",
     "check_recipe",
-    "default_name",
     "fixed_values",
     "get_recipe",
     "network_options",
@@ -31,7 +28,6 @@ __all__ = [
 
 #: Every optimiser that MXNet knows, except its test's and the one for sparse gradients only.
 OPTIMIZERS = sorted(set(mx.optimizer.Optimizer.opt_registry) - {"test", "groupadagrad"})
-_LONGEST_NAME = 120  # bytes of a directory's name
 
 
 def get_recipe(model, edition=None, *, data_dir=None, **changes):
@@ -48,7 +44,7 @@ def get_recipe(model, edition=None, *, data_dir=None, **changes):
         ``zh-v1`` by default, for the book's networks. Others have none, unless you name one.
     data_dir : path, optional
         Where a data set of your own is. If it has few training images, the recipe has a smaller batch: a power of two,
-        16 at least, of which ten or more make an epoch.
+        16 at least, of which ten or more make an epoch. SGD's learning rate is smaller in proportion to the batch.
     **changes
         Other values of :class:`gluon_cnn.recipe.Recipe`'s settings, and the network's own options by their names.
         Unless ``init`` or ``weights`` is among them, a recipe begins from the published weights wherever the images and
@@ -77,13 +73,14 @@ def get_recipe(model, edition=None, *, data_dir=None, **changes):
         values.update({key: getattr(record, key) for key in ("batch_size", "lr") if getattr(record, key) is not None})
     fields = {field.name for field in dataclasses.fields(Recipe)}
     own = {key: changes.pop(key) for key in list(changes) if key not in fields}
+    usual_batch = values["batch_size"]
     values.update(changes)
     if "momentum" not in changes and _lacks_momentum(values.get("optimizer")):
         values.pop("momentum", None)
     values["side"] = whole_number("side", values["side"])
     values["data"] = choice("data", values.get("data", "full"), DATA_SETS)
-    if DATA_SETS[values["data"]].info is None and "batch_size" not in changes:
-        values["batch_size"] = min(values["batch_size"], batch_for_own(values, data_dir))
+    if DATA_SETS[values["data"]].info is None:
+        _fit_own_data(values, changes, usual_batch, data_dir)
     if edition is None:
         values.setdefault("short_side", short_side(network, values["data"], values["side"]))
     values["options"] = changed_options(name, {**as_options(values.get("options", {})), **own}, values["data"])
@@ -92,6 +89,15 @@ def get_recipe(model, edition=None, *, data_dir=None, **changes):
     recipe = Recipe(name, edition, **values)
     check_recipe(recipe)
     return recipe
+
+
+def _fit_own_data(values, changes, usual_batch, data_dir):
+    """Fit batch and learning rate to a data set of one's own, unless they are among the changes."""
+    if "batch_size" not in changes:
+        values["batch_size"] = min(usual_batch, batch_for_own(values, data_dir))
+    if "lr" not in changes:
+        values["batch_size"] = whole_number("batch_size", values["batch_size"])
+        values["lr"] = lr_for_own(values, usual_batch)
 
 
 def changed_options(model, options, data):
@@ -133,10 +139,18 @@ def check_recipe(recipe):
     if recipe.momentum and not _has_momentum(recipe.optimizer):
         raise SettingError(f"momentum is {recipe.momentum}, but {recipe.optimizer} has none: leave it out.", "momentum")
     _check_release(recipe.release, recipe.data)
-    for name in ("test_share", "image_channels", "short_side"):
-        if DATA_SETS[recipe.data].info and getattr(recipe, name) != getattr(Recipe, name):
+    source = DATA_SETS[recipe.data]
+    takes = {
+        "test_share": source.has_pictures,
+        "image_channels": source.has_pictures,
+        "short_side": source.info is None,
+    }
+    for name, taken in takes.items():
+        if not taken and getattr(recipe, name) != getattr(Recipe, name):
             raise SettingError(
-                f"{name} is {shown(getattr(recipe, name))}, which only data sets of your own take: leave it out.", name
+                f"{name} is {shown(getattr(recipe, name))}, which the {recipe.data} data set does not take: leave it "
+                "out.",
+                name,
             )
     values = {"side": recipe.side, "options": recipe.options, "data": recipe.data}
     reason = _unpublished(network, recipe.edition, values) if recipe.init == "published" else None
@@ -237,50 +251,3 @@ def book_recipe(recipe):
     free = ("seed", "init", "release")  # with the release a comparison says what that is worth
     differing = recipe.differences(get_recipe(recipe.model, recipe.edition))
     return BookRecipe(published_as, {name: list(values) for name, values in differing.items() if name not in free})
-
-
-def _in_a_name(setting, value):
-    """A setting as a part of a directory's name: ``sample``, ``momentum0.9``, ``augment``, ``no-final_relu``."""
-    if isinstance(value, bool):
-        return setting if value else f"no-{setting}"
-    if setting == "data":
-        return value
-    if setting == "weights":
-        return f"from-{value[:8]}"
-    if setting == "release":
-        return f"{value}-release"
-    return f"{setting}-{value}" if isinstance(value, str) else f"{setting}{value}"
-
-
-def _name_of(place):
-    return place.name if place.is_dir() else place.stem
-
-
-def default_name(recipe, quick=False, data_dir=None):
-    """What a run's directory is called, unless it is given a name: ``nin-zh-v1-seed0``, with all that differs from the
-    network's own recipe in between, such as ``lenet-zh-v1-sample-momentum0.9-seed0``. A data
-    set of one's own is called what its place, ``data_dir``, is called."""
-    book = get_recipe(recipe.model, recipe.edition)
-    own = data_dir is not None and DATA_SETS[recipe.data].info is None
-    if own:
-        book = get_recipe(recipe.model, recipe.edition, data=recipe.data, data_dir=data_dir)
-    differing = {name: value for name, (value, _) in recipe.differences(book).items() if name not in ("seed", "source")}
-    if recipe.short_side == short_side(find_network(recipe.model), recipe.data, recipe.side):
-        differing.pop("short_side", None)  # it follows from the side
-    words = [_name_of(Path(data_dir))] if own else []
-    words += ["quick"] if quick else []
-    if quick:
-        differing = {name: v for name, v in differing.items() if quick_changes(recipe.model).get(name) != v}
-    if differing.pop("init", None) and not (quick or {"side", "options", "weights"} & set(differing)):
-        words.append("own")  # elsewhere it goes without saying
-    differing.update(differing.pop("options", {}))
-    words += [_in_a_name(name, value) for name, value in differing.items()]
-    if recipe.workers > 1:
-        words.remove(f"workers{recipe.workers}")
-        words.append(f"{recipe.workers}workers")
-    start = [recipe.name, *([recipe.edition] if recipe.edition else [])]
-    name = "-".join([*start, *filter(None, words)])
-    if len(os.fsencode(name)) > _LONGEST_NAME:
-        name = f"{'-'.join(start)}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:12]}"
-    # A colon, a slash or a space in a name has a meaning of its own to other programs.
-    return "".join(c if c.isalnum() or c in "-_.+" else "-" for c in f"{name}-seed{recipe.seed}")

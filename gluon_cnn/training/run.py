@@ -4,6 +4,7 @@ import dataclasses
 import logging
 from typing import NamedTuple
 
+import mxnet as mx
 from mxnet import gluon
 from scipy.special import softmax
 
@@ -16,7 +17,8 @@ from gluon_cnn.models.pretrained import pretrained_name
 from gluon_cnn.runtime.devices import as_text, parse_context
 from gluon_cnn.training.checkpoint import load_network
 from gluon_cnn.training.checkpoints import best_checkpoint, last_checkpoint, refuse_other_recipe
-from gluon_cnn.training.directory import RunDirectory
+from gluon_cnn.training.directory import CONFIG, RunDirectory
+from gluon_cnn.training.initial_weights import forward_zeros
 from gluon_cnn.training.loop import count_correct
 from gluon_cnn.training.manifest import read_state
 from gluon_cnn.training.onednn import for_inference, for_training
@@ -107,7 +109,9 @@ class Run(RunDirectory):
         self.checkpoint(which)  # before anything is built
         check_recipe(self.recipe)  # whether the copy of a network of your own is as it was
         net = build_network(self.recipe, self.dataset or FASHION_MNIST, hybrid=True)
-        self._load(net, _devices(ctx), which)
+        devices = _devices(ctx)
+        self._load(net, devices, which)
+        self._refuse_other_channels(net, devices[0])
         if isinstance(net, gluon.HybridBlock):
             net.hybridize(static_alloc=True)
         return net
@@ -120,6 +124,16 @@ class Run(RunDirectory):
             if checkpoint.is_dir():
                 raise
             self._load(net, devices, which)  # another process trains the run, and keeps newer ones in its place
+
+    def _refuse_other_channels(self, net, device):
+        """RunError if a network does not take the images that config.json says it was trained on."""
+        if DATA_SETS[self.recipe.data].info is not None:  # whose number of channels is known
+            return
+        try:
+            forward_zeros(net, (1, *self.inputs.shape), device).wait_to_read()
+        except mx.MXNetError:
+            images = f"images of {'×'.join(map(str, self.inputs.shape))}, as its {CONFIG} says: restore {CONFIG}."
+            raise RunError(f"The network of {self.directory} does not take {images}") from None
 
     def evaluate(self, ctx=None, which="last", *, data_dir=None, release=None, ten_crop=False):
         """Measure the test accuracy of a checkpoint, as the test pass of an epoch does, or over ten views of an image.
@@ -143,7 +157,7 @@ class Run(RunDirectory):
         Raises
         ------
         SettingError
-            With ``ten_crop``, if images are not cut out of larger ones.
+            With ``ten_crop``, if images are not cut out of larger ones; otherwise as :meth:`network` and :meth:`data`.
         """
         devices = _devices(ctx)
         data = self.data(devices[0], data_dir, release)
@@ -184,15 +198,15 @@ class Run(RunDirectory):
         self.refuse_other_classes(data.info)
         if DATA_SETS[recipe.data].info is None and data.info.sha256 != self.dataset.sha256:
             log.warning(f"{data.info.name} has other files than those that {self.directory} was begun with")
-        for note in data.notes:
-            log.warning(note)
+        if data.left_out:
+            log.warning(data.left_out)
         return data
 
     def recipe_of_data(self, release=None, **changes):
         """The recipe with which the run's data set is read again, in the release and the colours that it had."""
         if release:
             changes["release"] = release
-        if self.dataset and DATA_SETS[self.recipe.data].info is None:
+        if self.dataset and DATA_SETS[self.recipe.data].has_pictures:
             changes["image_channels"] = self.dataset.channels
         return dataclasses.replace(self.recipe, **changes)
 

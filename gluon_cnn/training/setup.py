@@ -6,7 +6,6 @@ import io
 import logging
 from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
-import mxnet as mx
 from mxnet import gluon
 from mxnet.gluon import nn
 
@@ -14,15 +13,14 @@ from gluon_cnn.data import DATA_SETS, DatasetInfo
 from gluon_cnn.data.batches import Batches, first_of, make_batches
 from gluon_cnn.data.held_images import spendable
 from gluon_cnn.data.inputs import Inputs
-from gluon_cnn.data.moments import Moments
+from gluon_cnn.data.moments import Moments, mean_and_deviation
 from gluon_cnn.errors import GluonCNNError, ModelError, SettingError
-from gluon_cnn.image_settings import split_numbers
 from gluon_cnn.models import find_network
 from gluon_cnn.models.sequential import layers_of
 from gluon_cnn.models.summary import summary
 from gluon_cnn.training import mixed_precision
 from gluon_cnn.training.freezing import freeze_layers
-from gluon_cnn.training.initial_weights import initialize_as_published, initialize_from_seed
+from gluon_cnn.training.initial_weights import forward_zeros, initialize_as_published, initialize_from_seed
 from gluon_cnn.training.onednn import for_training
 from gluon_cnn.training.recipes import check_recipe, network_options
 from gluon_cnn.training.schedule import learning_rates
@@ -38,6 +36,7 @@ class Data(NamedTuple):
     train: Batches
     test: Batches
     notes: Tuple[str, ...] = ()
+    left_out: str = ""
     files: Optional[Dict[str, str]] = None
     stored: Tuple[str, ...] = ()
 
@@ -95,7 +94,7 @@ def load_data(recipe, data_dir, device, job=None, *, trained_on=None, memory=Non
     train, test = batches((job.rank, job.workers) if job else (0, 1))
     if job and not job.synchronous:  # its workers do not hear of each other's answers
         test = batches((0, 1))[1]
-    return Data(dataset.info, train, test, dataset.notes, dataset.files, dataset.stored)
+    return Data(dataset.info, train, test, dataset.notes, dataset.left_out, dataset.files, dataset.stored)
 
 
 def _as_taken(info, recipe, moments, trained_on):
@@ -106,23 +105,10 @@ def _as_taken(info, recipe, moments, trained_on):
             "out.",
             "short_side",
         )
-    mean, deviation = None, None
     if trained_on is not None:
         mean, deviation = trained_on.mean, trained_on.deviation
-    elif recipe.normalize == "measured":
-        mean, deviation = moments.mean, moments.deviation
-    elif recipe.normalize == "mean":
-        mean, deviation = moments.mean, (1 / 255,) * info.channels  # in grey levels
-    elif recipe.normalize != "off":
-        mean, deviation = split_numbers(recipe.normalize)
-        if len(mean) == 1:
-            mean, deviation = mean * info.channels, deviation * info.channels
-        if len(mean) != info.channels:
-            raise SettingError(
-                f"normalize has {len(mean)} means, but the images of {info.name} are grey: give one mean and one "
-                "deviation.",
-                "normalize",
-            )
+    else:
+        mean, deviation = mean_and_deviation(recipe.normalize, info, moments)
     return dataclasses.replace(info, mean=mean, deviation=deviation, cropped=recipe.short_side is not None)
 
 
@@ -208,8 +194,7 @@ def initialize(net, recipe, dataset, devices):
     try:
         with contextlib.redirect_stdout(printed):  # MXNet prints the shapes that do not fit
             initialize_from_seed(net, recipe.seed, shape, ctx=devices)
-            zeros = mx.np.zeros if mx.util.is_np_array() else mx.nd.zeros
-            output = net(zeros(shape, ctx=devices[0]))
+            output = forward_zeros(net, shape, devices)
             given = output.shape  # which also waits for what the output is made of
             output.wait_to_read()
         print(printed.getvalue(), end="")  # by the network itself

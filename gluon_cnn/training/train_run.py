@@ -5,12 +5,12 @@ import dataclasses
 import functools
 import logging
 import shutil
-import sys
 from pathlib import Path
 
 from gluon_cnn.data import DATA_SETS
+from gluon_cnn.data.inputs import moments_in_words
 from gluon_cnn.errors import ModelError, RunError, TrainingDiverged
-from gluon_cnn.files import open_own, reason_of, sha256_of, write_atomically
+from gluon_cnn.files import sha256_of, write_atomically
 from gluon_cnn.models import split_own
 from gluon_cnn.recipe import in_words
 from gluon_cnn.runtime import set_threads
@@ -22,6 +22,7 @@ from gluon_cnn.training.data_files import keep_files, refuse_other_data
 from gluon_cnn.training.epochs import Epochs
 from gluon_cnn.training.freezing import slow_down
 from gluon_cnn.training.job import Job
+from gluon_cnn.training.log_file import log_to
 from gluon_cnn.training.manifest import State
 from gluon_cnn.training.memory import advice_on_memory
 from gluon_cnn.training.recipes import book_recipe, check_recipe, fixed_values, get_recipe, release_to_train_on
@@ -185,8 +186,8 @@ def _begin(run, setup, devices, resume, write_config, stack):
     if not resume:
         write_config()  # first, because a directory with anything else in it holds no run
     keep_files(run, setup.data.files)
-    stack.enter_context(_log_to(run))
-    for note in setup.data.notes:
+    stack.enter_context(log_to(run))
+    for note in filter(None, (*setup.data.notes, setup.data.left_out)):
         log.warning(note)
     for where in setup.data.stored:
         log.info(where)
@@ -256,43 +257,7 @@ def _announce(run, devices, setup, state, why):
         f"training {recipe.name} on {', '.join(map(str, devices))}: {images}, {batch}, {recipe.optimizer} at "
         f"{recipe.lr:g}, {weights}, seed {recipe.seed}{''.join(others)}; in {run.directory}"
     )
+    if recipe.normalize == "measured":
+        log.info(f"measured on the training images: {moments_in_words(setup.data.info)}")
     if recipe.weights:
         log.info(taken_in_words(run, setup.net))
-
-
-class _LogFile(logging.StreamHandler):
-    """Writes what is logged to a file. Where that fails, as on a full disk, it says so once, and the run continues."""
-
-    def __init__(self, path, shown):
-        # Paths, which are logged too, need not be UTF-8.
-        super().__init__(open_own(path, "a", encoding="utf-8", errors="backslashreplace"))
-        self._path, self._failed = shown, False
-
-    def handleError(self, record):
-        error = sys.exc_info()[1]
-        if not isinstance(error, OSError):
-            super().handleError(record)
-        elif not self._failed:
-            self._failed = True  # first, because this handler gets the warning too
-            log.warning(f"{self._path} cannot be written ({reason_of(error)}): the run continues without it")
-
-    def close(self):
-        with contextlib.suppress(OSError):  # it could not be written before either
-            self.stream.close()
-        super().close()
-
-
-@contextlib.contextmanager
-def _log_to(run):
-    """Write what is logged to the run's file as well, with times."""
-    with run.writing(run.log_path) as path:
-        handler = _LogFile(path, run.log_path)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    package = logging.getLogger("gluon_cnn")
-    package.setLevel(logging.INFO)
-    package.addHandler(handler)
-    try:
-        yield
-    finally:
-        package.removeHandler(handler)
-        handler.close()

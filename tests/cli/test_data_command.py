@@ -59,7 +59,7 @@ def test_grey_pictures_are_said_to_be(tmp_path, says):
             image.convert(["L", "RGB"][number]).save(tmp_path / "grey" / name / f"{number}.png")
     lines = says("data", tmp_path / "grey")
     assert "formats: 2 PNG L, 2 PNG RGB; a network gets grey images" in lines
-    assert "There is no test part, so that a training splits one off by its seed" in lines
+    assert "There is no test part: a training splits one off by its seed" in lines
     assert "twice: 2 pictures" in lines
 
 
@@ -69,7 +69,7 @@ def test_pictures_that_cannot_be_read_are_each_named(folder, says):
     lines = says("data", folder)
     assert sum("train/cat/text.jpg cannot be read as a picture" in line for line in lines) == 1
     assert sum("test/bear/half.png cannot be read as a picture" in line for line in lines) == 1
-    assert "2 pictures cannot be read, left out of a training" in lines
+    assert "left out of a training: 2 pictures that cannot be read" in lines
 
 
 def test_same_picture_in_both_parts(folder, says):
@@ -94,7 +94,7 @@ def test_records_are_written_and_look_the_same(folder, tmp_path, says):
     assert (
         f"{tmp_path / 'animals.rec'}: 24 pictures, verified; the names of its classes are in animals.rec.json" in lines
     )
-    assert "1 picture cannot be read, left out" in lines
+    assert "left out: 1 picture that cannot be read" in lines
     of_folder, of_records = (
         json.loads("\n".join(says("data", place, "--json"))) for place in (folder, tmp_path / "animals.rec")
     )

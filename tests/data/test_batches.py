@@ -10,7 +10,7 @@ from PIL import Image
 
 from gluon_cnn import GluonCNNError, load_data_fashion_mnist
 from gluon_cnn.data import SAMPLE, read_fashion_mnist
-from gluon_cnn.data.batches import to_batch
+from gluon_cnn.data.scaled import to_batch
 
 
 def mxnets_loader(part, batch_size, resize, shuffle):

@@ -6,8 +6,9 @@ import pytest
 from mxnet.gluon.data.vision import transforms
 from pictures import noise
 
-from gluon_cnn.data.batches import Batches, to_batch
+from gluon_cnn.data.batches import Batches
 from gluon_cnn.data.moments import Moments
+from gluon_cnn.data.scaled import to_batch
 from gluon_cnn.errors import SettingError
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -13,6 +13,7 @@ from gluon_cnn.data import read_folder
 from gluon_cnn.data.decoded import decode
 from gluon_cnn.data.folder_files import find_pictures
 from gluon_cnn.data.own import split
+from gluon_cnn.errors import SettingError
 
 CLASSES = tuple(sorted(COLOURS))
 
@@ -184,8 +185,8 @@ def test_pictures_that_cannot_be_read_are_named(folder):
     assert f"files beside the folders in {folder} are not used: README.md" in notes
     assert "apple/bad.png cannot be read as a picture" in notes
     assert "leaf/notes.txt cannot be read as a picture" in notes
-    assert "2 of 17 pictures cannot be read, and are left out" in notes
-    assert len(dataset.notes) == 4
+    assert dataset.left_out == "2 of 17 pictures cannot be read, and are left out"
+    assert len(dataset.notes) == 3
 
 
 def test_unreadable_pictures_leave_no_part_without_a_class(tmp_path):
@@ -196,7 +197,33 @@ def test_unreadable_pictures_leave_no_part_without_a_class(tmp_path):
         (root / name).write_bytes(b"no picture")
     dataset = read_folder(root, 8)
     assert (dataset.train.labels.tolist(), dataset.test.labels.tolist()) == ([0, 1, 2], [0, 1, 2])
-    assert len(dataset.notes) == 4
+    assert (len(dataset.notes), dataset.left_out) == (3, "3 of 9 pictures cannot be read, and are left out")
+
+
+def test_batches_are_cut_out_and_normalised(folder):
+    whole, _ = load_data_folder(folder, 100, 20, seed=0)
+    cut, _ = load_data_folder(folder, 100, 16, short_side=20, normalize="measured", seed=0)
+    (images, labels), (pieces, same) = next(iter(whole)), next(iter(cut))
+    images, pieces = images.asnumpy(), pieces.asnumpy()
+    assert (labels.asnumpy() == same.asnumpy()).all()
+    axes = (0, 2, 3)
+    mean, deviation = images.mean(axes, dtype="float64"), images.std(axes, dtype="float64")
+    expected = (images - mean.reshape(-1, 1, 1)) / deviation.reshape(-1, 1, 1)
+    np.testing.assert_allclose(pieces, expected[:, :, 2:18, 2:18], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"short_side": 8}, "side is 16, and cannot be cut out of a short_side of 8"),
+        ({"short_side": 0}, "short_side is 0"),
+        ({"normalize": (1, 2, 3)}, r"normalize is \(1, 2, 3\)"),
+        ({"normalize": "0,0,0,1,1,1", "channels": 1}, "normalize has 3 means, but the images of fruit are grey"),
+    ],
+)
+def test_settings_of_batches_are_refused(folder, options, message):
+    with pytest.raises(SettingError, match=message):
+        load_data_folder(folder, 4, 16, **options)
 
 
 def test_batches_are_the_pictures(folder):

@@ -128,3 +128,19 @@ def test_network_is_trained_on_them(tmp_path):
     command("train", "lenet", "--data", tmp_path / "letters", *flags)
     command("evaluate", tmp_path / "run")
     assert len(history_of(tmp_path / "run")) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train", "lenet", "--channels", 3, "--data"], "image_channels is 3, which the idx data set does not take"),
+        (["train", "lenet", "--test-share", 0.5, "--data"], "test_share is 0.5, which the idx data set does not take"),
+        (["data", "--to-records", "idx.rec"], "holds IDX files, not files of pictures, so it cannot become records"),
+    ],
+)
+def test_what_is_for_pictures_is_refused(tmp_path, monkeypatch, fails, words, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "letters").mkdir()
+    write(tmp_path / "letters")
+    assert message in fails(*words, tmp_path / "letters")
+    assert [path.name for path in tmp_path.iterdir()] == ["letters"]

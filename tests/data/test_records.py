@@ -195,7 +195,7 @@ def test_pictures_that_cannot_be_read_are_named(tmp_path):
     dataset = read_records(path, RECIPE)
     assert len(dataset.train.labels) + len(dataset.test.labels) == 39
     assert any("all.rec, record 7 cannot be read as a picture" in note for note in dataset.notes)
-    assert "1 of 40 pictures cannot be read, and are left out" in dataset.notes
+    assert dataset.left_out == "1 of 40 pictures cannot be read, and is left out"
 
 
 def test_file_that_changes_is_noticed(tmp_path):

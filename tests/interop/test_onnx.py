@@ -16,8 +16,8 @@ from mxnet import autograd
 from mxnet.gluon import nn
 
 from gluon_cnn.data import FASHION_MNIST, SAMPLE, read_fashion_mnist
-from gluon_cnn.data.batches import to_batch
 from gluon_cnn.data.inputs import Inputs
+from gluon_cnn.data.scaled import to_batch
 from gluon_cnn.errors import InteropError, ModelError
 from gluon_cnn.interop import difference
 from gluon_cnn.interop.export import export_run

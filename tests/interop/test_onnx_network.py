@@ -10,7 +10,7 @@ from PIL import Image
 from runs import command
 
 from gluon_cnn.data import FASHION_MNIST, SAMPLE, read_fashion_mnist
-from gluon_cnn.data.batches import to_batch
+from gluon_cnn.data.scaled import to_batch
 from gluon_cnn.errors import InteropError
 from gluon_cnn.interop.export import export_run
 from gluon_cnn.interop.onnx_network import OnnxNetwork

@@ -30,7 +30,7 @@ from runs import CLI, command
 from scipy.special import expit, softmax
 
 from gluon_cnn.data import SAMPLE, read_fashion_mnist
-from gluon_cnn.data.batches import to_batch
+from gluon_cnn.data.scaled import to_batch
 from gluon_cnn.errors import InteropError
 from gluon_cnn.interop import onnx_process
 from gluon_cnn.interop.onnx_graph import read_graph, size_in_all, size_of

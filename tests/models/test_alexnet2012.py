@@ -14,7 +14,8 @@ from runs import command, interrupted_after, result_of, resume, train
 from gluon_cnn import get_model, get_recipe, summary
 from gluon_cnn.errors import ModelError, RunStopped, SettingError
 from gluon_cnn.training.initial_weights import initialize_from_seed
-from gluon_cnn.training.recipes import book_recipe, default_name, quick_changes
+from gluon_cnn.training.recipes import book_recipe, quick_changes
+from gluon_cnn.training.run_names import default_name
 
 #: Whose outputs the paper counts as neurons.
 NEURONS = (nn.Conv2D, nn.Dense)

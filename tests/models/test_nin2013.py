@@ -13,7 +13,8 @@ from gluon_cnn import get_model, get_recipe, summary
 from gluon_cnn.errors import ModelError, RunStopped
 from gluon_cnn.models.sequential import layers_of
 from gluon_cnn.training.initial_weights import initialize_from_seed
-from gluon_cnn.training.recipes import default_name, quick_changes
+from gluon_cnn.training.recipes import quick_changes
+from gluon_cnn.training.run_names import default_name
 
 
 @pytest.fixture(scope="module")

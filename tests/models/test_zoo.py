@@ -17,8 +17,9 @@ from gluon_cnn import GluonCNNError, get_model, get_recipe
 from gluon_cnn.data import FASHION_MNIST, SAMPLE, DatasetInfo, read_fashion_mnist
 from gluon_cnn.models.zoo import import_gluoncv
 from gluon_cnn.training import epochs
-from gluon_cnn.training.recipes import default_name, quick_changes
+from gluon_cnn.training.recipes import quick_changes
 from gluon_cnn.training.run import Run, load_run
+from gluon_cnn.training.run_names import default_name
 from gluon_cnn.training.settings import Settings
 from gluon_cnn.training.setup import build_network
 from gluon_cnn.training.train_run import train_run

@@ -16,8 +16,8 @@ from gluon_cnn.interop.weights import open_any_weights
 from gluon_cnn.models.parameter_file import read_parameters
 from gluon_cnn.models.parameters import load_parameters, named_parameters
 from gluon_cnn.published_weights import published_weights
-from gluon_cnn.training.recipes import default_name
 from gluon_cnn.training.run import Run
+from gluon_cnn.training.run_names import default_name
 from gluon_cnn.training.settings import Settings
 from gluon_cnn.training.setup import set_up
 from gluon_cnn.training.train_run import train_run

@@ -1,52 +1,26 @@
-"""Runs on a folder of pictures of one's own, from the command line to what is done with them."""
+"""Runs on a folder of pictures of one's own: how they are trained, stopped and resumed, and what is refused."""
 
 import json
 import shutil
 import time
 
-import mxnet as mx
 import pytest
+from folder_runs import SMALL, train_on
 from jobs import run_job
-from pictures import COLOURS, make_folder, picture, save
+from pictures import COLOURS, picture, save
 from runs import MAIN, SMALL_NETWORK, command, history_of, interrupted_after, parameters_of, result_of, resume, start
 
 from gluon_cnn import GluonCNNError, get_recipe, load_run
 from gluon_cnn.data import DATA_SETS
 from gluon_cnn.errors import DataError, RunError, RunStopped, SettingError
-from gluon_cnn.interop.onnx_network import OnnxNetwork
 from gluon_cnn.training import train_run as module
 from gluon_cnn.training.config import read_config
-from gluon_cnn.training.recipes import default_name
 from gluon_cnn.training.run import Run
+from gluon_cnn.training.run_names import default_name
 from gluon_cnn.training.settings import Settings
-from gluon_cnn.training.setup import load_data
 from gluon_cnn.training.train_run import train_run
 
 CLASSES = tuple(sorted(COLOURS))
-SMALL = {"data": "folder", "epochs": 2, "batch_size": 8, "lr": 0.05, "side": 28}
-
-
-def train(out, folder, model="lenet", **changes):
-    run = Run(out, get_recipe(model, **{**SMALL, **changes}), Settings(data_dir=folder))
-    train_run(run, command="", quiet=True)
-    return run
-
-
-@pytest.fixture(scope="session")
-def fruit(tmp_path_factory):
-    """A folder of 200 small pictures in colour; not to be changed."""
-    root = tmp_path_factory.mktemp("own") / "fruit"
-    make_folder(root, 67, endings=("png", "jpg"))
-    (root / "apple" / "66.png").unlink()
-    return root
-
-
-@pytest.fixture(scope="session")
-def fruit_run(fruit, tmp_path_factory):
-    """A finished run on it; not to be changed."""
-    out = tmp_path_factory.mktemp("own") / "run"
-    train(out, fruit)
-    return out
 
 
 @pytest.fixture
@@ -55,7 +29,7 @@ def begun(fruit, tmp_path):
     folder, out = tmp_path / "fruit", tmp_path / "run"
     shutil.copytree(fruit, folder)
     with interrupted_after(5), pytest.raises(RunStopped):
-        train(out, folder)
+        train_on(folder, out)
     return folder, out
 
 
@@ -86,6 +60,23 @@ def test_batch_of_own_pictures_leaves_ten_an_epoch(monkeypatch, images, batch):
     monkeypatch.setitem(DATA_SETS, "folder", counted)
     assert get_recipe("nin", data="folder", data_dir=".").batch_size == batch
     assert get_recipe("nin", data="folder", data_dir=".", batch_size=5).batch_size == 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "lr", "name"),
+    [
+        ({}, 0.0125, "nin-zh-v1-fruit-seed0"),
+        ({"batch_size": 8}, 0.00625, "nin-zh-v1-fruit-batch_size8-seed0"),
+        ({"batch_size": 256}, 0.1, "nin-zh-v1-fruit-batch_size256-seed0"),
+        ({"batch_size": 16, "workers": 2}, 0.025, "nin-zh-v1-fruit-2workers-seed0"),
+        ({"lr": 0.1}, 0.1, "nin-zh-v1-fruit-lr0.1-seed0"),
+        ({"optimizer": "adam"}, 0.1, "nin-zh-v1-fruit-optimizer-adam-seed0"),
+        ({"edition": "adam"}, 0.001, "nin-adam-fruit-seed0"),
+    ],
+)
+def test_learning_rate_follows_a_small_batch(fruit, changes, lr, name):
+    recipe = get_recipe("nin", data="folder", data_dir=fruit, **changes)
+    assert (recipe.lr, default_name(recipe, data_dir=fruit)) == (lr, name)
 
 
 def test_interrupted_run_ends_in_the_same_bits(begun, fruit_run):
@@ -173,49 +164,9 @@ def test_folder_may_move(begun, fruit_run, tmp_path):
 
 def test_relative_folder_is_found_from_elsewhere(fruit, tmp_path, monkeypatch):
     monkeypatch.chdir(fruit.parent)
-    run = train(tmp_path / "run", "fruit", epochs=1)
+    run = train_on("fruit", tmp_path / "run", epochs=1)
     monkeypatch.chdir(tmp_path)
     assert load_run(run.directory).evaluate().images == 39
-
-
-def test_evaluate_says_whose_test_images(fruit_run, fruit, tmp_path, capsys, caplog):
-    command("evaluate", fruit_run)
-    assert "on 39 test images of fruit, after epoch 2" in capsys.readouterr().out
-    other = tmp_path / "others"
-    shutil.copytree(fruit, other)
-    save(picture((1, 2, 3), 0), other / "apple" / "more.png")
-    command("evaluate", fruit_run, "--data-dir", other)
-    assert "others has other files than those that" in caplog.text
-
-
-def test_evaluate_refuses_other_classes(fruit_run, tmp_path, fails):
-    other = make_folder(tmp_path / "others", 3, colours={"a": (1, 2, 3), "b": (200, 100, 0)})
-    assert "others has the classes a, b, but" in fails("evaluate", fruit_run, "--data-dir", other)
-
-
-def test_onnx_file_knows_the_classes(fruit_run, fruit, tmp_path, capsys):
-    for words in ([], ["--preprocess"]):
-        command("export", fruit_run, "--out", tmp_path / "net.onnx", *words)
-        assert OnnxNetwork(tmp_path / "net.onnx").inputs.dataset.classes == CLASSES
-        capsys.readouterr()
-        command("evaluate", tmp_path / "net.onnx", "--data-dir", fruit)
-        assert f"test accuracy {load_run(fruit_run).evaluate().accuracy:.4f} on 39 test" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("words", [["compare"], ["report"]])
-def test_run_is_not_compared(fruit_run, tmp_path, capsys, words):
-    shutil.copytree(fruit_run, tmp_path / "run")
-    command(*words, tmp_path / "run" if words == ["compare"] else tmp_path)
-    report = tmp_path / "report.md"
-    found = report.read_text() if report.exists() else capsys.readouterr().out
-    assert "another data set, fruit" in found
-
-
-def test_sizes_of_the_parts_take_every_class(fruit, tmp_path):
-    run = train(tmp_path / "run", fruit, epochs=1, train_size=20, test_size=9)
-    data = load_data(run.recipe, fruit, mx.cpu())
-    assert [sorted(set(batches.labels.tolist())) for batches in (data.train, data.test)] == [[0, 1, 2]] * 2
-    assert run.evaluate().images == 9
 
 
 @pytest.mark.parametrize(
@@ -224,20 +175,14 @@ def test_sizes_of_the_parts_take_every_class(fruit, tmp_path):
         ({"init": "published"}, "init is 'published', but no run on a data set of your own was published"),
         ({"release": "first"}, "release is first, but the folder data set comes in one release only"),
         ({"num_classes": 2}, "num_classes is 2, but fruit has 3 classes"),
-        ({"data": "full", "image_channels": 3}, "image_channels is 3, which only data sets of your own take"),
-        ({"data": "sample", "test_share": 0.5}, "test_share is 0.5, which only data sets of your own take"),
+        ({"data": "full", "image_channels": 3}, "image_channels is 3, which the full data set does not take"),
+        ({"data": "sample", "test_share": 0.5}, "test_share is 0.5, which the sample data set does not take"),
     ],
 )
 def test_settings_that_do_not_fit(fruit, tmp_path, changes, message):
     with pytest.raises(SettingError, match=message):
-        train(tmp_path / "run", fruit, **changes)
+        train_on(fruit, tmp_path / "run", **changes)
     assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.parametrize("classes", [10, 3])
-def test_number_of_classes_can_be_asked_for(fruit, tmp_path, classes):
-    run = train(tmp_path / "run", fruit, epochs=1, num_classes=classes)
-    assert run.network()(mx.nd.zeros((1, 3, 28, 28))).shape == (1, classes)
 
 
 def test_data_without_a_place_are_said(tmp_path, fails):
@@ -274,7 +219,7 @@ def test_deleted_folder_stays_in_memory(fruit, fruit_run, tmp_path, monkeypatch)
     shutil.copytree(fruit, folder)
     set_up = module.set_up
     monkeypatch.setattr(module, "set_up", lambda *args, **options: (shutil.rmtree(folder), set_up(*args, **options))[1])
-    train(tmp_path / "run", folder)
+    train_on(folder, tmp_path / "run")
     assert result_of(tmp_path / "run") == result_of(fruit_run)
 
 

@@ -12,7 +12,7 @@ from runs import history_of, measures_of, train
 
 from gluon_cnn import get_recipe, list_models, load_run
 from gluon_cnn.data import SAMPLE, read_fashion_mnist
-from gluon_cnn.data.batches import to_batch
+from gluon_cnn.data.scaled import to_batch
 from gluon_cnn.models import find_network
 from gluon_cnn.training import epochs, loop, onednn
 from gluon_cnn.training import run as run_module

@@ -12,8 +12,9 @@ from gluon_cnn import GluonCNNError, get_recipe, load_run
 from gluon_cnn.cli import main
 from gluon_cnn.comparison.reproduce import train_missing
 from gluon_cnn.errors import RunStopped
-from gluon_cnn.training.recipes import default_name, release_to_train_on
+from gluon_cnn.training.recipes import release_to_train_on
 from gluon_cnn.training.run import Run
+from gluon_cnn.training.run_names import default_name
 
 FEW = [*flags(train_size=128, test_size=64), "--batch-size", "64", "--epochs", "1"]
 

@@ -8,7 +8,8 @@ from scipy.special import softmax
 
 import gluon_cnn
 from gluon_cnn.data import FASHION_MNIST
-from gluon_cnn.data.batches import Batches, to_batch
+from gluon_cnn.data.batches import Batches
+from gluon_cnn.data.scaled import to_batch
 from gluon_cnn.errors import SettingError
 from gluon_cnn.training.run import Run, load_run
 from gluon_cnn.training.settings import Settings

@@ -9,7 +9,8 @@ from gluon_cnn.d2l.figures import show_images
 from gluon_cnn.d2l.linear import load_array
 from gluon_cnn.d2l.measures import is_sequence, numbers
 from gluon_cnn.data import FASHION_MNIST, get_fashion_mnist_labels
-from gluon_cnn.data.batches import Batches, load_data_fashion_mnist, to_batch
+from gluon_cnn.data.batches import Batches, load_data_fashion_mnist
+from gluon_cnn.data.scaled import to_batch
 from gluon_cnn.errors import DataError, SettingError
 
 __all__ = ["DataModule", "FashionMNIST"]

@@ -126,7 +126,7 @@ def pretrained_arrays(name):
 
 
 def _damaged(name, reason):
-    return ModelError(f"{HERE / name} is not as the package has it ({reason}): install the package again.", "pretrained")
+    return ModelError(f"{HERE / name} is not as the package has it ({reason}): install it again.", "pretrained")
 
 
 def pretrained_model(name, options, ctx=None):
