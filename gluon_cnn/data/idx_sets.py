@@ -163,7 +163,9 @@ def _dataset(directory, paths, arrays, files):
     if {files[paths[part, "labels"].name] for part in _PARTS} in _FASHION_MNIST:
         classes = CLASSES
     side = int(arrays["train", "images"].shape[1])
-    sha256 = hashlib.sha256("".join(files.values()).encode()).hexdigest()
+    # Of what is used: the same files under other names are other images.
+    used = [*files.values(), *(["transposed"] if transposed else [])]
+    sha256 = hashlib.sha256("".join(used).encode()).hexdigest()
     return Dataset(DatasetInfo(directory.name or "IDX", classes, 1, side, sha256), *parts, tuple(notes), files)
 
 

@@ -67,6 +67,19 @@ def test_letters_are_turned_upright(tmp_path):
     assert any("the 26 classes are the labels from 1 to 26" in note for note in dataset.notes)
 
 
+def test_renamed_letters_are_another_data_set(tmp_path):
+    """Without their name they would not be turned, and a resumed run would go on with other images."""
+    write(tmp_path, EMNIST)
+    before = read_idx(tmp_path).info
+    for old, new in zip(EMNIST, MNIST):
+        (tmp_path / old).rename(tmp_path / new)
+    after = read_idx(tmp_path).info
+    assert after.sha256 != before.sha256
+    for name in MNIST:
+        (tmp_path / name).rename(tmp_path / name.replace("t10k", "test"))
+    assert read_idx(tmp_path).info.sha256 == after.sha256
+
+
 def test_classes_of_fashion_mnist_have_names(tmp_path):
     for part, number in (("train", 60_000), ("t10k", 10_000)):
         labels = Path(__file__).with_name("first_release") / f"{part}-labels-idx1-ubyte.gz"
