@@ -166,7 +166,9 @@ def _begin(run, setup, devices, resume, write_config, stack):
     state = load_last_checkpoint(run.checkpoints, setup.net, devices, fixed_values(run.recipe))
     if resume:
         write_config()  # last, because one that cannot be resumed has not been
-    if state is None:  # as in a new run
+    if state is None:
+        if resume:
+            log.info("there is no checkpoint yet, so the run begins anew")
         return State(fixed_values(run.recipe))
     log.info(f"resuming from {last_checkpoint(run.checkpoints)}")
     tidy(run.checkpoints)
