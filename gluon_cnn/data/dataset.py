@@ -5,7 +5,7 @@ from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from gluon_cnn.decoding import Finite, Names, within
+from gluon_cnn.decoding import Finite, Names, refuse_repeated, within
 
 __all__ = ["DataSource", "Dataset", "DatasetInfo", "Part", "in_order"]
 
@@ -47,6 +47,7 @@ class DatasetInfo:
     cropped: bool = False
 
     def __post_init__(self):
+        refuse_repeated(self.classes)
         if self.channels not in (1, 3):
             raise ValueError(f"it has {self.channels} channels, not 1 or 3")
         if (self.mean is None) != (self.deviation is None):

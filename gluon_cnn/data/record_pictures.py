@@ -16,7 +16,7 @@ import numpy as np
 
 from gluon_cnn.data.pictures import Pictures
 from gluon_cnn.data.record_file import join_parts, read_spans
-from gluon_cnn.decoding import Count, Names, convert, read_json
+from gluon_cnn.decoding import Count, Names, convert, read_json, refuse_repeated
 from gluon_cnn.errors import DataError, Malformed
 from gluon_cnn.files import open_regular, reason_of
 
@@ -48,6 +48,9 @@ class RecordsInfo:
     classes: Names
     records: Count
     sha256: str
+
+    def __post_init__(self):
+        refuse_repeated(self.classes)
 
     @classmethod
     def of(cls, classes, records, sha256):

@@ -179,6 +179,8 @@ def test_wrong_file_ends_a_command(fails, tmp_path):
         ({"records": 23}, "does not belong to animals.rec"),
         ({"classes": ["bear", "cat"]}, "has the label 2, but names of 2 classes"),
         ({"classes": []}, "does not name the classes of animals.rec"),
+        ({"classes": ["bear", "", "cat"]}, "does not name the classes of animals.rec .*length >= 1"),
+        ({"classes": ["bear", "cat", "bear"]}, r"does not name the classes of animals.rec \(it has two classes 'bear'"),
         ({"sha256": "0" * 64}, "does not belong to animals.rec"),
     ],
 )
