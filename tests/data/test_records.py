@@ -130,9 +130,9 @@ def with_label(header):
     return write
 
 
-def cut(end):
+def cut(end, more=b""):
     def write(path):
-        stored = write_plain(path, [0, 1] * 4).read_bytes()
+        stored = write_plain(path, [0, 1] * 4, lambda *which: encoded(*which) + more).read_bytes()
         path.write_bytes(stored[:end])
 
     return write
@@ -141,6 +141,7 @@ def cut(end):
 WRONG = {
     "cut off": (cut(-500), "cannot be read at record 7, because the file ends within it"),
     "cut in a header": (cut(3), "at record 0, because the file ends within it"),
+    "cut in the padding": (cut(-1, more=b"odd"), "at record 7, because the file ends within it"),
     "a picture": (lambda path: path.write_bytes(encoded(0)), "at record 0, because it begins with"),
     "nothing": (lambda path: path.write_bytes(b""), "holds no record"),
     "half a label": (with_label(struct.pack("<IfQQ", 0, 0.5, 0, 0)), "at record 8, because its label is 0.5"),
