@@ -137,8 +137,9 @@ class DataSource(NamedTuple):
     info : DatasetInfo or None
         What is known of it before its files are read; None for data sets of one's own.
     read : callable
-        Gives the Dataset, from the directory in the settings, or None to find it; the recipe; and the bytes of memory
-        that pictures from files may take, or None.
+        Gives the Dataset, from the directory in the settings, or None to find it; the recipe; the bytes of memory
+        that pictures from files may take, or None; and ``check``, which is called with the SHA-256 of the data set, and
+        with those of its files by their names, before any picture is decoded, or None.
     releases : tuple of str
         The releases that it has, by name; empty for a data set that has no releases.
     choose : callable, optional

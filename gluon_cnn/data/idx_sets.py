@@ -91,13 +91,13 @@ def training_labels(directory, test_share=None):
     return len(parse_idx(_content_of(path), path))
 
 
-def read_idx(directory, recipe=None, memory=None):
+def read_idx(directory, recipe=None, memory=None, check=None):
     """The data set in four IDX files.
 
     Parameters
     ----------
     directory : path
-    recipe, memory
+    recipe, memory, check
         Not looked at: the images stay in memory as they are.
 
     Returns

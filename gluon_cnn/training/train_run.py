@@ -142,10 +142,15 @@ def _refuse_within_data(run):
 
 def _loaded(run, device, job, resume):
     """The run's data, once it is clear that they are those that it was begun with."""
-    data = load_data(run.recipe, run.settings.data_dir, device, job, memory=run.settings.data_bytes)
+
+    def check(sha256, files):
+        job.from_first(lambda: refuse_other_data(run, sha256, files))
+
+    options = {"memory": run.settings.data_bytes, "check": check if resume else None}
+    data = load_data(run.recipe, run.settings.data_dir, device, job, **options)
     run.dataset, run.book = data.info, book_recipe(run.recipe)
-    if resume:  # before anything that may not fit others
-        job.from_first(lambda: refuse_other_data(run, data.files))
+    if resume:  # of arrays too, before anything that may not fit others
+        check(data.info.sha256, data.files)
     return data
 
 
