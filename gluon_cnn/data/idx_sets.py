@@ -33,14 +33,21 @@ _PARTS = {"train": re.compile(r"train", re.IGNORECASE), "test": re.compile(r"t10
 _OPENERS = {None: lambda file: contextlib.nullcontext(file), "gz": gzip.open, "xz": lzma.open}
 # The SHA-256 of the files with the labels, of each release.
 _FASHION_MNIST = [{sha for name, sha in release.sha256.items() if "labels" in name} for release in RELEASES.values()]
+# Such as train-images.gz, and t10k-idx3-ubyte.
+_LIKE = re.compile(r"ubyte|idx[13]|^[^.]*(images|labels)[^.]*(\.gz|\.xz)?$", re.IGNORECASE)
 _TRANSPOSED = re.compile(r"emnist", re.IGNORECASE)
 
 
 def is_idx(path):
-    """Whether a path leads to a folder with the four files of a data set."""
+    """Whether a path leads to a folder with the four files of a data set; or without folders, and with one like them,
+    so that :func:`find_idx` says what is missing."""
     path = Path(path)
     try:
-        return path.is_dir() and all(_candidates(path).values())
+        if not path.is_dir():
+            return False
+        inside = [entry for entry in path.iterdir() if not entry.name.startswith(".")]
+        like = any(_LIKE.search(entry.name) for entry in inside) and not any(entry.is_dir() for entry in inside)
+        return like or all(_candidates(path).values())
     except OSError:
         return False
 

@@ -88,6 +88,23 @@ def test_classes_of_fashion_mnist_have_names(tmp_path):
     assert read_idx(tmp_path).info.classes[9] == "ankle boot"
 
 
+@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("name", [None, "odd-idx1-ubyte", "train-image-idx3-ubyte.gz"])
+def test_missing_file_is_named_by_its_kind(tmp_path, number, name, fails):
+    write(tmp_path)
+    path = tmp_path / MNIST[number]
+    path.rename(tmp_path / name) if name else path.unlink()
+    part, kind = MNIST[number].replace("t10k", "test").split("-")[:2]
+    line = fails("data", tmp_path)
+    assert f"has no IDX file with {part} and {kind} in its name: put all four files of a data set there" in line
+
+
+@pytest.mark.parametrize("name", ["test-images.png", "labels.csv", "notes about images.txt"])
+def test_other_files_make_no_data_set_of_arrays(tmp_path, name):
+    (tmp_path / name).touch()
+    assert kind_of(tmp_path) == "folder"
+
+
 def change(name, array):
     return lambda folder: (folder / name).write_bytes(idx(array))
 
