@@ -9,9 +9,9 @@ import stat
 import unicodedata
 from pathlib import Path
 
-from gluon_cnn.data.pictures import FolderPictures, Found, printable
+from gluon_cnn.data.pictures import FolderPictures, Found
 from gluon_cnn.errors import DataError
-from gluon_cnn.files import reason_of
+from gluon_cnn.files import printable, reason_of
 
 __all__ = ["TEST_PARTS", "TRAIN_PART", "few", "find_pictures", "is_folder"]
 

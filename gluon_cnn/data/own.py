@@ -8,8 +8,8 @@ import numpy as np
 from gluon_cnn.data.dataset import Dataset, DatasetInfo, Part
 from gluon_cnn.data.decoded import is_grey
 from gluon_cnn.data.held_images import hold, map_pictures, spendable
-from gluon_cnn.data.pictures import printable
 from gluon_cnn.errors import DataError, SettingError
+from gluon_cnn.files import printable
 from gluon_cnn.recipe import Recipe
 
 __all__ = ["TEST_SHARE", "assemble", "channels_of", "parts_of", "split", "training_pictures"]
