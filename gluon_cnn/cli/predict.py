@@ -137,7 +137,11 @@ def _expanded(images, figure):
             if image == _STDIN or not _is_folder(image):
                 yield image
             else:
-                yield from (path for path in pictures_in(image) if not (figure and _is_same(figure, path)))
+                paths, folders = pictures_in(image)
+                if folders:
+                    number = f"{folders:,} folder{'' if folders == 1 else 's'}"
+                    print_error(f"{image}: {number} in it passed over; name each to see its pictures.")
+                yield from (path for path in paths if not (figure and _is_same(figure, path)))
         except ImageError as error:
             yield _Answer(str(image), error=str(error))
 

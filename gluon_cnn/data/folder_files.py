@@ -56,6 +56,12 @@ def find_pictures(directory):
             notes.append(f"files beside the folders in {place} are not used: {few(loose)}")
     parts = [_classes_in(root, part) for part in ([train, test] if test else [train])]
     classes = tuple(sorted(parts[0]))
+    if classes and all(name.lower() in TEST_PARTS for name in classes):
+        raise DataError(
+            f"{root} has only {few(classes)}, of a test part: put {TRAIN_PART} beside it, with the same classes.",
+            "data",
+            "data_dir",
+        )
     if len(classes) < 2:
         what = f"only one class, {classes[0]}" if classes else "no classes"
         raise DataError(
