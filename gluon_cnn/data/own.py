@@ -148,7 +148,7 @@ def split(pictures, classes, seed, test_share):
     DataError
         If a class has only one picture.
     """
-    train, test = [], []
+    train, test, keys = [], [], pictures.keys
     for label, name in enumerate(classes):
         indices = np.flatnonzero(pictures.labels == label)
         if not len(indices):
@@ -159,7 +159,7 @@ def split(pictures, classes, seed, test_share):
                 "test part: add pictures, or make both parts yourself.",
                 "data_dir",
             )
-        indices = sorted(indices.tolist(), key=lambda index: _drawn(seed, pictures.keys[index]))
+        indices = sorted(indices.tolist(), key=lambda index: _drawn(seed, keys[index]))
         tested = min(max(round(len(indices) * test_share), 1), len(indices) - 1)
         test += indices[:tested]
         train += indices[tested:]

@@ -102,7 +102,7 @@ def find_pictures(place):
     notes = [f"the test part is {paths[1].name}"] if paths[1:] else []
     files = {path.name: file.sha256 for path, file in zip(paths, read)}
     if infos:
-        files[classes_path(paths[0]).name] = hashlib.sha256("\0".join(classes).encode()).hexdigest()
+        files[classes_path(paths[0]).name] = infos[0].sha256_of_names()
     train, test = (*pictures, None)[:2]
     return Found(paths[0].stem, classes, train, test, tuple(notes), paths[0]), files
 

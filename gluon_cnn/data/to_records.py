@@ -1,9 +1,7 @@
 """A ``.rec`` file of a data set's pictures, as ``im2rec`` would write it, and verified."""
 
 import contextlib
-import dataclasses
 import hashlib
-import json
 from pathlib import Path
 
 from gluon_cnn.data.held_images import map_pictures
@@ -61,8 +59,9 @@ def write_records(found, path, readable=None):
             beside = stack.enter_context(write_atomically(classes_path(target)))
             temporary = stack.enter_context(write_atomically(target))
             hashes = _write(pictures, kept, temporary)
-            info = RecordsInfo.of(found.classes, len(kept), sha256_of(temporary))
-            beside.write_text(json.dumps(dataclasses.asdict(info), indent=1, ensure_ascii=False) + "\n", "utf-8")
+            keys = pictures.keys
+            keys = [keys[index] for index in kept] if found.test is None else None
+            beside.write_bytes(RecordsInfo.of(found.classes, len(kept), sha256_of(temporary), keys).to_json())
             _verify(temporary, pictures.labels[kept], hashes, target)
             written.append((target, len(kept)))
     return written, left_out
