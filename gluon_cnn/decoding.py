@@ -37,6 +37,7 @@ __all__ = [
     "decode_json",
     "read_json",
     "read_text",
+    "refuse_repeated",
     "within",
 ]
 
@@ -53,8 +54,8 @@ Finite = Annotated[float, Meta(ge=-3.5e38, le=3.5e38)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 #: A number of 0 or more, such as seconds.
 Amount = Annotated[float, Meta(ge=0, le=1e15)]
-#: Names of classes, of which there is one at least.
-Names = Annotated[Tuple[str, ...], Meta(min_length=1)]
+#: Names of classes, of which there is one at least. Whether two are the same :func:`refuse_repeated` says.
+Names = Annotated[Tuple[Annotated[str, Meta(min_length=1)], ...], Meta(min_length=1)]
 #: A name such as PyTorch.
 Word = Annotated[str, Meta(pattern=r"\A[A-Za-z][A-Za-z0-9.+-]{0,30}\Z")]
 #: Two values of any kind.
@@ -65,6 +66,15 @@ def within(setting):
     """The type of a whole number in the range of a setting, see :data:`gluon_cnn.checks.RANGES`."""
     least, most = range_of(setting)
     return Annotated[int, Meta(ge=least, le=most)]
+
+
+def refuse_repeated(names):
+    """ValueError, which :func:`convert` understands, if two of some names are the same."""
+    seen = set()
+    for name in names:
+        if name in seen:
+            raise ValueError(f"it has two classes {ascii(name)[:80]}")
+        seen.add(name)
 
 
 def read_text(path, most=LARGEST_FILE):

@@ -11,11 +11,13 @@ from pathlib import Path
 from gluon_cnn.errors import RunError, SettingError
 
 __all__ = [
+    "as_unicode",
     "flush_to_disk",
     "known_as",
     "leftovers",
     "open_own",
     "open_regular",
+    "printable",
     "reason_of",
     "refuse_foreign",
     "remedy",
@@ -199,6 +201,18 @@ def reason_of(error):
     """Why a file cannot be read or written: the system's words alone, or the last line of any other error."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return getattr(error, "strerror", None) or lines[-1]
+
+
+def as_unicode(text):
+    """A path, or text with one in it, as Unicode: bytes of a file's name that are not UTF-8 become ``\\xff`` and the
+    like."""
+    return str(text).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def printable(name):
+    """A file's name as text that every file can hold and every terminal show: its bytes need not be UTF-8, and it may
+    hold what moves a cursor."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda match: f"\\x{ord(match[0]):02x}", as_unicode(name))
 
 
 def remedy(error):

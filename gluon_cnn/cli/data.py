@@ -5,6 +5,7 @@ import json
 from gluon_cnn.cli import parser as shared
 from gluon_cnn.cli.failures import one_line
 from gluon_cnn.errors import DataError, GluonCNNError, SettingError
+from gluon_cnn.files import as_unicode, printable
 
 __all__ = ["add"]
 
@@ -74,13 +75,14 @@ def _write(args, kind):
         )
     found = find(args.place, kind)
     written, left_out = write_records(found, args.out, lambda encoded, name: decode(encoded, name, 1, 3))
-    files = [{"file": str(path), "pictures": number} for path, number in written]
+    files = [{"file": as_unicode(path), "pictures": number} for path, number in written]
     if args.json:
         print(json.dumps({"files": files, "unreadable": left_out}, indent=1, ensure_ascii=False))
         return
     _print_lines(left_out)
     for path, number in written:
-        print(one_line(f"{path}: {number:,} pictures, verified; the names of its classes are in {path.name}.json"))
+        where, names = printable(path), printable(f"{path.name}.json")
+        print(one_line(f"{where}: {number:,} pictures, verified; the names of its classes are in {names}"))
     if left_out:
         print(f"left out: {_pictures(left_out)} that cannot be read")
     if found.test is None:
@@ -102,7 +104,7 @@ def _look(args, kind):
 
 
 def _in_words(found, place):
-    yield f"{found.name}, {_KINDS[found.kind]} in {place}: {len(found.classes)} classes"
+    yield f"{found.name}, {_KINDS[found.kind]} in {printable(place)}: {len(found.classes)} classes"
     width = max(map(len, (*found.classes, "class")))
     yield f"  {'class'.ljust(width)}" + "".join(f"{part:>12}" for part in found.counts)
     for name, *numbers in zip(found.classes, *found.counts.values()):

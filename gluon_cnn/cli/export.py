@@ -37,7 +37,7 @@ def add(commands):
     command.add_argument(
         "--preprocess",
         action="store_true",
-        help="take images as they are stored, uint8 28×28, and resize and scale them inside",
+        help="take images as they are stored, uint8, such as 28×28, and resize and scale them inside",
     )
     command.add_argument(
         "--initial",

@@ -4,7 +4,7 @@ import sys
 
 from gluon_cnn.cli.changes import FIELDS, options_of
 from gluon_cnn.errors import GluonCNNError, RunStopped
-from gluon_cnn.files import reason_of
+from gluon_cnn.files import as_unicode, reason_of
 from gluon_cnn.runtime import INSTALL_HINT
 
 __all__ = ["explain", "in_flags", "one_line", "print_error"]
@@ -74,7 +74,7 @@ def _options_of(model):
 
 
 def one_line(error, longest=1000):
-    """An error's message, or a text, as a line of a terminal: without the end of a line, or what else moves the cursor,
-    in the name of somebody's file, and without the middle of one that is very long."""
-    text = "".join(character if character.isprintable() else " " for character in str(error))
+    """An error's message, or a text, as a line of a terminal: without the end of a line, or what else moves the cursor
+    or is not UTF-8, in the name of somebody's file, and without the middle of one that is very long."""
+    text = "".join(character if character.isprintable() else " " for character in as_unicode(error))
     return text if len(text) <= longest else f"{text[: longest // 2]}...{text[-longest // 2 :]}"

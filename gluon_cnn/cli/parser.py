@@ -61,6 +61,7 @@ class Parser(argparse.ArgumentParser):
         end = args.index("--") if self.starts_program and "--" in args else len(args)
         self._refuse_empty(args[:end])
         parsed, others = self.parse_known_args(args[:end], namespace)
+        others = self._taken_together(parsed, others)
         if self.starts_program:
             parsed.program, parsed.others = args[end + 1 :], others
         elif others:
@@ -68,6 +69,16 @@ class Parser(argparse.ArgumentParser):
                 f"Unknown arguments: {one_line(' '.join(others), _LONGEST)}; {self._instead_of(others)}."
             )
         return parsed
+
+    def _taken_together(self, parsed, others):
+        """What is left of unknown arguments. argparse gives the last positional argument only the first of several
+        groups of words, such as pictures before and after a flag; the others are added here."""
+        several = [action for action in self._actions if not action.option_strings and action.nargs in ("+", "*")]
+        if not several or any(word.startswith("-") and word != "-" for word in others):
+            return others
+        name = several[-1].dest
+        setattr(parsed, name, [*getattr(parsed, name), *others])
+        return []
 
     def _refuse_empty(self, words):
         """A SettingError if a word is empty, as a shell's variable that is not set gives it: it never means a default,

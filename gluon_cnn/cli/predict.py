@@ -11,6 +11,7 @@ from gluon_cnn.cli.failures import one_line, print_error
 from gluon_cnn.cli.onnx import RUN_OR_ONNX, open_onnx
 from gluon_cnn.cli.pictures import add_reading, read_for
 from gluon_cnn.errors import ImageError, SettingError
+from gluon_cnn.files import as_unicode, printable
 
 __all__ = ["add"]
 
@@ -144,7 +145,11 @@ def _paths(image, figure):
 
     if image == _STDIN or not _is_folder(image):
         return [image]
-    return [path for path in pictures_in(image) if not (figure and _is_same(figure, path))]
+    paths, folders = pictures_in(image)
+    if folders:
+        number = f"{folders:,} folder{'' if folders == 1 else 's'}"
+        print_error(f"{image}: {number} in it passed over; name each to see its pictures.")
+    return [path for path in paths if not (figure and _is_same(figure, path))]
 
 
 def _answer(args, inputs, probabilities_of, path):
@@ -184,7 +189,7 @@ def _standard_input():
 def _as_lines(answer, classes):
     """An answer as it is printed."""
     width = min(max(map(len, classes)), _WIDEST)
-    lines = [one_line(answer.path), f"  {'; '.join(answer.picture.done)}"]
+    lines = [one_line(printable(answer.path)), f"  {'; '.join(answer.picture.done)}"]
     if answer.warning:
         lines.append(f"  warning: {answer.warning}, so do not trust this:")
     for name, probability in answer.classes[:_SHOWN]:
@@ -194,10 +199,11 @@ def _as_lines(answer, classes):
 
 def _as_dict(answer):
     """An answer as it is in a JSON document."""
+    path = as_unicode(answer.path)
     if answer.error is not None:
-        return {"path": answer.path, "error": answer.error}
+        return {"path": path, "error": as_unicode(answer.error)}
     return {
-        "path": answer.path,
+        "path": path,
         "done": list(answer.picture.done),
         "classes": [{"class": name, "probability": probability} for name, probability in answer.classes],
         "unlikeness": answer.unlikeness,
@@ -215,7 +221,7 @@ def _show(path, answers):
     for answer in answers[:MOST_SEEN]:
         best = tuple(f"{100 * probability:.1f} %  {one_line(name)}" for name, probability in answer.classes[:_SHOWN])
         warning = (f"Warning: {answer.warning}",) if answer.warning else ()
-        words = one_line(answer.path), "; ".join(answer.picture.done), *warning, *best
+        words = one_line(printable(answer.path)), "; ".join(answer.picture.done), *warning, *best
         rows.append(Seen(answer.picture.original, answer.picture.image, words))
     save_seen(rows, path)
     if len(answers) > MOST_SEEN:

@@ -5,7 +5,7 @@ from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from gluon_cnn.decoding import Finite, Names, within
+from gluon_cnn.decoding import Finite, Names, refuse_repeated, within
 
 __all__ = ["DataSource", "Dataset", "DatasetInfo", "Part", "in_order"]
 
@@ -47,6 +47,7 @@ class DatasetInfo:
     cropped: bool = False
 
     def __post_init__(self):
+        refuse_repeated(self.classes)
         if self.channels not in (1, 3):
             raise ValueError(f"it has {self.channels} channels, not 1 or 3")
         if (self.mean is None) != (self.deviation is None):
@@ -139,8 +140,9 @@ class DataSource(NamedTuple):
     info : DatasetInfo or None
         What is known of it before its files are read; None for data sets of one's own.
     read : callable
-        Gives the Dataset, from the directory in the settings, or None to find it; the recipe; and the bytes of memory
-        that pictures from files may take, or None.
+        Gives the Dataset, from the directory in the settings, or None to find it; the recipe; the bytes of memory
+        that pictures from files may take, or None; and ``check``, which is called with the SHA-256 of the data set, and
+        with those of its files by their names, before any picture is decoded, or None.
     releases : tuple of str
         The releases that it has, by name; empty for a data set that has no releases.
     choose : callable, optional

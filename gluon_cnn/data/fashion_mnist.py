@@ -61,12 +61,12 @@ def read_fashion_mnist(root=None, release=None):
     return Dataset(info, _part(directory, "train", files), _part(directory, "t10k", files))
 
 
-def read_full(root, recipe, memory=None):
+def read_full(root, recipe, memory=None, check=None):
     """The data set of a recipe, from a directory or, if that is None, from where it is found."""
     return read_fashion_mnist(root, recipe.release)
 
 
-def read_sample(root, recipe, memory=None):
+def read_sample(root, recipe, memory=None, check=None):
     """The sample in this package, wherever the full data set is; a DataError if it is to be read from elsewhere."""
     if root is not None and expanded(root).resolve() != SAMPLE:
         raise DataError(

@@ -17,7 +17,7 @@ def training_images(directory, test_share):
     return training_pictures(find_pictures(directory), test_share)
 
 
-def read_folder_of(directory, recipe, memory=None):
+def read_folder_of(directory, recipe, memory=None, check=None):
     """The data set of a recipe, see :func:`read_folder`."""
     side = recipe.short_side or recipe.side
     options = {
@@ -26,11 +26,14 @@ def read_folder_of(directory, recipe, memory=None):
         "seed": recipe.seed,
         "memory": memory,
         "sizes": (recipe.train_size, recipe.test_size),
+        "check": check,
     }
     return read_folder(directory, side, **options)
 
 
-def read_folder(directory, side, *, channels=None, test_share=TEST_SHARE, seed=0, memory=None, sizes=(None, None)):
+def read_folder(
+    directory, side, *, channels=None, test_share=TEST_SHARE, seed=0, memory=None, sizes=(None, None), check=None
+):
     """The data set in a folder, as squares of one size.
 
     Parameters
@@ -48,6 +51,8 @@ def read_folder(directory, side, *, channels=None, test_share=TEST_SHARE, seed=0
         Bytes that the pictures may take, see :func:`gluon_cnn.data.held_images.hold`.
     sizes : (int or None, int or None)
         How many images of either part are wanted, see :func:`gluon_cnn.data.own.assemble`.
+    check : callable, optional
+        As for :class:`gluon_cnn.data.dataset.DataSource`.
 
     Returns
     -------
@@ -65,6 +70,8 @@ def read_folder(directory, side, *, channels=None, test_share=TEST_SHARE, seed=0
     parts = list(filter(None, (found.train, found.test)))
     files = {name: digest for part in parts for name, digest in _hashes(part)}
     sha256 = _hash_of_all(parts, found.classes, files)
+    if check:
+        check(sha256, files)
     return assemble(found, seed, test_share, side, channels, sha256=sha256, files=files, memory=memory, sizes=sizes)
 
 

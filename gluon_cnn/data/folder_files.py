@@ -9,9 +9,9 @@ import stat
 import unicodedata
 from pathlib import Path
 
-from gluon_cnn.data.pictures import FolderPictures, Found, printable
+from gluon_cnn.data.pictures import FolderPictures, Found
 from gluon_cnn.errors import DataError
-from gluon_cnn.files import reason_of
+from gluon_cnn.files import printable, reason_of
 
 __all__ = ["TEST_PARTS", "TRAIN_PART", "few", "find_pictures", "is_folder"]
 
@@ -56,6 +56,12 @@ def find_pictures(directory):
             notes.append(f"files beside the folders in {place} are not used: {few(loose)}")
     parts = [_classes_in(root, part) for part in ([train, test] if test else [train])]
     classes = tuple(sorted(parts[0]))
+    if classes and all(name.lower() in TEST_PARTS for name in classes):
+        raise DataError(
+            f"{root} has only {few(classes)}, of a test part: put {TRAIN_PART} beside it, with the same classes.",
+            "data",
+            "data_dir",
+        )
     if len(classes) < 2:
         what = f"only one class, {classes[0]}" if classes else "no classes"
         raise DataError(

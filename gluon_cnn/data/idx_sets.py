@@ -33,14 +33,21 @@ _PARTS = {"train": re.compile(r"train", re.IGNORECASE), "test": re.compile(r"t10
 _OPENERS = {None: lambda file: contextlib.nullcontext(file), "gz": gzip.open, "xz": lzma.open}
 # The SHA-256 of the files with the labels, of each release.
 _FASHION_MNIST = [{sha for name, sha in release.sha256.items() if "labels" in name} for release in RELEASES.values()]
+# Such as train-images.gz, and t10k-idx3-ubyte.
+_LIKE = re.compile(r"ubyte|idx[13]|^[^.]*(images|labels)[^.]*(\.gz|\.xz)?$", re.IGNORECASE)
 _TRANSPOSED = re.compile(r"emnist", re.IGNORECASE)
 
 
 def is_idx(path):
-    """Whether a path leads to a folder with the four files of a data set."""
+    """Whether a path leads to a folder with the four files of a data set; or without folders, and with one like them,
+    so that :func:`find_idx` says what is missing."""
     path = Path(path)
     try:
-        return path.is_dir() and all(_candidates(path).values())
+        if not path.is_dir():
+            return False
+        inside = [entry for entry in path.iterdir() if not entry.name.startswith(".")]
+        like = any(_LIKE.search(entry.name) for entry in inside) and not any(entry.is_dir() for entry in inside)
+        return like or all(_candidates(path).values())
     except OSError:
         return False
 
@@ -91,13 +98,13 @@ def training_labels(directory, test_share=None):
     return len(parse_idx(_content_of(path), path))
 
 
-def read_idx(directory, recipe=None, memory=None):
+def read_idx(directory, recipe=None, memory=None, check=None):
     """The data set in four IDX files.
 
     Parameters
     ----------
     directory : path
-    recipe, memory
+    recipe, memory, check
         Not looked at: the images stay in memory as they are.
 
     Returns
@@ -163,7 +170,9 @@ def _dataset(directory, paths, arrays, files):
     if {files[paths[part, "labels"].name] for part in _PARTS} in _FASHION_MNIST:
         classes = CLASSES
     side = int(arrays["train", "images"].shape[1])
-    sha256 = hashlib.sha256("".join(files.values()).encode()).hexdigest()
+    # Of what is used: the same files under other names are other images.
+    used = [*files.values(), *(["transposed"] if transposed else [])]
+    sha256 = hashlib.sha256("".join(used).encode()).hexdigest()
     return Dataset(DatasetInfo(directory.name or "IDX", classes, 1, side, sha256), *parts, tuple(notes), files=files)
 
 

@@ -11,6 +11,7 @@ from gluon_cnn.data.decoded import form_of, upright
 from gluon_cnn.data.held_images import map_pictures
 from gluon_cnn.data.idx_sets import read_idx
 from gluon_cnn.errors import DataError
+from gluon_cnn.files import printable
 
 __all__ = ["PARTS", "Look", "find", "look"]
 
@@ -99,7 +100,7 @@ def look(place, kind):
             seen, errors = map_pictures(pictures, _facts, "looking at pictures")
             readable = [index for index in range(len(pictures)) if index not in errors]
             facts.append([seen[index] for index in readable])
-            unreadable += [errors[index] for index in sorted(errors)]
+            unreadable += [printable(errors[index]) for index in sorted(errors)]
             counts[part] = _count(pictures.labels[readable], found.classes)
     if not any(facts):
         raise DataError(f"{found.where} has no picture that can be read: {unreadable[0]}", "data_dir")
@@ -112,7 +113,9 @@ def _facts(encoded, name):
     grey = bool((pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 1] == pixels[..., 2]).all())
     shown = hashlib.sha256(repr(image.size).encode())
     shown.update(pixels)
-    return _Facts(name, image.size, form_of(encoded, name), grey, hashlib.sha256(encoded).digest(), shown.digest())
+    return _Facts(
+        printable(name), image.size, form_of(encoded, name), grey, hashlib.sha256(encoded).digest(), shown.digest()
+    )
 
 
 def _look_at_arrays(place):

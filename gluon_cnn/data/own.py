@@ -8,8 +8,8 @@ import numpy as np
 from gluon_cnn.data.dataset import Dataset, DatasetInfo, Part
 from gluon_cnn.data.decoded import is_grey
 from gluon_cnn.data.held_images import hold, map_pictures, spendable
-from gluon_cnn.data.pictures import printable
 from gluon_cnn.errors import DataError, SettingError
+from gluon_cnn.files import printable
 from gluon_cnn.recipe import Recipe
 
 __all__ = ["TEST_SHARE", "assemble", "channels_of", "parts_of", "split", "training_pictures"]
@@ -151,7 +151,7 @@ def split(pictures, classes, seed, test_share):
     DataError
         If a class has only one picture.
     """
-    train, test = [], []
+    train, test, keys = [], [], pictures.keys
     for label, name in enumerate(classes):
         indices = np.flatnonzero(pictures.labels == label)
         if not len(indices):
@@ -162,7 +162,7 @@ def split(pictures, classes, seed, test_share):
                 "test part: add pictures, or make both parts yourself.",
                 "data_dir",
             )
-        indices = sorted(indices.tolist(), key=lambda index: _drawn(seed, pictures.keys[index]))
+        indices = sorted(indices.tolist(), key=lambda index: _drawn(seed, keys[index]))
         tested = min(max(round(len(indices) * test_share), 1), len(indices) - 1)
         test += indices[:tested]
         train += indices[tested:]

@@ -1,7 +1,6 @@
 """Encoded pictures with their labels, wherever they are stored."""
 
 import os
-import re
 from pathlib import Path
 from typing import NamedTuple, Optional, Tuple
 
@@ -11,14 +10,7 @@ from gluon_cnn.data.picture_file import LARGEST, unreadable
 from gluon_cnn.errors import DataError
 from gluon_cnn.files import open_regular, reason_of
 
-__all__ = ["FolderPictures", "Found", "Pictures", "printable"]
-
-
-def printable(name):
-    """A file's name as text that every file can hold and every terminal show: its bytes need not be UTF-8, and it may
-    hold what moves a cursor."""
-    text = os.fsencode(name).decode("utf-8", "backslashreplace")
-    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda match: f"\\x{ord(match[0]):02x}", text)
+__all__ = ["FolderPictures", "Found", "Pictures"]
 
 
 class Pictures:

@@ -57,12 +57,13 @@ def read_spans(file, digest=None):
             header = file.read(_HEADER.size)
             kind, part = _parse_header(header, bool(parts))
             length += part + 4
-            if at + _HEADER.size + part > size:
+            stored = part + _padding(part)
+            if at + _HEADER.size + stored > size:
                 raise Malformed("the file ends within it")
             if length > LARGEST_RECORD:
                 raise Malformed(f"it has more than {LARGEST_RECORD:,} bytes")
-            content = file.read(part + _padding(part))
-            if len(content) < part:  # of a file that became shorter
+            content = file.read(stored)
+            if len(content) < stored:  # of a file that became shorter
                 raise Malformed("the file ends within it")
             if digest is not None:
                 digest.update(header)

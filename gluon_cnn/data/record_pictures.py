@@ -8,15 +8,16 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
+import json
 import os
 import struct
-from typing import NamedTuple, Optional
+from typing import NamedTuple, Optional, Tuple
 
 import numpy as np
 
 from gluon_cnn.data.pictures import Pictures
 from gluon_cnn.data.record_file import join_parts, read_spans
-from gluon_cnn.decoding import Count, Names, convert, read_json
+from gluon_cnn.decoding import Count, Names, convert, read_json, refuse_repeated
 from gluon_cnn.errors import DataError, Malformed
 from gluon_cnn.files import open_regular, reason_of
 
@@ -26,6 +27,7 @@ __all__ = ["ENDING", "RecordPictures", "RecordsFile", "RecordsInfo", "classes_pa
 ENDING = ".rec"
 _CLASSES_ENDING = ".json"  # which is added to it for the file with the names of its classes
 _FORMAT = "pictures of gluon-cnn"
+_LARGEST_BESIDE = 256 << 20  # bytes of it, a few million names
 _MOST_LABELS = 2**24  # to which float32 counts
 _HEADER = struct.Struct("<IfQQ")  # how many labels there are if not one, the one, and two numbers of the picture
 
@@ -42,17 +44,36 @@ class RecordsInfo:
     records : int
     sha256 : str
         Of the ``.rec``.
+    keys : tuple of str, optional
+        Where there is no test part, by what a training splits one off, see :attr:`Pictures.keys`: the names of the
+        files that the pictures are from, so that they are split as their folder is.
     """
 
     format: str
     classes: Names
     records: Count
     sha256: str
+    keys: Optional[Tuple[str, ...]] = None
+
+    def __post_init__(self):
+        refuse_repeated(self.classes)
 
     @classmethod
-    def of(cls, classes, records, sha256):
+    def of(cls, classes, records, sha256, keys=None):
         """The RecordsInfo of a file with so many records."""
-        return cls(_FORMAT, tuple(classes), records, sha256)
+        return cls(_FORMAT, tuple(classes), records, sha256, keys and tuple(keys))
+
+    def to_json(self):
+        """The bytes of the file that holds this; without the keys if they are more than is read again."""
+        values = {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+        # A name that is not UTF-8 has surrogates, of which this makes JSON's own escapes.
+        text = (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
+        return text if len(text) <= _LARGEST_BESIDE else dataclasses.replace(self, keys=None).to_json()
+
+    def sha256_of_names(self):
+        """Of what a training takes from this."""
+        names = "\0".join([*self.classes, *(self.keys or ())])
+        return hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 class _OpenFile:
@@ -82,15 +103,19 @@ class RecordPictures(Pictures):
         As for :class:`gluon_cnn.data.pictures.Pictures`.
     begins, ends : array of int
         Where each record begins and ends in the file, in bytes.
+    keys : list of str, optional
+        See :attr:`Pictures.keys`; by default where each begins.
     """
 
-    def __init__(self, path, file, names, labels, begins, ends):
+    def __init__(self, path, file, names, labels, begins, ends, keys=None):
         super().__init__(names, labels)
-        self.path, self._file = path, file
+        self.path, self._file, self._keys = path, file, keys
         self._begins, self._ends = np.asarray(begins, np.int64), np.asarray(ends, np.int64)
 
     @property
     def keys(self):
+        if self._keys is not None:
+            return self._keys
         return [f"record {begin}" for begin in self._begins]  # and not the name of the file, which may change
 
     def encoded(self, index):
@@ -109,7 +134,8 @@ class RecordPictures(Pictures):
         indices = np.asarray(indices, int)
         names = [self.names[index] for index in indices]
         spans = self._begins[indices], self._ends[indices]
-        return RecordPictures(self.path, self._file, names, self.labels[indices], *spans)
+        keys = None if self._keys is None else [self._keys[index] for index in indices]
+        return RecordPictures(self.path, self._file, names, self.labels[indices], *spans, keys)
 
 
 class RecordsFile(NamedTuple):
@@ -186,8 +212,9 @@ def _read_once(path, _size, _mtime_ns, _beside):
         raise DataError(f"{path} cannot be read ({reason_of(error)}): name another file.", "data_dir") from None
     if not names:
         raise DataError(f"{path} holds no record: name a .rec file of pictures.", "data_dir")
-    pictures = RecordPictures(path, opened, names, labels, begins, ends)
-    return RecordsFile(pictures, digest.hexdigest(), _info_beside(path, len(names), digest.hexdigest()))
+    info = _info_beside(path, len(names), digest.hexdigest())
+    pictures = RecordPictures(path, opened, names, labels, begins, ends, info and info.keys)
+    return RecordsFile(pictures, digest.hexdigest(), info)
 
 
 def _label_in(content):
@@ -214,14 +241,15 @@ def classes_path(path):
 def _info_beside(path, records, sha256):
     beside = classes_path(path)
     try:
-        info = convert(read_json(beside), RecordsInfo)
+        info = convert(read_json(beside, _LARGEST_BESIDE), RecordsInfo)
     except FileNotFoundError:
         return None
     except Malformed as error:
         raise DataError(
             f"{beside} does not name the classes of {path.name} ({error}): restore it, or move it away.", "data_dir"
         ) from None
-    if (info.format, info.records, info.sha256) != (_FORMAT, records, sha256):
+    keys = records if info.keys is None else len(info.keys)
+    if (info.format, info.records, info.sha256, keys) != (_FORMAT, records, sha256, records):
         raise DataError(
             f"{beside} does not belong to {path.name}, which has other records: write both again, or move it away.",
             "data_dir",

@@ -32,7 +32,7 @@ def is_records(path):
         return False
 
 
-def read_records(place, recipe, memory=None):
+def read_records(place, recipe, memory=None, check=None):
     """The data set in a record file, or in two, as squares of one size.
 
     Parameters
@@ -44,6 +44,8 @@ def read_records(place, recipe, memory=None):
         sizes of the parts.
     memory : int, optional
         Bytes that the pictures may take, see :func:`gluon_cnn.data.held_images.spendable`.
+    check : callable, optional
+        As for :class:`gluon_cnn.data.dataset.DataSource`.
 
     Returns
     -------
@@ -61,6 +63,8 @@ def read_records(place, recipe, memory=None):
     digest = hashlib.sha256("\0".join([*found.classes, *files.values()]).encode())
     how = (recipe.seed, recipe.test_share, recipe.short_side or recipe.side, recipe.image_channels)
     sizes = (recipe.train_size, recipe.test_size)
+    if check:
+        check(digest.hexdigest(), files)
     return assemble(found, *how, sha256=digest.hexdigest(), files=files, memory=memory, sizes=sizes)
 
 
@@ -98,7 +102,7 @@ def find_pictures(place):
     notes = [f"the test part is {paths[1].name}"] if paths[1:] else []
     files = {path.name: file.sha256 for path, file in zip(paths, read)}
     if infos:
-        files[classes_path(paths[0]).name] = hashlib.sha256("\0".join(classes).encode()).hexdigest()
+        files[classes_path(paths[0]).name] = infos[0].sha256_of_names()
     train, test = (*pictures, None)[:2]
     return Found(paths[0].stem, classes, train, test, tuple(notes), paths[0]), files
 

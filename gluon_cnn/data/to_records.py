@@ -1,9 +1,7 @@
 """A ``.rec`` file of a data set's pictures, as ``im2rec`` would write it, and verified."""
 
 import contextlib
-import dataclasses
 import hashlib
-import json
 from pathlib import Path
 
 from gluon_cnn.data.held_images import map_pictures
@@ -11,7 +9,7 @@ from gluon_cnn.data.record_file import write_record
 from gluon_cnn.data.record_pictures import ENDING, RecordsInfo, classes_path, pack, read_file
 from gluon_cnn.data.records import test_paths
 from gluon_cnn.errors import DataError, SettingError
-from gluon_cnn.files import sha256_of, write_atomically
+from gluon_cnn.files import printable, sha256_of, write_atomically
 
 __all__ = ["write_records"]
 
@@ -38,7 +36,7 @@ def write_records(found, path, readable=None):
     Raises
     ------
     SettingError
-        If the path is no such name, or leads to a file of the data set itself.
+        If the path is no such name, in no folder, or leads to a file of the data set itself.
     DataError
         If a file was not written as it should be.
     """
@@ -54,15 +52,16 @@ def write_records(found, path, readable=None):
     with contextlib.ExitStack() as stack:  # which renames them all after the last one is verified
         for target, pictures in zip(paths, parts):
             _, unreadable = map_pictures(pictures, readable, "looking at pictures")
-            left_out += [unreadable[index] for index in sorted(unreadable)]
+            left_out += [printable(unreadable[index]) for index in sorted(unreadable)]
             kept = [index for index in range(len(pictures)) if index not in unreadable]
             if not kept:
                 raise DataError(f"No picture for {target} can be read: {left_out[0]}", "data_dir")
             beside = stack.enter_context(write_atomically(classes_path(target)))
             temporary = stack.enter_context(write_atomically(target))
             hashes = _write(pictures, kept, temporary)
-            info = RecordsInfo.of(found.classes, len(kept), sha256_of(temporary))
-            beside.write_text(json.dumps(dataclasses.asdict(info), indent=1, ensure_ascii=False) + "\n", "utf-8")
+            keys = pictures.keys
+            keys = [keys[index] for index in kept] if found.test is None else None
+            beside.write_bytes(RecordsInfo.of(found.classes, len(kept), sha256_of(temporary), keys).to_json())
             _verify(temporary, pictures.labels[kept], hashes, target)
             written.append((target, len(kept)))
     return written, left_out
@@ -72,6 +71,8 @@ def _refuse_taken(found, paths):
     """SettingError if a file is the data set's own, or would be taken for a part of the one that is written."""
     sources = {part.path for part in (found.train, found.test) if hasattr(part, "path")}
     for path in paths:
+        if not path.parent.is_dir():
+            raise SettingError(f"There is no folder {path.parent} for {path.name}: make it, or name another.", "out")
         if path.resolve() in sources:
             raise SettingError(f"{path} is the file that is read: choose another name.", "out")
     others = [path for path in test_paths(paths[0]) if path not in paths and path.exists()]

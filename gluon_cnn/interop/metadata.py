@@ -10,7 +10,7 @@ import mxnet as mx
 
 from gluon_cnn.checks import choice
 from gluon_cnn.data import DATA_SETS, DatasetInfo
-from gluon_cnn.decoding import Count, Fraction, Names, convert, decode_json, within
+from gluon_cnn.decoding import Count, Fraction, Names, convert, decode_json, refuse_repeated, within
 
 __all__ = ["Described", "DescribedRecipe", "metadata_of", "read_metadata"]
 
@@ -58,6 +58,7 @@ class Described(msgspec.Struct):
     step: Optional[Count] = None
 
     def __post_init__(self):
+        refuse_repeated(self.classes or ())
         if (self.epoch is None) != (self.step is None):
             raise ValueError("it has an epoch without a step, or a step without an epoch")
         known = DATA_SETS[self.recipe.data].info

@@ -30,17 +30,19 @@ def keep_files(run, files):
             temporary.write_text(text, encoding="ascii")
 
 
-def refuse_other_data(run, files=None):
-    """RunError if a run was begun with other data than :attr:`RunDirectory.dataset` now says.
+def refuse_other_data(run, sha256, files=None):
+    """RunError if a run was begun with other data than there are now.
 
     Parameters
     ----------
     run : RunDirectory
+    sha256 : str
+        Of the data set.
     files : dict, optional
         The SHA-256 of each file by name, to say what changed.
     """
     begun = RunDirectory.open(run.directory).dataset
-    if run.dataset.sha256 == begun.sha256:
+    if sha256 == begun.sha256:
         return
     changes = _changes(run, files or {})
     what = f" ({changes})" if changes else ""

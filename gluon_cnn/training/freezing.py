@@ -8,7 +8,7 @@ from gluon_cnn.checks import brief
 from gluon_cnn.errors import SettingError
 from gluon_cnn.models.parameters import named_parameters
 
-__all__ = ["freeze_layers", "slow_down"]
+__all__ = ["freeze_layers", "refuse_drawn", "slow_down"]
 
 
 def freeze_layers(net, paths, title):
@@ -57,6 +57,29 @@ def freeze_layers(net, paths, title):
     for block in (net, *blocks.values()):
         if hasattr(block, "_clear_cached_op"):  # one that is compiled would go on as it was
             block._clear_cached_op()
+
+
+def refuse_drawn(net, paths, taken, where):
+    """SettingError if a parameter in frozen layers is not among those taken from other weights: it would stay random.
+
+    Parameters
+    ----------
+    net : Block
+    paths : list of str
+        As for :func:`freeze_layers`.
+    taken : list of str
+        Names of parameters.
+    where : str
+        What an error calls the other weights.
+    """
+    drawn = next((name for name in named_parameters(net) if _is_inside(name, paths) and name not in taken), None)
+    if drawn is not None:
+        raise SettingError(
+            f"freeze is {','.join(paths)}, but {where} has no {drawn} of this shape, so that it would stay as it is "
+            "drawn from the seed: leave it out of freeze, or name other weights.",
+            "freeze",
+            "weights_from",
+        )
 
 
 def _is_inside(name, paths):

@@ -67,6 +67,9 @@ def load_run(directory):
 class Run(RunDirectory):
     """A run's directory, see :class:`gluon_cnn.training.directory.RunDirectory`, and its network."""
 
+    #: What was done to weights of other pictures that this process took, in words for the log.
+    converted = ()
+
     def checkpoint(self, which="last"):
         """The directory of the ``last`` checkpoint, or of the ``best`` by test accuracy; RunError if there is none."""
         self.refuse_other_framework()

@@ -9,7 +9,7 @@ import mxnet as mx
 from gluon_cnn.errors import CheckpointError, RunError
 from gluon_cnn.files import reason_of, remedy
 from gluon_cnn.training.checkpoint import write_checkpoint
-from gluon_cnn.training.checkpoints import tidy
+from gluon_cnn.training.checkpoints import last_checkpoint, tidy
 from gluon_cnn.training.memory import is_out_of_memory
 from gluon_cnn.training.snapshot import take_snapshot
 
@@ -99,8 +99,9 @@ class Saver:
         except (OSError, mx.MXNetError) as error:
             if is_out_of_memory(error):  # an error of earlier steps, which MXNet reports to the first thread that waits
                 raise
+            earlier = "the earlier ones are whole" if last_checkpoint(directory) else "there is no earlier one"
             raise RunError(
-                f"No checkpoint can be written to {self.directory} ({reason_of(error)}), and the earlier ones are "
-                f"whole: {remedy(error)} and resume the run.",
+                f"No checkpoint can be written to {self.directory} ({reason_of(error)}), and {earlier}: "
+                f"{remedy(error)} and resume the run.",
                 "resume",
             ) from None

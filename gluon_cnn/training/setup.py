@@ -67,11 +67,12 @@ class Setup(NamedTuple):
     draws: bool
 
 
-def load_data(recipe, data_dir, device, job=None, *, trained_on=None, memory=None):
+def load_data(recipe, data_dir, device, job=None, *, trained_on=None, memory=None, check=None):
     """The :class:`Data` of a recipe, on a device; in a job of several workers, this worker's part.
 
     Where a network is only tested, ``trained_on`` is the DatasetInfo of its run, whose mean and deviation are used.
-    ``memory`` is what pictures from files may take, see :func:`gluon_cnn.data.held_images.hold`.
+    ``memory`` is what pictures from files may take, see :func:`gluon_cnn.data.held_images.hold`, and ``check`` is as
+    for :class:`gluon_cnn.data.dataset.DataSource`.
 
     Raises
     ------
@@ -80,7 +81,7 @@ def load_data(recipe, data_dir, device, job=None, *, trained_on=None, memory=Non
     """
     if memory is None and recipe.workers > 1:  # which may all be on this machine
         memory = spendable() // recipe.workers
-    dataset = DATA_SETS[recipe.data].read(data_dir, recipe, memory)
+    dataset = DATA_SETS[recipe.data].read(data_dir, recipe, memory, check)
     sizes = {"train_size": recipe.train_size, "test_size": recipe.test_size}
     train = first_of(dataset.train, "train_size", recipe.train_size)
     moments = Moments(train.images, len(train.labels))

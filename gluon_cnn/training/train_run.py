@@ -20,7 +20,6 @@ from gluon_cnn.training.checkpoint import load_states
 from gluon_cnn.training.checkpoints import last_checkpoint, load_last_checkpoint, read_states, tidy
 from gluon_cnn.training.data_files import keep_files, refuse_other_data
 from gluon_cnn.training.epochs import Epochs
-from gluon_cnn.training.freezing import slow_down
 from gluon_cnn.training.job import Job
 from gluon_cnn.training.log_file import log_to
 from gluon_cnn.training.manifest import State
@@ -30,14 +29,7 @@ from gluon_cnn.training.saver import Saver
 from gluon_cnn.training.setup import load_data, set_up
 from gluon_cnn.training.signals import NotedSignals
 from gluon_cnn.training.threads import choose_threads
-from gluon_cnn.training.weights import (
-    open_weights,
-    refuse_other_weights,
-    refuse_unknown_parameters,
-    refuse_unnamed_weights,
-    take,
-    taken_in_words,
-)
+from gluon_cnn.training.weights import begin_elsewhere, open_weights, refuse_unnamed_weights, taken_in_words
 
 __all__ = ["train_run"]
 
@@ -106,7 +98,7 @@ def train_run(run, *, command, resume=False, quiet=False, job=None, held=None, o
         threads, why = choose_threads(run, devices, data, job, resume)
         setup = set_up(recipe, devices, data, hybrid=run.settings.hybrid, kvstore=job.store)
         run.book = book_recipe(recipe)
-        _begin_elsewhere(run, setup.net, job, resume, open_weights)
+        begin_elsewhere(run, setup.net, job, resume, open_weights)
         job.from_first(lambda: (held or stack).enter_context(run.locked()))
         write_config = functools.partial(run.write_config, command, threads, devices[0].device_type == "gpu")
         begun = job.from_first(lambda: _begin(run, setup, devices, resume, write_config, stack).to_json())
@@ -152,29 +144,16 @@ def _refuse_within_data(run):
 
 def _loaded(run, device, job, resume):
     """The run's data, once it is clear that they are those that it was begun with."""
-    data = load_data(run.recipe, run.settings.data_dir, device, job, memory=run.settings.data_bytes)
+
+    def check(sha256, files):
+        job.from_first(lambda: refuse_other_data(run, sha256, files))
+
+    options = {"memory": run.settings.data_bytes, "check": check if resume else None}
+    data = load_data(run.recipe, run.settings.data_dir, device, job, **options)
     run.dataset = data.info
-    if resume:  # before anything that may not fit others
-        job.from_first(lambda: refuse_other_data(run, data.files))
+    if resume:  # of arrays too, before anything that may not fit others
+        check(data.info.sha256, data.files)
     return data
-
-
-def _begin_elsewhere(run, net, job, resume, open_weights):
-    """Give a network the weights that its run begins from, if it does, and those parameters their learning rate."""
-    if run.recipe.weights:  # all workers get the first one's parameters before their first step
-        run.settings.taken = job.from_first(lambda: _taken(run, net, resume, open_weights))
-        slow_down(net, run.settings.taken, run.recipe.taken_lr)
-
-
-def _taken(run, net, resume, open_weights):
-    """The names of the parameters that a run's network takes of other weights. Where there is a checkpoint they are in
-    it, and need not be where they were."""
-    if resume and last_checkpoint(run.checkpoints):
-        refuse_unknown_parameters(run, net)
-        return run.settings.taken
-    weights = open_weights(run.settings.weights_from)
-    refuse_other_weights(run, weights)
-    return take(weights, net, run.recipe.name)
 
 
 def _begin(run, setup, devices, resume, write_config, stack):
@@ -194,7 +173,9 @@ def _begin(run, setup, devices, resume, write_config, stack):
     state = load_last_checkpoint(run.checkpoints, setup.net, devices, fixed_values(run.recipe))
     if resume:
         write_config()  # last, because one that cannot be resumed has not been
-    if state is None:  # as in a new run
+    if state is None:
+        if resume:
+            log.info("there is no checkpoint yet, so the run begins anew")
         return State(fixed_values(run.recipe))
     log.info(f"resuming from {last_checkpoint(run.checkpoints)}")
     tidy(run.checkpoints)

@@ -15,20 +15,22 @@ from gluon_cnn.models.pretrained import pretrained_arrays, pretrained_name
 from gluon_cnn.training.checkpoints import last_checkpoint
 from gluon_cnn.training.config import OWN_FRAMEWORK
 from gluon_cnn.training.directory import RunDirectory
+from gluon_cnn.training.freezing import refuse_drawn, slow_down
 from gluon_cnn.training.manifest import PARAMETERS, verified_state
 
 __all__ = [
     "Weights",
+    "begin_elsewhere",
     "is_directory",
     "open_weights",
     "refuse_other_weights",
-    "refuse_unknown_parameters",
     "refuse_unnamed_weights",
     "take",
     "taken_in_words",
 ]
 
 _MOST_NAMES = 8  # that a line shows
+_COLOURS = 3
 
 
 class Weights:
@@ -139,8 +141,32 @@ def _last_parameters(directory):
     return checkpoint / PARAMETERS
 
 
+def begin_elsewhere(run, net, job, resume, open_weights):
+    """Give a network the weights that its run begins from, if it does, and those parameters their learning rate."""
+    if run.recipe.weights:  # all workers get the first one's parameters before their first step
+        run.settings.taken, run.converted = job.from_first(lambda: _taken(run, net, resume, open_weights))
+        slow_down(net, run.settings.taken, run.recipe.taken_lr)
+
+
+def _taken(run, net, resume, open_weights):
+    """What :func:`take` gives for a run. Where there is a checkpoint the weights are in it, and need not be where they
+    were."""
+    if resume and last_checkpoint(run.checkpoints):
+        _refuse_unknown_parameters(run, net)
+        return run.settings.taken, ()
+    weights = open_weights(run.settings.weights_from)
+    refuse_other_weights(run, weights)
+    taken, converted = take(weights, net, run.recipe.name)
+    if run.recipe.freeze:
+        refuse_drawn(net, run.recipe.freeze.split(","), taken, run.settings.weights_from)
+    return taken, converted
+
+
 def take(weights, net, title):
     """Give a network what fits of some weights, by name and shape; the other parameters keep their values.
+
+    A first convolution for grey pictures fits one for pictures in colour, with a third of its weight for each channel,
+    so that a picture of three equal channels gives the same numbers; and one for colour fits grey pictures by its sum.
 
     Parameters
     ----------
@@ -152,8 +178,8 @@ def take(weights, net, title):
 
     Returns
     -------
-    list of str
-        The names of the network's parameters that are taken.
+    (list of str, list of str)
+        The names of the network's parameters that are taken; and in words which of them were for other channels.
 
     Raises
     ------
@@ -161,6 +187,17 @@ def take(weights, net, title):
         If none is. The network is unchanged then.
     """
     parameters, named = named_parameters(net), weights.named_for(net)
+    first = next((name for name, parameter in parameters.items() if len(parameter.shape) == 4), None)
+    converted = []
+    if first in named and _differs_in_channels(named[first].shape, parameters[first].shape):
+        weight = np.asarray(named[first], np.float32)
+        if weight.shape[1] == 1:
+            weight = np.repeat(weight / _COLOURS, _COLOURS, axis=1)
+            converted.append(f"{first} is for grey pictures there, and spread over three channels")
+        else:
+            weight = weight.sum(axis=1, keepdims=True)
+            converted.append(f"{first} is for pictures in colour there, and summed over their channels")
+        named = {**named, first: weight}
     taken = [
         name for name, parameter in parameters.items() if name in named and fits(named[name].shape, parameter.shape)
     ]
@@ -171,19 +208,29 @@ def take(weights, net, title):
             "weights_from",
         )
     put_parameters(net, {name: named[name] for name in taken})
-    return taken
+    return taken, converted
+
+
+def _differs_in_channels(shape, expected):
+    """Whether the shapes of two convolutions' weights, O×I×H×W, differ in that one is for grey pictures and the other
+    for those in colour, and in nothing else."""
+    if len(shape) != 4 or (shape[0], *shape[2:]) != (expected[0], *expected[2:]):
+        return False
+    return {shape[1], expected[1]} == {1, _COLOURS}
 
 
 def taken_in_words(run, net):
     """What a run's network took of other weights and what it did not, for the log."""
     taken, parameters = run.settings.taken, list(named_parameters(net))
     drawn = [name for name in parameters if name not in taken]
+    converted = "".join(f"; {words}" for words in run.converted)
     if not drawn:
-        return f"all {len(parameters)} parameters are taken from {run.settings.weights_from}"
-    layers = dict.fromkeys(name.rpartition(".")[0] for name in taken)
+        return f"all {len(parameters)} parameters are taken from {run.settings.weights_from}{converted}"
+    partly = {name.rpartition(".")[0] for name in drawn}  # layers of which only the bias is taken, say
+    layers = (layer if layer not in partly else name for name in taken for layer in [name.rpartition(".")[0]])
     return (
-        f"{len(taken)} of {len(parameters)} parameters are taken from {run.settings.weights_from}, in {_some(layers)}; "
-        f"drawn from the seed: {_some(drawn)}"
+        f"{len(taken)} of {len(parameters)} parameters are taken from {run.settings.weights_from}, in "
+        f"{_some(dict.fromkeys(layers))}; drawn from the seed: {_some(drawn)}{converted}"
     )
 
 
@@ -203,7 +250,7 @@ def refuse_unnamed_weights(run):
         )
 
 
-def refuse_unknown_parameters(run, net):
+def _refuse_unknown_parameters(run, net):
     """RunError if a run's config.json says that it took parameters that its network does not have."""
     unknown = sorted(set(run.settings.taken) - set(named_parameters(net)))
     if unknown or not run.settings.taken:

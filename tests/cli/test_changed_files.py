@@ -90,6 +90,8 @@ CONFIG = {
     "data_dir a list": put("settings", "data_dir", ["/tmp"]),
     "no classes": put("dataset", "classes", []),
     "class a number": put("dataset", "classes", 0, 7),
+    "class without a name": put("dataset", "classes", 0, ""),
+    "two classes of a name": put("dataset", "classes", 0, "bag"),
     "side of images": put("dataset", "side", 10**6),
     "images in colour": put("dataset", "channels", 3),
     "book a list": put("book", []),

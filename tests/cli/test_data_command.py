@@ -153,7 +153,11 @@ def test_full_disk_is_one_line(folder, tmp_path, fails):
         (lambda path: path.write_text("text"), [], "is no data set"),
         (make_folder, ["--release", "first"], "are about Fashion-MNIST"),
         (make_folder, ["--to-records", "out.txt"], "does not end in .rec"),
-        (make_folder, ["--to-records", "nowhere/out.rec"], "No such file or directory"),
+        (
+            make_folder,
+            ["--to-records", "nowhere/out.rec"],
+            "There is no folder nowhere for out.rec: make it, or name another",
+        ),
     ],
 )
 def test_what_cannot_be_looked_at(tmp_path, fails, monkeypatch, make, flags, problem):

@@ -47,7 +47,7 @@ def predict(lenet_run, capsys):
 
 def test_folders_pictures_are_answered_in_order(predict, folder):
     code, out, err = predict(folder)
-    assert (code, err) == (0, [])
+    assert (code, err) == (0, [f"gluon-cnn: {folder}: 1 folder in it passed over; name each to see its pictures."])
     assert [line for line in out if not line.startswith(" ")] == [
         str(folder / name) for name in ("Shoe.PNG", "black.webp", "photo.jpg")
     ]
@@ -56,6 +56,22 @@ def test_folders_pictures_are_answered_in_order(predict, folder):
     assert [line for line in out if "warning" in line] == [
         "  warning: it is empty: nothing in it differs from its ground, so do not trust this:"
     ]
+
+
+def test_pictures_stand_anywhere_between_flags(predict, folder):
+    code, out, err = predict("photo.jpg", "--as-is", "Shoe.PNG", "--ctx", "cpu", "black.webp")
+    assert (code, err) == (0, [])
+    assert [line for line in out if not line.startswith(" ")] == ["photo.jpg", "Shoe.PNG", "black.webp"]
+    code, _, (line,) = predict("photo.jpg", "--as-it", "Shoe.PNG")
+    assert code == 1
+    assert "Unknown arguments: --as-it Shoe.PNG; the nearest is --as-is" in line
+
+
+def test_folder_of_folders_says_so(predict, folder):
+    (folder / "more.png" / "inside").mkdir()
+    code, _, (line,) = predict("more.png")
+    assert code == 1
+    assert "more.png holds no picture (.png, .jpg, .jpeg, .webp, .bmp) outside its folders: name a folder" in line
 
 
 def test_four_classes_are_printed_in_per_cent(predict, folder):

@@ -65,6 +65,16 @@ def one_class(root):
         shutil.rmtree(root / name)
 
 
+def only_a_test_part(root):
+    for name in ("apple", "leaf", "łąka"):
+        shutil.move(root / name, root / "Test" / name)
+
+
+def parts_for_tests_alone(root):
+    only_a_test_part(root)
+    shutil.copytree(root / "Test", root / "val")
+
+
 def no_class(root):
     one_class(root)
     shutil.rmtree(root / "apple")
@@ -109,6 +119,8 @@ def too_deep(root):
         (unreadable_class, "The class zebra has no picture that can be read: add some"),
         (single_picture, "The class zebra has only one picture that can be read, which cannot be split"),
         (one_class, "has only one class, apple: make a folder"),
+        (only_a_test_part, "has only Test, of a test part: put train beside it, with the same classes"),
+        (parts_for_tests_alone, "has only Test, val, of a test part: put train"),
         (no_class, "has no classes: make a folder"),
         (other_classes, r"train has classes that .*test has not \(leaf\)"),
         (parts_without_classes, "train has no classes"),

@@ -67,12 +67,42 @@ def test_letters_are_turned_upright(tmp_path):
     assert any("the 26 classes are the labels from 1 to 26" in note for note in dataset.notes)
 
 
+def test_renamed_letters_are_another_data_set(tmp_path):
+    """Without their name they would not be turned, and a resumed run would go on with other images."""
+    write(tmp_path, EMNIST)
+    before = read_idx(tmp_path).info
+    for old, new in zip(EMNIST, MNIST):
+        (tmp_path / old).rename(tmp_path / new)
+    after = read_idx(tmp_path).info
+    assert after.sha256 != before.sha256
+    for name in MNIST:
+        (tmp_path / name).rename(tmp_path / name.replace("t10k", "test"))
+    assert read_idx(tmp_path).info.sha256 == after.sha256
+
+
 def test_classes_of_fashion_mnist_have_names(tmp_path):
     for part, number in (("train", 60_000), ("t10k", 10_000)):
         labels = Path(__file__).with_name("first_release") / f"{part}-labels-idx1-ubyte.gz"
         shutil.copy(labels, tmp_path)
         (tmp_path / f"{part}-images-idx3-ubyte").write_bytes(idx(np.zeros((number, 1, 1))))
     assert read_idx(tmp_path).info.classes[9] == "ankle boot"
+
+
+@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("name", [None, "odd-idx1-ubyte", "train-image-idx3-ubyte.gz"])
+def test_missing_file_is_named_by_its_kind(tmp_path, number, name, fails):
+    write(tmp_path)
+    path = tmp_path / MNIST[number]
+    path.rename(tmp_path / name) if name else path.unlink()
+    part, kind = MNIST[number].replace("t10k", "test").split("-")[:2]
+    line = fails("data", tmp_path)
+    assert f"has no IDX file with {part} and {kind} in its name: put all four files of a data set there" in line
+
+
+@pytest.mark.parametrize("name", ["test-images.png", "labels.csv", "notes about images.txt"])
+def test_other_files_make_no_data_set_of_arrays(tmp_path, name):
+    (tmp_path / name).touch()
+    assert kind_of(tmp_path) == "folder"
 
 
 def change(name, array):

@@ -1,6 +1,7 @@
 """Pictures in record files: MXNet's format, the data set in it, and files that are none."""
 
 import json
+import os
 import struct
 import subprocess
 import sys
@@ -9,12 +10,14 @@ from types import SimpleNamespace
 import mxnet as mx
 import numpy as np
 import pytest
-from record_files import CLASSES, encoded, make_records, write_plain
+from record_files import CLASSES, encoded, make_folder, make_records, write_plain
 
+from gluon_cnn.data import folder_files, records
 from gluon_cnn.data.folder import read_folder_of
 from gluon_cnn.data.record_file import join_parts, read_spans, write_record
 from gluon_cnn.data.record_pictures import read_file
 from gluon_cnn.data.records import find_records, read_records
+from gluon_cnn.data.to_records import write_records
 from gluon_cnn.errors import DataError
 
 RECIPE = SimpleNamespace(
@@ -61,10 +64,35 @@ def test_format_is_mxnets_own(tmp_path):
 
 def test_records_equal_their_folder(tmp_path):
     path = make_records(tmp_path / "animals.rec")
-    folder, records = read_folder_of(tmp_path / "pictures", RECIPE), read_records(path, RECIPE)
-    assert records.info.classes == folder.info.classes == CLASSES
-    assert records.info.channels == 3
-    assert same(folder, records)
+    folder, ours = read_folder_of(tmp_path / "pictures", RECIPE), read_records(path, RECIPE)
+    assert ours.info.classes == folder.info.classes == CLASSES
+    assert ours.info.channels == 3
+    assert same(folder, ours)
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["of a folder", "of records"])
+def test_records_are_split_as_their_folder(tmp_path, again):
+    folder, path = make_folder(tmp_path / "pictures", train=15, test=0), tmp_path / "animals.rec"
+    (folder / "cat" / os.fsdecode(b"odd\xff\n.png")).write_bytes(encoded(500, 1))
+    write_records(folder_files.find_pictures(folder), path, lambda *_: None)
+    if again:
+        found, _ = records.find_pictures(path)
+        path = tmp_path / "again.rec"
+        write_records(found, path, lambda *_: None)
+    for seed in (0, 1):
+        recipe = SimpleNamespace(**{**vars(RECIPE), "seed": seed})
+        assert same(read_folder_of(folder, recipe), read_records(path, recipe))
+
+
+def test_names_that_decide_the_split_belong_to_the_data_set(tmp_path):
+    path = make_records(tmp_path / "animals.rec", test=0)
+    before, beside = read_records(path, RECIPE).info, tmp_path / "animals.rec.json"
+    stored = json.loads(beside.read_text())
+    beside.write_text(json.dumps({**stored, "keys": stored["keys"][::-1]}))
+    assert read_records(path, RECIPE).info.sha256 != before.sha256
+    beside.write_text(json.dumps({**stored, "keys": stored["keys"][:-1]}))
+    with pytest.raises(DataError, match=r"does not belong to animals.rec, which has other records"):
+        read_records(path, RECIPE)
 
 
 def test_mxnet_reads_what_is_written(tmp_path):
@@ -130,9 +158,9 @@ def with_label(header):
     return write
 
 
-def cut(end):
+def cut(end, more=b""):
     def write(path):
-        stored = write_plain(path, [0, 1] * 4).read_bytes()
+        stored = write_plain(path, [0, 1] * 4, lambda *which: encoded(*which) + more).read_bytes()
         path.write_bytes(stored[:end])
 
     return write
@@ -141,6 +169,7 @@ def cut(end):
 WRONG = {
     "cut off": (cut(-500), "cannot be read at record 7, because the file ends within it"),
     "cut in a header": (cut(3), "at record 0, because the file ends within it"),
+    "cut in the padding": (cut(-1, more=b"odd"), "at record 7, because the file ends within it"),
     "a picture": (lambda path: path.write_bytes(encoded(0)), "at record 0, because it begins with"),
     "nothing": (lambda path: path.write_bytes(b""), "holds no record"),
     "half a label": (with_label(struct.pack("<IfQQ", 0, 0.5, 0, 0)), "at record 8, because its label is 0.5"),
@@ -179,6 +208,8 @@ def test_wrong_file_ends_a_command(fails, tmp_path):
         ({"records": 23}, "does not belong to animals.rec"),
         ({"classes": ["bear", "cat"]}, "has the label 2, but names of 2 classes"),
         ({"classes": []}, "does not name the classes of animals.rec"),
+        ({"classes": ["bear", "", "cat"]}, "does not name the classes of animals.rec .*length >= 1"),
+        ({"classes": ["bear", "cat", "bear"]}, r"does not name the classes of animals.rec \(it has two classes 'bear'"),
         ({"sha256": "0" * 64}, "does not belong to animals.rec"),
     ],
 )

@@ -29,6 +29,8 @@ METADATA = [
     ("recipe", "null"),
     ("classes", '{"0": "cat"}'),
     ("classes", "[3]"),
+    ("classes", '["a", ""]'),
+    ("classes", '["a", "a"]'),
     ("classes", ""),
     ("dataset", "[]"),
     ("dataset", '{"name": "mine", "classes": ["a", "b"], "channels": 1, "side": 28}'),

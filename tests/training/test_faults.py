@@ -14,8 +14,10 @@ from runs import (
     RANDOM,
     SMALL,
     SMALL_NETWORK,
+    SMALL_RUN,
     command,
     flags,
+    history_of,
     result_of,
     resume,
     run_process,
@@ -92,6 +94,15 @@ def test_full_disk_stops_the_run_with_a_line(one_epoch):
     assert [path.name for path in (run / "checkpoint").iterdir()] == ["epoch-001"]
     assert result_of(run) == before
     command(*again)
+
+
+def test_run_without_a_checkpoint_says_so(tmp_path):
+    run = tmp_path / "run"
+    done = run_process(FULL_DISK, "20000", "train", "lenet", *SMALL_RUN, "--out", run, "--quiet")
+    assert "and there is no earlier one: make room and resume the run (--resume)" in done.error
+    command("train", "lenet", "--out", run, "--resume", "--quiet")
+    assert "there is no checkpoint yet, so the run begins anew" in (run / "train.log").read_text()
+    assert len(history_of(run)) == 1
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,14 @@ def test_resume_names_what_changed(begun):
         resume(out)
 
 
+def test_changed_pictures_are_refused_before_any_is_decoded(begun, monkeypatch):
+    folder, out = begun
+    save(picture((1, 2, 3), 0), folder / "apple" / "more.png")
+    monkeypatch.setattr("gluon_cnn.data.folder.assemble", lambda *_, **__: pytest.fail("the pictures are decoded"))
+    with pytest.raises(RunError, match=r"new: apple/more.png"):
+        resume(out)
+
+
 @pytest.mark.parametrize("change", ["class added", "class renamed", "many gone"])
 def test_resume_with_other_classes_names_files(begun, change):
     folder, out = begun
