@@ -16,7 +16,7 @@ __all__ = ["Selectivity", "Strongest", "strongest_channels", "strongest_images",
 _ALIKE = 1 / 3  # of the images that are shown: with more in common, two channels show the same
 
 
-_LONGEST = 62  # characters in a line
+_LONGEST = 68  # characters in a line
 
 
 class Strongest(NamedTuple):
