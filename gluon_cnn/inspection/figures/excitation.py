@@ -12,10 +12,7 @@ from gluon_cnn.inspection.words import among, finite, short
 
 __all__ = ["Selectivity", "Strongest", "strongest_channels", "strongest_images", "what_channels_answer_to"]
 
-
 _ALIKE = 1 / 3  # of the images that are shown: with more in common, two channels show the same
-
-
 _LONGEST = 68  # characters in a line
 
 
@@ -108,7 +105,8 @@ def _heading(arrays, row, names, count):
     labels = [names[label] for label in dict.fromkeys(arrays.labels[row].tolist())]
     of = f", of {count:.1f} classes" if np.isfinite(count) else ", dead"
     start = f"channel {arrays.channels[row]}{of}: "
-    return start + short(among(labels, 4), _LONGEST - len(start))
+    lines = [start + among(labels, most) for most in (4, 3, 2)]
+    return next((line for line in lines if len(line) <= _LONGEST), short(lines[-1], _LONGEST))
 
 
 def _drawn(arrays, names, counts):
@@ -217,7 +215,7 @@ def what_channels_answer_to(layers, seed=0):
     axes.set_xticks(
         range(len(medians)), [short(path) for path in arrays.classes], rotation=0 if len(medians) < 9 else 90
     )
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.12 * max([arrays.chance, *(finite(values).max(initial=0) for values in arrays.classes.values())]))
     axes.set_xlabel("layer, from the lowest to the highest")
     axes.set_ylabel("effective number of classes (line: median)")
     return Drawn(arrays, figure, *_selectivity_in_words(arrays, medians, first))

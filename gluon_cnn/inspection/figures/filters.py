@@ -188,7 +188,8 @@ def orientation(net, untrained):
     figure.legend(loc="outside lower left", ncol=2, frameon=False, labelcolor=INK, fontsize=8.5)
     number, oriented = len(arrays.shares), int(arrays.oriented.sum())
     chance = 0.05 * number
-    title = f"{oriented} of {number} filters are more like an oriented edge than 95% of the untrained ones"
+    are = "is" if oriented == 1 else "are"
+    title = f"{oriented} of {number} filters {are} more like an oriented edge than 95% of the untrained ones"
     words = (
         f"By chance {chance:.1f} would be (those beyond the dotted line). A Gabor, a wave under a bell, explains "
         f"{per_cent(np.median(arrays.shares))} of a filter's variance here in the median, and "
