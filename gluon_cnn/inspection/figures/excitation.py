@@ -215,7 +215,8 @@ def what_channels_answer_to(layers, seed=0):
     axes.set_xticks(
         range(len(medians)), [short(path) for path in arrays.classes], rotation=0 if len(medians) < 9 else 90
     )
-    axes.set_ylim(0, 1.12 * max([arrays.chance, *(finite(values).max(initial=0) for values in arrays.classes.values())]))
+    most = max(finite(values).max(initial=arrays.chance) for values in arrays.classes.values())
+    axes.set_ylim(0, 1.12 * most)
     axes.set_xlabel("layer, from the lowest to the highest")
     axes.set_ylabel("effective number of classes (line: median)")
     return Drawn(arrays, figure, *_selectivity_in_words(arrays, medians, first))
