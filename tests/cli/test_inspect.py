@@ -142,6 +142,15 @@ def test_directory_that_cannot_be_written(lenet_run, tmp_path, fails, monkeypatc
     assert message in fails("inspect", lenet_run, "--out", tmp_path / "a" / "b")
 
 
+def test_network_of_the_package(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    command("inspect", "pretrained:lenet", "--data-dir", SAMPLE, "--layers", "0", "--ctx", "cpu")
+    assert [path.name for path in tmp_path.iterdir()] == ["inspection"]
+    text = page_of(tmp_path / "inspection")
+    assert "<dd>pretrained:lenet</dd>" in text
+    assert "published initial weights, seed 3</dd>" in text
+
+
 def test_network_of_ones_own(tmp_path, capsys):
     command("train", SMALL_NETWORK, *small(64, 32, 32), "--out", tmp_path / "run", "--quiet")
     command("inspect", tmp_path / "run")
