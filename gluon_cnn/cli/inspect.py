@@ -27,6 +27,7 @@ def add(commands):
     command.add_argument(
         "pictures", nargs="*", metavar="PICTURE", help="a picture to look at closely (default: three test images)"
     )
+    command.set_defaults(more="pictures")
     add_reading(command)
     command.add_argument(
         "--layers",

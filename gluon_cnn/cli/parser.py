@@ -54,13 +54,17 @@ class Parser(argparse.ArgumentParser):
         options = {"formatter_class": _HelpFormatter, "allow_abbrev": False, **options}
         super().__init__(*args, **options)
         self.starts_program = starts_program
-        self.set_defaults(quiet=False, example=False)
+        self.set_defaults(quiet=False, example=False, more=None)
 
     def parse_args(self, args, namespace=None):
         """The arguments; a SettingError says what is wrong with them."""
         end = args.index("--") if self.starts_program and "--" in args else len(args)
         self._refuse_empty(args[:end])
         parsed, others = self.parse_known_args(args[:end], namespace)
+        if parsed.more and not any(word.startswith("-") for word in others):
+            # argparse gives what follows a flag to no list of words that was matched before it.
+            setattr(parsed, parsed.more, [*getattr(parsed, parsed.more), *others])
+            others = []
         if self.starts_program:
             parsed.program, parsed.others = args[end + 1 :], others
         elif others:
