@@ -58,6 +58,7 @@ setup(
     package_data={
         "gluon_cnn.comparison": ["README.md", "published_runs.csv", "templates/*"],
         "gluon_cnn.data": ["first_release.png", "sample/*"],
+        "gluon_cnn.inspection": ["templates/*"],
         "gluon_cnn.models.pretrained": ["*.json", "*.params"],
         "gluon_cnn.runtime": ["README.md"],
     },

@@ -4,7 +4,7 @@
     python examples/selectivity.py --network lenet --epochs 2 --images 2000
 
 LeNet is trained by the book's recipe, and looked into before the first epoch and after each. Of NiN, whose training is
-long, the weights after the fifth epoch are in docs/runs; it is looked into with these and with those that the run began
+long, the package has the weights after the fifth epoch; it is looked into with these and with those that the run began
 from. A channel answers to as many classes as its 100 strongest test images are of, see
 gluon_cnn.inspection.excitation.selectivity. It takes some minutes on two cores.
 """
@@ -29,7 +29,6 @@ from gluon_cnn.training.metrics import Pace, Sums
 from gluon_cnn.training.recipes import release_to_train_on
 from gluon_cnn.training.setup import load_data, set_up
 
-NIN = Path(__file__).parents[1] / "docs" / "runs" / "gpu" / "nin-zh-v1-seed0"
 CHANCE = 9.2  # classes of ten, of a hundred images drawn without regard to their class
 
 
@@ -77,13 +76,10 @@ def lenet(epochs, images, data):
 
 def nin(images):
     """Look into NiN as its training began, and after its last epoch."""
-    run = load_run(NIN)
-    recipe = get_recipe("nin", release=run.recipe.release, test_size=images, seed=run.recipe.seed)
-    batches = load_data(recipe, None, *parse_context("cpu")).test
-    net = untrained_network(recipe)
-    yield look(net, batches, 0)
-    net.load_parameters(str(NIN / "net.params"))
-    yield look(net, batches, recipe.epochs)
+    run = load_run("pretrained:nin")
+    batches = run.data(*parse_context("cpu"), test_size=images).test
+    yield look(untrained_network(run.recipe, run.dataset), batches, 0)
+    yield look(run.network("cpu"), batches, run.recipe.epochs)
 
 
 def print_table(name, seen):

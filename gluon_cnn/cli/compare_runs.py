@@ -25,6 +25,7 @@ def add(commands):
         "--checkpoint", dest="which", choices=("last", "best"), default="last", help="last (default) or best, of each"
     )
     command.add_argument("--out", metavar="DIR", help="where the page and its figures go (default: A-and-B, beside A)")
+    command.add_argument("--quiet", action="store_true", help="print errors only")
     command.add_argument(
         "--images", type=typed("images", int), metavar="N", help="take only the first test images (default: all)"
     )
@@ -43,19 +44,23 @@ def _compare_runs(args):
     from gluon_cnn.training.run import load_run
 
     first, second = load_run(args.first), load_run(args.second)
-    out = Path(args.out) if args.out else _beside(first.directory, second.directory)
+    out = Path(args.out) if args.out else _beside(first, second)
     _refuse_no_directory(out)
-    found = compare_two(first, second, which=args.which, ctx=args.ctx, data_dir=args.data_dir, images=args.images)
-    print(two_runs_in_words(found))
+    options = {"ctx": args.ctx, "data_dir": args.data_dir, "images": args.images, "quiet": args.quiet}
+    found = compare_two(first, second, which=args.which, **options)
+    if not args.quiet:
+        print(two_runs_in_words(found))
     page, *_ = write_two_runs(found, out)
-    print(f"\nthe page is {page}")
+    if not args.quiet:
+        print(f"\nthe page is {page}")
 
 
 def _beside(first, second):
-    first, second = first.resolve(), second.resolve()
-    names = f"{first.name}-and-{second.name}"
+    names = f"{first.name}-and-{second.name}".replace(":", "-")
+    # A network of the package has no directory to be beside.
+    place = Path(os.path.relpath(first.directory.resolve().parent)) if first.config else Path()
     # A long name is cut, or there could be no such directory.
-    return Path(os.path.relpath(first.parent)) / os.fsdecode(os.fsencode(names)[:200])
+    return place / os.fsdecode(os.fsencode(names)[:200])
 
 
 def _refuse_no_directory(out):

@@ -55,7 +55,7 @@ def add(commands):
     shared.add_device(command)
     shared.add_data(command, "the directory with the data set's files (default: the run's)", "the run's")
     command.add_argument("--out", type=path("out"), metavar="DIR", help="where to write (default: RUN/inspection)")
-    command.add_argument("--quiet", action="store_true", help="print only errors")
+    command.add_argument("--quiet", action="store_true", help="print errors only")
 
 
 def _words(name):
@@ -120,8 +120,9 @@ def _write(args, run, state, pictures):
         data.test,
         args.out or run.directory / "inspection",
         title=run.recipe.name,
-        about=_about(run, data.info, args.release, args.which, state),
-        untrained=untrained_network(run.recipe, run.dataset),
+        about=_about(args, run, data.info, state),
+        # Of weights that a run was begun from, the run has only the hash.
+        untrained=None if run.recipe.weights else untrained_network(run.recipe, run.dataset),
         answered=_keeper(args, run, state, data),
         layers=args.layers,
         channels=args.channels,
@@ -140,7 +141,8 @@ def _keeper(args, run, state, data):
     from gluon_cnn.training.answers import kept_answers, write_answers
 
     whole = args.images is None and data.info.sha256 == run.dataset.sha256
-    if not whole or args.which != "last" or state.step or state.epoch != run.epochs_done:
+    # A network of the package has no directory to keep them in.
+    if not (whole and run.config) or args.which != "last" or state.step or state.epoch != run.epochs_done:
         return None
 
     def keep(found):
@@ -151,22 +153,23 @@ def _keeper(args, run, state, data):
     return keep
 
 
-def _about(run, dataset, release, which, state):
+def _about(args, run, dataset, state):
     """What a run is, for the head of its page."""
-    recipe, release = run.recipe, release or run.recipe.release
+    recipe, release = run.recipe, args.release or run.recipe.release
     edition = f"{recipe.edition}: " if recipe.edition else ""
+    begun = "other weights" if recipe.weights else f"{recipe.init} initial weights"
     recipe_in_words = (
         f"{edition}batches of {recipe.batch_size}, learning rate {recipe.lr:g}, {recipe.side}×{recipe.side} pixels, "
-        f"{recipe.init} initial weights, seed {recipe.seed}"
+        f"{begun}, seed {recipe.seed}"
     )
-    if run.book is None or run.book.differences:
+    if run.reasons_not_compared:
         recipe_in_words += f"; not the book's: {'; '.join(run.reasons_not_compared)}"
     release = f", {release} release" if release else ""
     step = f" and {state.step} steps" if state.step else ""
     return [
-        ("run", str(run.directory)),
+        ("run", args.directory),
         ("network", recipe.name),
         ("recipe", recipe_in_words),
         ("data", f"{dataset.name}{release}, {len(run.dataset.classes)} classes"),
-        ("checkpoint", f"the {which} one, after epoch {state.epoch} of {recipe.epochs}{step}"),
+        ("checkpoint", f"the {args.which} one, after epoch {state.epoch} of {recipe.epochs}{step}"),
     ]

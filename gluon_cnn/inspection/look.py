@@ -1,5 +1,6 @@
 """Look at a network with test images: one pass over them for all figures, and the pictures to look at closely."""
 
+import contextlib
 from typing import Dict, List, NamedTuple, Optional
 
 import numpy as np
@@ -11,8 +12,8 @@ from gluon_cnn.inspection.choice import chosen_channels, chosen_layers, class_nu
 from gluon_cnn.inspection.confusion import clopper_pearson
 from gluon_cnn.inspection.excitation import Excitation, excitation
 from gluon_cnn.inspection.layers import as_numpy, run
+from gluon_cnn.inspection.progress import shown
 from gluon_cnn.inspection.receptive import receptive_fields
-from gluon_cnn.training.progress import Progress
 
 __all__ = ["Case", "Images", "Seen", "look"]
 
@@ -35,13 +36,11 @@ class Images(NamedTuple):
     stored: object
     labels: np.ndarray
 
-    def batches(self, progress=None):
+    def batches(self):
         """Batches (X, y) as a network takes them, in their order."""
         for first in range(0, len(self.labels), _BATCH):
             y = self.labels[first : first + _BATCH]
             yield self.batch(np.arange(first, first + len(y))), y
-            if progress:
-                progress(first + len(y))
 
     def batch(self, numbers):
         """The images of some numbers as a network takes them."""
@@ -172,16 +171,14 @@ def look(net, inputs, test, *, layers=None, channels=None, classes=None, images=
     logits = run(net, one, {})
     if logits.ndim != 2:
         raise ModelError("The network does not give N×classes: it cannot be looked into.", "model")
+    _refuse_not_finite(net)
     names = inputs.dataset.names_of(range(logits.shape[1]))
     others = None if classes is None else class_numbers(classes, names)
     shapes = chosen_layers(net, one, layers)
     chosen = chosen_channels(shapes, channels, layers is not None)
     paths = list(dict.fromkeys([*shapes, *layers_that_may_die(net, one)]))
-    progress = Progress("looking at test images", len(seen.labels), quiet=quiet)
-    try:
-        found = excitation(net, seen.batches(_counting(progress)), paths)
-    finally:
-        progress.close()
+    with contextlib.closing(shown(seen.batches(), "looking at test images", len(seen.labels), quiet)) as batches:
+        found = excitation(net, batches, paths)
     fields, left_out = _fields(net, one.shape, list(shapes))
     cases = _own_cases(seen, pictures) if pictures else _cases(seen, found.answers)
     return Seen(seen, names, found.answers, found.layers, shapes, chosen, fields, others, cases, left_out)
@@ -197,22 +194,13 @@ def _images(inputs, test, number):
     return Images(inputs, test.images, labels)
 
 
-def _counting(progress):
-    """A function that tells a progress bar how many images were looked at."""
-
-    class Counted:
-        images = 0
-
-        def read(self):
-            """Nothing to wait for: the images were looked at."""
-
-    counted = Counted()
-
-    def step(done):
-        counted.images = done
-        progress.step(counted)
-
-    return step
+def _refuse_not_finite(net):
+    """ModelError if a parameter is not finite. The logits need not tell, because max pooling passes over NaN."""
+    for name, parameter in net.collect_params().items():
+        if parameter._data is not None and not np.isfinite(parameter.list_data()[0].asnumpy()).all():
+            raise ModelError(
+                f"The parameter {name} has numbers that are not finite: take a checkpoint before it diverged.", "which"
+            )
 
 
 def _fields(net, shape, paths):
@@ -221,20 +209,16 @@ def _fields(net, shape, paths):
         return receptive_fields(net, tuple(shape), paths), []
     except ModelError:
         pass
-    fields, left_out = {}, []
+    fields, errors = {}, {}
     for path in paths:
         try:
             fields.update(receptive_fields(net, tuple(shape), [path]))
         except ModelError as error:
-            left_out.append(f"What a position of layer {path} sees is left out. {error}")
-    if len(left_out) == len(paths) > 1:
-        left_out = [f"What the positions of layers see is left out: whole images are shown. {error_of(left_out[0])}"]
-    return fields, left_out
-
-
-def error_of(line):
-    """The second sentence of a line that says what is left out."""
-    return line.partition(". ")[2]
+            errors[path] = error
+    if len(errors) == len(paths) > 1:
+        first = errors[paths[0]]
+        return fields, [f"What the positions of layers see is left out: whole images are shown. {first}"]
+    return fields, [f"What a position of layer {path} sees is left out. {error}" for path, error in errors.items()]
 
 
 def _own_cases(images, pictures):

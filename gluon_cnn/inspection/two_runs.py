@@ -7,19 +7,21 @@ from typing import Any, List, NamedTuple, Optional, Tuple
 import numpy as np
 
 from gluon_cnn.checks import whole_number
+from gluon_cnn.data import DATA_SETS
 from gluon_cnn.errors import ModelError, RunError, SettingError
 from gluon_cnn.inspection.answers import Answers, Disagreement, answers, disagreement
 from gluon_cnn.inspection.confusion import Share, clopper_pearson
+from gluon_cnn.inspection.progress import shown
 from gluon_cnn.recipe import in_words
 from gluon_cnn.runtime.devices import as_text, parse_context
 from gluon_cnn.training.config import OWN_FRAMEWORK
 from gluon_cnn.training.history import EpochResult
 from gluon_cnn.training.onednn import for_inference
-from gluon_cnn.training.progress import Progress
 
 __all__ = ["OnTestImages", "TwoRuns", "compare_two", "most_confident_disagreements"]
 
 _SHOWN = 12  # characters of a file's hash
+_AT_A_TIME = 256  # images that are compared
 
 
 class OnTestImages(NamedTuple):
@@ -107,8 +109,9 @@ def compare_two(first, second, *, which="last", ctx=None, data_dir=None, images=
         If a run, its checkpoint or the data cannot be read.
     """
     runs = first, second
-    if os.path.realpath(first.directory) == os.path.realpath(second.directory):
-        raise SettingError(f"{first.directory} and {second.directory} are the same run: name two runs.")
+    # Trained networks of the package have no directory of their own, but names.
+    if (os.path.realpath(first.directory), first.name) == (os.path.realpath(second.directory), second.name):
+        raise SettingError(f"{first.name} and {second.name} are the same run: name two runs.")
     images = None if images is None else whole_number("images", images)
     names = _names(runs)
     why_not = _why_not(runs, names, which)
@@ -117,7 +120,7 @@ def compare_two(first, second, *, which="last", ctx=None, data_dir=None, images=
         device = parse_context("auto" if ctx is None else as_text(ctx))[0]
         both = _test_batches(runs, data_dir, device, images)
         tested = both and _tested(runs, names, which, device, both, quiet)
-        why_not = "" if both else "the runs had different test images: those of their data sets differ"
+        why_not = "" if both else "the runs had different test images: those of their data sets or splits differ"
     histories = tuple(run.history if run.epochs_done else [] for run in runs)
     titles = tuple(_title(run) for run in runs)
     return TwoRuns(names, titles, histories, _differences(first.recipe, second.recipe), tested, why_not)
@@ -132,7 +135,7 @@ def most_confident_disagreements(tested, number=12):
 
 
 def _names(runs):
-    names = tuple(run.directory.resolve().name or str(run.directory) for run in runs)
+    names = tuple(run.name for run in runs)
     return names if names[0] != names[1] else tuple(str(run.directory) for run in runs)
 
 
@@ -151,7 +154,9 @@ def _differences(first, second):
 
 
 def _value_in_words(name, value):
-    if name == "source" and value:
+    if value is None:
+        return "none"
+    if name == "source":
         value = value[:_SHOWN]
     words = in_words(name, value)
     return words[len(name) + 1 :] if words.startswith(f"{name} ") else words
@@ -183,7 +188,7 @@ def _test_batches(runs, data_dir, device, size):
     None if they are not the same images."""
     # Each at the size that its network takes.
     both = [run.data(device, data_dir, test_size=None).test for run in runs]
-    if not np.array_equal(both[0].labels, both[1].labels):
+    if not np.array_equal(both[0].labels, both[1].labels) or not _same_split(runs, data_dir, device, both[0].images):
         return None
     size = size or min((run.recipe.test_size for run in runs if run.recipe.test_size), default=None)
     for batches in both:
@@ -193,6 +198,19 @@ def _test_batches(runs, data_dir, device, size):
     return both
 
 
+def _same_split(runs, data_dir, device, images):
+    """Whether pictures of one's own, whose test images are drawn where a folder does not part them, are parted alike:
+    whether the first run's would be ``images`` by the second one's split too."""
+    first, second = ({"seed": run.recipe.seed, "test_share": run.recipe.test_share} for run in runs)
+    if first == second or DATA_SETS[runs[0].recipe.data].info is not None:
+        return True
+    others = runs[0].data(device, data_dir, test_size=None, **second).test.images
+    return len(images) == len(others) and all(
+        np.array_equal(images[at : at + _AT_A_TIME], others[at : at + _AT_A_TIME])
+        for at in range(0, len(images), _AT_A_TIME)
+    )
+
+
 def _tested(runs, names, which, device, both, quiet):
     """The :class:`OnTestImages` of two runs on their batches."""
     answered = []
@@ -200,7 +218,8 @@ def _tested(runs, names, which, device, both, quiet):
         net = run.network(device, which)
         with for_inference(net, run.recipe, [device], len(batches.labels)) as fastest:
             try:
-                answered.append(answers(fastest, _shown(batches, f"testing {name}", quiet)))
+                with contextlib.closing(shown(batches, f"testing {name}", len(batches.labels), quiet)) as taken:
+                    answered.append(answers(fastest, taken))
             except ModelError as error:
                 raise ModelError(f"{run.directory}: {error}", *error.settings) from error
     number = max(one.logits.shape[1] for one in answered)
@@ -220,20 +239,3 @@ def _by_class(answered, classes):
     labels = answered[0].labels
     kinds = (first & second, first & ~second, ~first & second, ~first & ~second)
     return np.stack([np.bincount(labels[kind], minlength=classes) for kind in kinds], axis=1)
-
-
-def _shown(batches, what, quiet):
-    """The batches, with a progress bar."""
-
-    class Counted:
-        images = 0
-
-        def read(self):
-            """Nothing to wait for: an answer has been fetched before the next batch."""
-
-    counted = Counted()
-    with contextlib.closing(Progress(what, len(batches.labels), quiet=quiet)) as progress:
-        for X, y in batches:
-            yield X, y
-            counted.images += len(y)
-            progress.step(counted)

@@ -98,10 +98,10 @@ def draw_classes(names, tested):
     axes.axvline(0, color=INK, lw=0.8)
     axes.set_xticks([])
     axes.set_xlabel(
-        f"test images that only one has right: {short(names[0])} on the left, {short(names[1])} on the right"
+        f"test images that only one has right:\n{short(names[0])} on the left,\n{short(names[1])} on the right"
     )
     _, first, second, _ = tested.by_class.sum(axis=0)
-    title = f"Only {short(names[0])} has {first:,} right, only {short(names[1])} {second:,}"
+    title = f"Only {short(names[0])} has {first:,} right,\nonly {short(names[1])} {second:,}"
     axes.set_title(title, fontsize="medium", color=INK)
     _in_ink(axes)
     axes.tick_params(length=0)
@@ -114,11 +114,13 @@ def draw_pictures(names, tested, chosen):
 
     columns = min(4, max(1, len(chosen)))
     rows = -(-max(1, len(chosen)) // columns)
-    figure = Figure(figsize=(2.1 * columns, 0.5 + 2.6 * rows), layout="constrained")
+    height = 0.4 + 2.6 * rows  # in inches, as all that follows: of 2.6 for a row 1.9 are the picture's
+    figure = Figure(figsize=(2.1 * columns, height))
     for place, (name, color) in enumerate(zip(names, (FIRST, SECOND))):
         figure.text(0.5 * place + 0.25, 0.99, short(name), color=color, ha="center", va="top", parse_math=False)
-    figure.get_layout_engine().set(rect=(0, 0, 1, 1 - 0.35 / figure.get_figheight()))
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    places = {"left": 0.02, "right": 0.98, "top": 1 - 0.4 / height, "bottom": 0.7 / height}
+    grid = figure.subplots(rows, columns, squeeze=False, gridspec_kw={**places, "hspace": 0.7 / 1.9, "wspace": 0.05})
+    grid = grid.ravel()
     for axes in grid:
         axes.axis("off")
     for axes, number in zip(grid, chosen):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-__all__ = ["among", "counted", "finite", "per_cent", "place_in_words", "short", "with_interval"]
+__all__ = ["among", "counted", "finite", "per_cent", "place_in_words", "short", "short_path", "with_interval"]
 
 _LONGEST = 18  # characters of a class's name where there is little room
 
@@ -33,6 +33,11 @@ def among(names, most=6):
 def short(name, longest=_LONGEST):
     """A name for a place with little room."""
     return name if len(name) <= longest else f"{name[: longest - 1]}…"
+
+
+def short_path(path, longest=_LONGEST):
+    """A layer's path for a place with little room: its end, by which the layers of a deep network differ."""
+    return path if len(path) <= longest else f"…{path[1 - longest :]}"
 
 
 def place_in_words(row, column, shape):

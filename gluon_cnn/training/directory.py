@@ -97,6 +97,11 @@ class RunDirectory:
             ) from None
 
     @property
+    def name(self):
+        """What the run is called where its place does not matter."""
+        return self.directory.resolve().name or str(self.directory)
+
+    @property
     def history(self):
         """The epochs so far, a list of EpochResult; RunError if none is done or the file cannot be read."""
         return read_history(self.history_path, self.recipe.epochs)

@@ -34,18 +34,32 @@ class PretrainedRun(Run):
 
     def __init__(self, network):
         self.card = pretrained_card(network)
-        self.title = f"pretrained:{self.card.network}"
         try:
             super().__init__(Path(), convert(self.card.recipe, Recipe))
             self.dataset = convert(self.card.dataset, DatasetInfo)
             self._epochs = convert(self.card.history, List[EpochResult])
         except Malformed as error:
-            raise ModelError(f"The card of {self.title} is damaged ({error}): install the package again.") from None
+            raise ModelError(f"The card of {self.name} is damaged ({error}): install the package again.") from None
+
+    @property
+    def name(self):
+        """``pretrained:nin`` and the like."""
+        return f"pretrained:{self.card.network}"
 
     @property
     def history(self):
         """The epochs of its run, a list of EpochResult."""
         return self._epochs
+
+    @property
+    def epochs_done(self):
+        """The epochs of its run."""
+        return len(self._epochs)
+
+    @property
+    def reasons_not_compared(self):
+        """None: it was trained by the book's recipe."""
+        return []
 
     def state(self, which="last"):
         """Where its training stood at the end."""
@@ -56,11 +70,11 @@ class PretrainedRun(Run):
     def checkpoint(self, which="last"):
         """Where its parameters are; a SettingError for another checkpoint than the last."""
         if which != "last":
-            raise SettingError(f"{self.title} is one network, without checkpoints: leave the checkpoint out.", "which")
+            raise SettingError(f"{self.name} is one network, without checkpoints: leave the checkpoint out.", "which")
         return HERE
 
     def _load(self, net, devices, which):
-        put_whole(net, pretrained_arrays(self.card.network), self.title, devices)
+        put_whole(net, pretrained_arrays(self.card.network), self.name, devices)
 
     def refuse_taken(self):
         """RunError: nothing can be trained here."""
@@ -76,5 +90,5 @@ class PretrainedRun(Run):
 
     def _not_a_run(self, problem):
         return RunError(
-            f"{self.title} {problem}, because it is a network in the package: begin a run from it.", "weights_from"
+            f"{self.name} {problem}, because it is a network in the package: begin a run from it.", "weights_from"
         )

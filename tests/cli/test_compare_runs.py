@@ -36,6 +36,8 @@ def test_flags_choose_images_checkpoint_and_place(two, tmp_path, capsys):
     flags = ["--ctx", "cpu", "--images", "20", "--checkpoint", "best", "--out", str(tmp_path / "new" / "place")]
     assert main(["compare-runs", *map(str, two), *flags]) == 0
     assert "20 test images" in capsys.readouterr().out
+    assert main(["compare-runs", *map(str, two), *flags, "--quiet"]) == 0
+    assert capsys.readouterr().out == ""
     assert (tmp_path / "new" / "place" / "compare-runs.html").exists()
 
 

@@ -76,7 +76,7 @@ def test_pictures_are_looked_at_beside_bad_ones(lenet_run, shoe, tmp_path, capsy
     (tmp_path / "no\npicture.png").write_text("no picture")
     names = [str(tmp_path / "no\npicture.png"), str(shoe), str(tmp_path / "none.png")]
     flags = [*FEW, "--classes", "Shirt, 3", "--channels", "3", "--out", str(out)]
-    assert main(["inspect", str(lenet_run), *names, *flags]) == 1
+    assert main(["inspect", str(lenet_run), names[0], *flags, *names[1:]]) == 1
     printed = capsys.readouterr()
     assert printed.out == f"{out}/inspection.html\n"
     first, second = printed.err.splitlines()
@@ -114,6 +114,7 @@ def test_without_a_picture_nothing_is_written(lenet_run, tmp_path, fails):
         (["--classes", "10"], "no class '10'"),
         (["--out", f"{__file__}/page"], "is not a directory"),
         (["--release", "third"], "release"),
+        (["--pictures", "shoe.png"], "Unknown arguments: --pictures shoe.png"),
         (["--ctx", "tpu"], "tpu"),
     ],
 )
@@ -140,6 +141,15 @@ def test_directory_that_cannot_be_written(lenet_run, tmp_path, fails, monkeypatc
     monkeypatch.setattr("os.access", lambda path, mode: path != tmp_path)  # root can write everywhere
     message = f"{tmp_path} cannot be written: choose another directory (--out)."
     assert message in fails("inspect", lenet_run, "--out", tmp_path / "a" / "b")
+
+
+def test_network_of_the_package(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    command("inspect", "pretrained:lenet", "--data-dir", SAMPLE, "--layers", "0", "--ctx", "cpu")
+    assert [path.name for path in tmp_path.iterdir()] == ["inspection"]
+    text = page_of(tmp_path / "inspection")
+    assert "<dd>pretrained:lenet</dd>" in text
+    assert "published initial weights, seed 3</dd>" in text
 
 
 def test_network_of_ones_own(tmp_path, capsys):

@@ -71,6 +71,7 @@ def test_trust_says_how_sure_is_how_right():
 def test_any_number_of_classes(classes):
     random = np.random.RandomState(0)
     found = Answers(random.randn(200, classes), random.randint(0, classes, 200))
+    found.logits[:, -1] -= 99  # and of one that is never answered
     names = [f"class of number {n}" for n in range(classes)]
     for draw in (errors.confusion_matrix, errors.shares_by_class):
         drawn = draw(found, names)
@@ -218,6 +219,28 @@ def test_png_has_the_title_and_figure_stays():
     after = texts_of(drawn)
     assert re.findall('viewBox="[^"]*"', after) == re.findall('viewBox="[^"]*"', before)
     assert drawn.title not in after.partition(">")[2]
+
+
+@pytest.mark.parametrize("words", [["No", "channel", "is", "dead:"] * 9, ["WOW"] * 40, ["W" * 150], ["i" * 150]])
+def test_title_fits_the_figure(words):
+    from io import BytesIO
+
+    from PIL import Image
+
+    drawn = errors.trust(known_answers())._replace(title=" ".join(words))
+    with Image.open(BytesIO(png_of(drawn))) as image:
+        pixels = np.asarray(image.convert("L"))
+    assert pixels[:20].min() < 50
+    assert pixels[:, -4:].min() == 255
+
+
+def test_line_above_pictures_names_whole_classes():
+    labels = np.array([[0, 1, 2, 3, 4, 5, 6, 7, 8]])
+    drawn = excited.Strongest(np.array([120]), None, None, None, labels)
+    names = ["trouser", "ankle boot", "pullover", "t-shirt", "dress", "coat", "shirt", "bag", "sandal"]
+    heading = excited._heading(drawn, 0, names, 7.8)
+    assert heading == "channel 120, of 7.8 classes: trouser, ankle boot and 7 more"
+    assert len(excited._heading(drawn, 0, ["a" * 99] * 9, 7.8)) <= excited._LONGEST
 
 
 @pytest.mark.parametrize("name", ["$a_1", "{0}", "猫", "\\alpha", "a" * 300, "&<>\"'"])

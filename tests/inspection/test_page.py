@@ -167,6 +167,17 @@ def test_somebodys_network_is_shown_without_what_is_unknown(tmp_path):
     assert "Without Grad-CAM: The output of own0 does not depend on its layer features" in text
 
 
+def test_weights_that_are_not_finite_are_refused(tmp_path):
+    net = small_network()
+    weights = net[0].weight.data()
+    weights[1, 0, 2, 2] = float("nan")
+    net[0].weight.set_data(weights)
+    assert np.isfinite(net(mx.nd.ones((1, 1, 12, 12))).asnumpy()).all()  # because max pooling passes over them
+    with pytest.raises(ModelError, match="weight has numbers that are not finite: take a checkpoint before"):
+        write_page(net, inputs(), part(), tmp_path / "out", quiet=True)
+    assert not (tmp_path / "out").exists()
+
+
 class Mean(nn.HybridBlock):
     """A layer of one's own: the means of four rows."""
 

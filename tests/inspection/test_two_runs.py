@@ -6,6 +6,8 @@ import shutil
 import numpy as np
 import pytest
 from our_runs import published_history, write_run
+from pictures import make_folder
+from PIL import Image
 from runs import SMALL, train
 
 from gluon_cnn import load_run
@@ -87,6 +89,30 @@ def test_runs_on_other_data_are_not_asked(lenet_run, other_run, tmp_path):
         assert write_two_runs(found, tmp_path / "out")[0].exists()
 
 
+@pytest.mark.parametrize("parted", [False, True])
+def test_folder_split_by_another_seed_is_not_compared(parted, tmp_path):
+    place = make_folder(tmp_path / "place", parts=("train", "test") if parted else ("",), each=8)
+    changes = {"data": "folder", "batch_size": 4, "epochs": 1, "init": "own"}
+    options = {"settings": {"data_dir": str(place)}, **changes}
+    runs = [train(tmp_path / f"seed{seed}", seed=seed, **options) for seed in (0, 1)]
+    found = compare_two(*(load_run(run.directory) for run in runs), ctx="cpu", quiet=True)
+    assert bool(found.tested) == parted
+    assert found.why_not.startswith("" if parted else "the runs had different test images")
+    words = two_runs_in_words(found)
+    assert "seed    0  1" in words
+
+
+def test_network_of_the_package_is_a_run_too(lenet_run):
+    own, packaged = load_run(lenet_run), load_run("pretrained:lenet")
+    found = compare_two(own, packaged)
+    assert found.names == ("lenet", "pretrained:lenet")
+    assert found.titles[1] == "lenet, en, seed 3: 10 of 10 epochs"
+    assert len(found.histories[1]) == 10
+    with pytest.raises(SettingError, match="pretrained:lenet and pretrained:lenet are the same run"):
+        compare_two(packaged, load_run("pretrained:lenet"))
+    assert compare_two(packaged, load_run("pretrained:nin"), ctx="cpu", images=1).names[1] == "pretrained:nin"
+
+
 def test_run_without_checkpoint_keeps_its_curves(lenet_run, tmp_path):
     without = load_run(write_run(tmp_path / "lenet", published_history()).directory)
     found = compare_two(without, load_run(lenet_run))
@@ -150,6 +176,10 @@ def test_page_shows_any_names(classes, tmp_path):
     text = page.read_text(encoding="utf-8")
     assert "<b>$x" not in text
     assert "<i>$a$" not in text
+    for figure in figures:  # whose words are not cut at its sides
+        with Image.open(figure) as image:
+            pixels = np.asarray(image.convert("L"))
+        assert pixels[:, [0, -1]].min() == 255
     assert text.count("data:image/png") == min(12, len(found.tested.disagreement.different))
     assert {path.suffix for path in figures} == {".png"}
     assert ("those on which they disagree most" in text) == (classes > 20)

@@ -90,7 +90,7 @@ def reasons(net, X, picture, names=(), others=None, *, field=None, fill=0.0):
             sheet.overlay_map(arrays.grad_cam[row], boxes[0], limits[0], field_of, picture.shape[1:])
         sheet.overlay(arrays.occlusion[row], boxes[1], limits[1])
     sheet.scale(1, 0.2 + len(arrays.classes) * height + 0.06, "against and for, of the largest", overlay=True)
-    return Drawn(arrays, sheet.figure, *_in_words(arrays, names))
+    return Drawn(arrays, sheet.figure, *_in_words(arrays, names, fill))
 
 
 def _reasons(net, X, picture, others, fill):
@@ -118,7 +118,7 @@ def _reasons(net, X, picture, others, fill):
     )
 
 
-def _in_words(arrays, names):
+def _in_words(arrays, names, fill):
     hidden, best = arrays.occlusion[0], names[arrays.classes[0]]
     place = np.unravel_index(hidden.argmax(), hidden.shape)
     where = place_in_words(*place, hidden.shape)
@@ -145,4 +145,5 @@ def _in_words(arrays, names):
             words += f"Grad-CAM, from layer {arrays.path}, points to {spot} instead. "
     else:
         words += f"Without Grad-CAM: {arrays.left_out} "
-    return title, words + "Where a part is filled with 0, the network sees a picture of a kind that it never saw."
+    words += f"Where a part is filled with {fill:g}, the network sees a picture of a kind that it never saw."
+    return title, words

@@ -117,9 +117,10 @@ def shares_by_class(found, classes=()):
         (arrays.recall, FOR, "o", -0.14, "recall: of the class's images, found"),
         (arrays.precision, AGAINST, "s", 0.14, "precision: of those taken for it, right"),
     ):
-        place = np.arange(len(order)) + shift
-        axes.hlines(place, 100 * share.low[order], 100 * share.high[order], color=color, lw=1.6)
-        axes.plot(100 * share.value[order], place, marker, color=color, ms=5, label=name)
+        known = share.of[order] > 0
+        shown, place = order[known], np.flatnonzero(known) + shift
+        axes.hlines(place, 100 * share.low[shown], 100 * share.high[shown], color=color, lw=1.6)
+        axes.plot(100 * share.value[shown], place, marker, color=color, ms=5, label=name)
     axes.set_yticks(range(len(order)), [short(arrays.classes[n]) for n in order])
     axes.set_ylim(len(order) - 0.5, -0.5)
     axes.set_xlabel("% of images, with the exact interval at 95%")
@@ -193,7 +194,7 @@ def trust(found, bins=15):
     edges = 100 * arrays.edges
     lower.bar(edges[:-1], arrays.counts, np.diff(edges), align="edge", color=QUIET, alpha=0.6)
     lower.set_ylabel("images")
-    lower.set_xlabel(f"confidence: the largest probability (%); open: below {_FEW} images")
+    lower.set_xlabel(f"confidence (%); open: fewer than {_FEW} images")
     title, words = _trust_in_words(found, arrays)
     return Drawn(_Trust(arrays, found.confidence, found.right), figure, title, words)
 

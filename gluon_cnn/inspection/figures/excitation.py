@@ -8,14 +8,11 @@ from gluon_cnn.comparison.svg import INK
 from gluon_cnn.inspection.excitation import SHOWN, counted_images, selectivity
 from gluon_cnn.inspection.figures.sheet import Sheet, picture_of, pictures_at
 from gluon_cnn.inspection.figures.style import FOR, QUIET, WIDTH, Drawn, chart, figure_function
-from gluon_cnn.inspection.words import among, finite, short
+from gluon_cnn.inspection.words import among, finite, short, short_path
 
 __all__ = ["Selectivity", "Strongest", "strongest_channels", "strongest_images", "what_channels_answer_to"]
 
-
 _ALIKE = 1 / 3  # of the images that are shown: with more in common, two channels show the same
-
-
 _LONGEST = 68  # characters in a line
 
 
@@ -108,7 +105,8 @@ def _heading(arrays, row, names, count):
     labels = [names[label] for label in dict.fromkeys(arrays.labels[row].tolist())]
     of = f", of {count:.1f} classes" if np.isfinite(count) else ", dead"
     start = f"channel {arrays.channels[row]}{of}: "
-    return start + short(among(labels, 4), _LONGEST - len(start))
+    lines = [start + among(labels, most) for most in (4, 3, 2)]
+    return next((line for line in lines if len(line) <= _LONGEST), short(lines[-1], _LONGEST))
 
 
 def _drawn(arrays, names, counts):
@@ -204,7 +202,9 @@ def what_channels_answer_to(layers, seed=0):
     """
     first = next(iter(layers.values()))
     arrays = Selectivity({path: selectivity(found) for path, found in layers.items()}, _by_chance(first, seed))
-    figure, axes = chart(3.2)
+    paths = [short_path(path) for path in arrays.classes]
+    upright = sum(map(len, paths)) > _LONGEST / 2  # beside each other there is no room for them
+    figure, axes = chart(4.2 if upright else 3.2)
     medians = []
     for place, values in enumerate(arrays.classes.values()):
         values = finite(values)
@@ -214,12 +214,11 @@ def what_channels_answer_to(layers, seed=0):
     axes.plot(range(len(medians)), medians, "-", color=INK, lw=1.5, marker="_", ms=14, mew=2)
     axes.axhline(arrays.chance, color=QUIET, ls="--", lw=1)
     axes.text(len(medians) - 0.55, arrays.chance, "by chance", ha="right", va="bottom", size=8.5, color=INK)
-    axes.set_xticks(
-        range(len(medians)), [short(path) for path in arrays.classes], rotation=0 if len(medians) < 9 else 90
-    )
-    axes.set_ylim(bottom=0)
+    axes.set_xticks(range(len(medians)), paths, rotation=90 if upright else 0)
+    most = max(finite(values).max(initial=arrays.chance) for values in arrays.classes.values())
+    axes.set_ylim(0, 1.12 * most)
     axes.set_xlabel("layer, from the lowest to the highest")
-    axes.set_ylabel("effective number of classes (line: median)")
+    axes.set_ylabel("number of classes (line: median)")
     return Drawn(arrays, figure, *_selectivity_in_words(arrays, medians, first))
 
 

@@ -11,7 +11,7 @@ from gluon_cnn.inspection.figures.style import AGAINST, FOR, QUIET, WIDTH, Drawn
 from gluon_cnn.inspection.filters import filter_norms, first_filters
 from gluon_cnn.inspection.gabor import compare_with_untrained
 from gluon_cnn.inspection.layers import title_of
-from gluon_cnn.inspection.words import among, counted, per_cent, short
+from gluon_cnn.inspection.words import among, counted, per_cent, short_path
 
 __all__ = ["Norms", "drawn_filters", "norms", "orientation"]
 
@@ -123,10 +123,10 @@ def norms(net, excitations):
         spread = place + 0.3 * (np.arange(len(values)) % 7 - 3) / 3
         axes.plot(values[~gone], spread[~gone], "o", color=AGAINST, ms=2.2, alpha=0.6, mew=0)
         axes.plot(values[gone], spread[gone], "x", color=FOR, ms=5, mew=1.5)
-    axes.set_yticks(range(len(arrays.norms)), [short(path) for path in arrays.norms])
+    axes.set_yticks(range(len(arrays.norms)), [short_path(path) for path in arrays.norms])
     axes.set_ylim(len(arrays.norms) - 0.4, -0.6)
     axes.set_ylabel("layer")
-    axes.set_xlabel("strength of a channel's weights (a cross: dead)")
+    axes.set_xlabel("strength of a channel (cross: dead)")
     axes.set_xlim(left=0)
     axes.grid(axis="x", alpha=0.2, color=INK, lw=0.6)
     return Drawn(arrays, figure, *_norms_in_words(arrays))
@@ -188,7 +188,8 @@ def orientation(net, untrained):
     figure.legend(loc="outside lower left", ncol=2, frameon=False, labelcolor=INK, fontsize=8.5)
     number, oriented = len(arrays.shares), int(arrays.oriented.sum())
     chance = 0.05 * number
-    title = f"{oriented} of {number} filters are more like an oriented edge than 95% of the untrained ones"
+    are = "is" if oriented == 1 else "are"
+    title = f"{oriented} of {number} filters {are} more like an oriented edge than 95% of the untrained ones"
     words = (
         f"By chance {chance:.1f} would be (those beyond the dotted line). A Gabor, a wave under a bell, explains "
         f"{per_cent(np.median(arrays.shares))} of a filter's variance here in the median, and "

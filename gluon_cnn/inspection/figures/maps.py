@@ -8,7 +8,7 @@ from gluon_cnn.inspection.choice import layer_shapes
 from gluon_cnn.inspection.figures.sheet import Sheet, picture_of
 from gluon_cnn.inspection.figures.style import FOR, WIDTH, Drawn, figure_function, limit_of
 from gluon_cnn.inspection.layers import activations, as_batch, innermost_layers, output_of
-from gluon_cnn.inspection.words import among, place_in_words, short
+from gluon_cnn.inspection.words import among, place_in_words, short, short_path
 
 __all__ = ["ClassMaps", "FeatureMaps", "class_maps", "feature_maps", "find_class_maps"]
 
@@ -76,7 +76,7 @@ def feature_maps(net, X, picture, paths):
         top, limit = first + 0.1 + row * height, limit_of(maps)
         shape = "×".join(map(str, maps.shape[1:]))
         least = f"{maps.min():.3g} to " if maps.min() < 0 else "0 to "
-        sheet.words(f"layer {short(path)}: {len(maps)} maps of {shape}, {least}{maps.max():.3g}", 0.03, top + 0.02)
+        sheet.words(f"layer {short_path(path)}: {len(maps)} maps of {shape}, {least}{maps.max():.3g}", 0.03, top + 0.02)
         for place, values in enumerate(maps[:_COLUMNS]):
             sheet.signed(values, place * size + 0.02, top + heading, size - 0.04, limit)
     top = first + 0.1 + len(given) * height + 0.05

@@ -32,6 +32,7 @@ WIDTH = 4.6  # inches: on a phone a page shows it about as large
 #: What speaks for something, or is too much of it; and what speaks against it. Both are seen on white and on black.
 FOR, AGAINST, QUIET = "#d9601a", "#2f7fd6", "#7d8794"
 _ZERO = "#f4f3ef"
+_TITLE = {"weight": "bold", "size": 10}
 
 
 class Drawn(NamedTuple):
@@ -135,7 +136,7 @@ def png_of(drawn):
     """A figure with its title as the bytes of a PNG, on white."""
     figure = drawn.figure
     width, height = figure.get_size_inches()
-    lines = textwrap.wrap(drawn.title, 58)
+    lines = _wrapped(drawn.title, 72 * (width - 0.2))
     margin = 0.1 + 0.19 * len(lines)
     engine = figure.get_layout_engine()
     figure.set_size_inches(width, height + margin)
@@ -146,7 +147,7 @@ def png_of(drawn):
     else:
         for axes, box in zip(figure.axes, before):
             axes.set_position([box.x0, box.y0 * share, box.width, box.height * share])
-    options = {"va": "top", "weight": "bold", "size": 10, "color": INK, "parse_math": False}
+    options = {"va": "top", "color": INK, "parse_math": False, **_TITLE}
     title = figure.text(0.02, 1 - 0.06 / (height + margin), "\n".join(lines), **options)
     title.set_in_layout(False)
     file = io.BytesIO()
@@ -162,6 +163,20 @@ def png_of(drawn):
             for axes, box in zip(figure.axes, before):
                 axes.set_position(box)
     return _in_few_colors(file)
+
+
+def _wrapped(title, width):
+    """A title in lines, none of which is wider than that many points; a word that is wider is broken."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import TextPath
+
+    font = FontProperties(**_TITLE)
+    with _any_name():
+        for characters in range(72, 1, -1):
+            lines = textwrap.wrap(title, characters)
+            if all(TextPath((0, 0), line, prop=font).get_extents().width <= width for line in lines):
+                break
+    return lines
 
 
 def _in_few_colors(file):
