@@ -1,9 +1,9 @@
-"""Make a folder of small colour pictures to try ``--data`` with: garments of Fashion-MNIST's sample, dyed, on coloured
-grounds, a folder for each class.
+"""Make a folder of small colour pictures to try ``--data`` with, a folder for each class: garments of Fashion-MNIST's
+sample, dyed, on darker grounds of other colours.
 
     python examples/make_pictures.py garments
     gluon-cnn data garments
-    gluon-cnn train nin --data garments --from pretrained ...
+    gluon-cnn train lenet --data garments --from pretrained --epochs 40
 """
 
 import argparse
@@ -21,7 +21,7 @@ SIDE = 96  # pixels
 def dyed(image, rng):
     """A grey garment, uint8 H×W, in a colour of its own on a ground of another one: uint8 SIDE×SIDE×3."""
     grey = np.asarray(Image.fromarray(image).resize((SIDE, SIDE), Image.BICUBIC), np.float32)[..., None] / 255
-    ground, cloth = rng.uniform(120, 255, 3), rng.uniform(0, 160, 3)
+    ground, cloth = rng.uniform(0, 90, 3), rng.uniform(110, 255, 3)
     opaque = np.clip(4 * grey, 0, 1)  # the garment's own shades stay, and its edge is soft
     shaded = cloth * (0.5 + grey)
     noisy = opaque * shaded + (1 - opaque) * ground + rng.normal(0, 4, (SIDE, SIDE, 1))

@@ -141,9 +141,8 @@ class Recipe:
     )
     normalize: str = _setting(
         "off",
-        help="off; measured (minus the training images' mean, divided by their deviation); mean (minus the mean, in "
-        "grey levels of 0 to 255); or numbers such as 0.5,0.25: the mean of all or of red, green and blue, then the "
-        "deviation",
+        help="off; measured (minus the training images' mean, by deviation); mean (minus the mean, in grey levels "
+        "of 0 to 255); or numbers such as 0.5,0.25: the mean of all or of red, green and blue, then the deviation",
     )
     momentum: float = _setting(0.0, help="momentum of sgd, nag and others that have one, from 0 to below 1")
     clip_gradient: Optional[float] = _setting(None, help="clip each number of the mean gradient to ±X")

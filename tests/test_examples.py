@@ -220,7 +220,7 @@ def test_documents_have_the_table_of_other_frameworks(example, capsys):
 def test_split_anew_keeps_every_image(example):
     whole = read_fashion_mnist(SAMPLE)
     split = example("random_splits").split_anew(whole, 3)
-    assert [len(part.labels) for part in split[1:]] == [2000, 500]
+    assert [len(part.labels) for part in (split.train, split.test)] == [2000, 500]
     sums = [sorted(np.concatenate([part.images.sum((1, 2)) for part in dataset[1:]])) for dataset in (whole, split)]
     assert sums[0] == sums[1]
     assert (split.train.labels != whole.train.labels).any()

@@ -285,11 +285,7 @@ class Run(RunDirectory):
         Returns
         -------
         list of EpochResult
-
-        Raises
-        ------
-        GluonCNNError
-            As :func:`gluon_cnn.training.train_run.train_run`.
+            Errors are those of :func:`gluon_cnn.training.train_run.train_run`.
         """
         settings = dataclasses.replace(self.settings, ctx=self.settings.ctx if ctx is None else as_text(ctx))
         self.prepare_resume({} if epochs is None else {"epochs": epochs}, settings)

@@ -130,7 +130,9 @@ def test_missing_picture_ends_the_reading(pictures):
 
 
 ENDLESS = """
+import signal
 import sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 sys.path[:0] = sys.argv[1].split(":")
 import itertools
 import numpy as np
