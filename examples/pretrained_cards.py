@@ -89,7 +89,7 @@ epochs instead of five. It takes images of 28×28 pixels with values from 0 to 1
 """
 
 _END = """\
-A trained network of this package is under its license, Apache-2.0; Fashion-MNIST is under the MIT license."""
+A trained network of this package is under its licence, Apache-2.0; Fashion-MNIST is under the MIT licence."""
 
 
 def _section(card):
@@ -108,7 +108,7 @@ def _section(card):
         "dead classes": ", ".join(card.dead_classes) or "none",
         "parameters": f"{card.parameters:,}",
         "SHA-256": f"`{card.sha256}`",
-        "license": card.license,
+        "licence": card.license,
     }
     classes = card.accuracy_by_class.items()
     return [

@@ -159,12 +159,12 @@ def test_somebodys_network_is_shown_without_what_is_unknown(tmp_path):
     files = write_page(net, inputs(), part(), tmp_path, untrained=net, quiet=True)
     text = files[0].read_text(encoding="utf-8")
     assert (
-        "What the positions of layers see is left out: whole images are shown. What the layers of own0 see is not known"
-        in text
+        f"What the positions of layers see is left out: whole images are shown. What the layers of {net.name} see is not "
+        "known" in text
     )
     assert "excites-features.png" in {path.name for path in files}
     assert "A filter of 3×3 is too small to be compared with a Gabor" in text
-    assert "Without Grad-CAM: The output of own0 does not depend on its layer features" in text
+    assert f"Without Grad-CAM: The output of {net.name} does not depend on its layer features" in text
 
 
 def test_weights_that_are_not_finite_are_refused(tmp_path):
