@@ -158,10 +158,8 @@ def test_somebodys_network_is_shown_without_what_is_unknown(tmp_path):
     net(mx.nd.zeros((1, 1, 12, 12)))
     files = write_page(net, inputs(), part(), tmp_path, untrained=net, quiet=True)
     text = files[0].read_text(encoding="utf-8")
-    assert (
-        f"What the positions of layers see is left out: whole images are shown. What the layers of {net.name} see is not "
-        "known" in text
-    )
+    assert "What the positions of layers see is left out: whole images are shown." in text
+    assert f"What the layers of {net.name} see is not known" in text
     assert "excites-features.png" in {path.name for path in files}
     assert "A filter of 3×3 is too small to be compared with a Gabor" in text
     assert f"Without Grad-CAM: The output of {net.name} does not depend on its layer features" in text
