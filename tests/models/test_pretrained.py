@@ -130,7 +130,7 @@ def flip(path):
 )
 def test_damaged_file_is_named(copied, name, damage, reason):
     damage(copied / name)
-    with pytest.raises(ModelError, match=rf"{name} is not as the package has it \(.*{reason}.*install gluon-cnn again"):
+    with pytest.raises(ModelError, match=rf"{name} is not as the package has it \(.*{reason}.*install it again"):
         get_model("lenet", pretrained=True)
 
 
