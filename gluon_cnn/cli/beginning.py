@@ -50,8 +50,14 @@ def asked_weights(args):
 
 
 def edition_of(weights, model):
-    """The edition of the network in the package, if it is the one that is trained: LeNet is another one in each."""
+    """The edition of the network of a run or in the package, if it is the one that is trained: LeNet is another one in
+    each."""
     from gluon_cnn.models import canonical_name, pretrained_card
+    from gluon_cnn.training.directory import RunDirectory
+    from gluon_cnn.training.weights import is_directory
 
     network = pretrained_name(weights.where)
+    if network is None and is_directory(weights.where):
+        recipe = RunDirectory.open(weights.where).recipe
+        return recipe.edition if recipe.model == canonical_name(model) else None
     return pretrained_card(network).recipe["edition"] if network == canonical_name(model) else None

@@ -50,7 +50,7 @@ def train_command(run):
     changes = {name: getattr(recipe, name) for name in FIELDS}
     usual = {**vars(book), "seed": None, "short_side": follows}
     if DATA_SETS[recipe.data].info is None:
-        usual["batch_size"] = None  # it follows from the number of pictures
+        usual["batch_size"] = usual["lr"] = None  # they follow from the number of pictures
     changes = {name: value for name, value in changes.items() if value != usual[name]}
     for name, value in {**changes, **recipe.options}.items():
         words += parser.words_for(name, value) or ["--set", f"{name}={format_value(value)}"]

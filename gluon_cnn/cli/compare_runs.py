@@ -39,13 +39,14 @@ def add(commands):
 
 
 def _compare_runs(args):
+    from gluon_cnn.inspection.page import refuse_no_directory
     from gluon_cnn.inspection.two_runs import compare_two
     from gluon_cnn.inspection.two_runs_page import two_runs_in_words, write_two_runs
     from gluon_cnn.training.run import load_run
 
     first, second = load_run(args.first), load_run(args.second)
     out = Path(args.out) if args.out else _beside(first, second)
-    _refuse_no_directory(out)
+    refuse_no_directory(out)
     options = {"ctx": args.ctx, "data_dir": args.data_dir, "images": args.images, "quiet": args.quiet}
     found = compare_two(first, second, which=args.which, **options)
     if not args.quiet:
@@ -61,20 +62,3 @@ def _beside(first, second):
     place = Path(os.path.relpath(first.directory.resolve().parent)) if first.config else Path()
     # A long name is cut, or there could be no such directory.
     return place / os.fsdecode(os.fsencode(names)[:200])
-
-
-def _refuse_no_directory(out):
-    """SettingError if there can be no directory of this name, before the networks answer."""
-    from gluon_cnn.errors import SettingError
-    from gluon_cnn.files import reason_of
-
-    for place in (out, *out.absolute().parents):
-        try:
-            place.lstat()
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except OSError as error:  # a name that is too long
-            raise SettingError(f"{place} cannot be written ({reason_of(error)}): choose another name.", "out") from None
-        if not (place.is_dir() and os.access(place, os.W_OK)):
-            raise SettingError(f"{place} is not a directory that can be written: choose another name.", "out")
-        return

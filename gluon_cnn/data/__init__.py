@@ -1,5 +1,7 @@
-"""Data sets, from wherever they are to batches on a device. Only ``scaled``, those
-that use it, and ``gluon_class`` need MXNet."""
+"""Data sets, from wherever they are to batches on a device.
+
+Only ``scaled``, those that use it, and ``gluon_class`` need MXNet.
+"""
 
 import os
 

@@ -57,7 +57,7 @@ def assemble(found, seed, test_share, side, channels=None, *, sha256, files, mem
         Bytes that the pictures may take, see :func:`gluon_cnn.data.held_images.spendable`.
     sizes : (int or None, int or None)
         How many of either part are wanted. The pictures of such a part are in a mixed order, because the first ones
-        would be those of one class.
+        would be those of one class; the test part's always are, because its first ones are also asked for later.
 
     Returns
     -------
@@ -70,7 +70,8 @@ def assemble(found, seed, test_share, side, channels=None, *, sha256, files, mem
     """
     number, unreadable = len(found.train) + len(found.test or ()), []
     while True:
-        parts = [_mixed(part) if size else part for part, size in zip(parts_of(found, seed, test_share), sizes)]
+        train, test = parts_of(found, seed, test_share)
+        parts = [_mixed(train) if sizes[0] else train, _mixed(test)]
         channels = channels or channels_of(parts)
         held = _held(parts, side, channels, memory)
         unreadable += [printable(line) for of in held for line in of.unreadable]

@@ -36,7 +36,7 @@ def write_records(found, path, readable=None):
     Raises
     ------
     SettingError
-        If the path is no such name, in no folder, or leads to a file of the data set itself.
+        If the path is no such name, in no folder, or in or of the data set itself.
     DataError
         If a file was not written as it should be.
     """
@@ -75,6 +75,8 @@ def _refuse_taken(found, paths):
             raise SettingError(f"There is no folder {path.parent} for {path.name}: make it, or name another.", "out")
         if path.resolve() in sources:
             raise SettingError(f"{path} is the file that is read: choose another name.", "out")
+        if not sources and found.where.resolve() in path.resolve().parents:
+            raise SettingError(f"{path} is in the folder that is read, as a picture is: choose another place.", "out")
     others = [path for path in test_paths(paths[0]) if path not in paths and path.exists()]
     if others:
         raise SettingError(

@@ -6,14 +6,14 @@ from importlib import metadata
 from pathlib import Path
 
 from gluon_cnn.errors import SettingError
-from gluon_cnn.files import write_atomically
+from gluon_cnn.files import reason_of, write_atomically
 from gluon_cnn.inspection.figures.style import png_of, svg_of
 from gluon_cnn.inspection.layers import title_of
 from gluon_cnn.inspection.look import look
 from gluon_cnn.inspection.sections import sections
 from gluon_cnn.inspection.words import counted, with_interval
 
-__all__ = ["PAGE", "write_page"]
+__all__ = ["PAGE", "refuse_no_directory", "write_page"]
 
 PAGE = "inspection.html"
 
@@ -52,7 +52,7 @@ def write_page(net, inputs, test, out, *, title=None, about=(), untrained=None, 
         written. Nothing is written then.
     """
     out = Path(out)
-    _refuse_no_directory(out)
+    refuse_no_directory(out)
     seen = look(net, inputs, test, **choices)
     parts = sections(net, seen, untrained)
     text = _template().render(
@@ -90,15 +90,20 @@ def _accuracy_in_words(seen):
     return f"{counted(int(accuracy.of), 'image')}, {with_interval(accuracy)} of them right"
 
 
-def _refuse_no_directory(out):
+def refuse_no_directory(out):
     """SettingError if there can be no directory of this name, which is seen before anything is computed."""
-    for path in (out, *out.parents):
-        if path.exists():
-            if not path.is_dir():
-                raise SettingError(f"{path} is not a directory: choose another name.", "out")
-            if not os.access(path, os.W_OK | os.X_OK):
-                raise SettingError(f"{path} cannot be written: choose another directory.", "out")
-            return
+    for place in (out, *out.absolute().parents):
+        try:
+            place.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:  # a name that is too long
+            raise SettingError(f"{place} cannot be written ({reason_of(error)}): choose another name.", "out") from None
+        if not place.is_dir():
+            raise SettingError(f"{place} is not a directory: choose another name.", "out")
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise SettingError(f"{place} cannot be written: choose another directory.", "out")
+        return
 
 
 def _written(out, files):

@@ -156,8 +156,8 @@ def _differences(first, second):
 def _value_in_words(name, value):
     if value is None:
         return "none"
-    if name == "source":
-        value = value[:_SHOWN]
+    if name in ("source", "weights"):  # hashes, of which the words for a recipe show none
+        return value[:_SHOWN]
     words = in_words(name, value)
     return words[len(name) + 1 :] if words.startswith(f"{name} ") else words
 

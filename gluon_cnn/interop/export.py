@@ -69,7 +69,7 @@ def export_run(run, format="onnx", out=None, *, which="last", preprocess=False, 
     with mx.name.NameManager(), array_mode(False):
         net, state = run.network(mx.cpu(), which), run.state(which)
         recipe = run.recipe_of_data(release)
-        dataset = DATA_SETS[recipe.data].read(data_dir or run.settings.data_dir, recipe)
+        dataset = DATA_SETS[recipe.data].read(data_dir or run.settings.data_dir, recipe, run.settings.data_bytes)
         run.refuse_other_classes(dataset.info)
         images = dataset.test.images[np.arange(min(CHECKED, len(dataset.test.labels)))]
         difference = writer(format)(

@@ -32,5 +32,4 @@ class NotedAnswers:
         """The :class:`gluon_cnn.training.answers.KeptAnswers` after an epoch, once the network has seen all batches."""
         answers, confidence = (np.concatenate([part.asnumpy() for part in parts]) for parts in zip(*self._noted))
         labels = np.asarray(batches.labels)
-
         return kept_answers(epoch, self._classes, labels, answers.astype(int), confidence, batches.images)

@@ -9,8 +9,8 @@ _SCALED = ("sgd", "nag")  # optimisers whose steps are as long as the learning r
 
 
 def batch_for_own(values, data_dir):
-    """The largest batch for the data set in a recipe's values by their names."""
-    most, least, batches = 128, 16, 10
+    """The batch for the data set in a recipe's values by their names: at most the one that is there."""
+    most, least, batches = values["batch_size"], 16, 10
     count = DATA_SETS[values["data"]].training_images
     if data_dir is None or count is None:
         return most

@@ -94,7 +94,7 @@ def get_recipe(model, edition=None, *, data_dir=None, **changes):
 def _fit_own_data(values, changes, usual_batch, data_dir):
     """Fit batch and learning rate to a data set of one's own, unless they are among the changes."""
     if "batch_size" not in changes:
-        values["batch_size"] = min(usual_batch, batch_for_own(values, data_dir))
+        values["batch_size"] = batch_for_own(values, data_dir)
     if "lr" not in changes:
         values["batch_size"] = whole_number("batch_size", values["batch_size"])
         values["lr"] = lr_for_own(values, usual_batch)

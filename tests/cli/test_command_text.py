@@ -38,6 +38,7 @@ CHANGES = [
     ("alexnet2012", {"optimizer": "adam", "augment": False, "normalize": "off"}),
     ("alexnet2012", {"data": "folder", "side": 99}),
     ("alexnet2012", {"data": "records", "short_side": None, "batch_size": 128}),
+    ("nin", {"data": "folder", "batch_size": 16, "lr": 0.1}),
     ("nin2013", {"data": "idx", "lr_schedule": None, "weight_decay": 0.0}),
 ]
 

@@ -119,6 +119,15 @@ def test_records_of_records(folder, tmp_path, says, fails):
     assert "is the file that is read: choose another name (--to-records)" in line
 
 
+@pytest.mark.parametrize("place", [".", f"train/{CLASSES[0]}", "new/.."])
+def test_records_in_their_folder_are_refused(folder, fails, place):
+    (folder / "new").mkdir()
+    before = sorted(folder.rglob("*"))
+    line = fails("data", folder, "--to-records", folder / place / "animals.rec")
+    assert "is in the folder that is read, as a picture is: choose another place (--to-records)" in line
+    assert sorted(folder.rglob("*")) == before
+
+
 def test_stale_test_part_is_not_taken_over(folder, tmp_path, fails):
     write_plain(tmp_path / "animals-val.rec", [0, 1])
     line = fails("data", folder, "--to-records", tmp_path / "animals.rec")

@@ -32,6 +32,14 @@ def test_network_in_the_package_decides_the_edition(tmp_path):
     assert other.recipe.weights == ours.recipe.weights
 
 
+def test_run_of_the_same_network_decides_the_edition():
+    command(*TRAIN, "--edition", "en", "--out", "a")
+    command(*TRAIN, "--from", "a", "--out", "b")
+    command("train", "lenet_bn", *SMALL_RUN, "--quiet", "--from", "a", "--out", "c")
+    editions = [load_run(run).recipe.edition for run in "bc"]
+    assert (editions, len(load_run("b").settings.taken)) == (["en", "zh-v1"], 10)
+
+
 def test_runs_name_says_what_it_began_from(tmp_path):
     command(*TRAIN, "--from", "pretrained", "--freeze", "2", "--freeze", "0,1", *flags(taken_lr=0.5))
     (path,) = (tmp_path / "runs").iterdir()

@@ -113,6 +113,7 @@ def test_without_a_picture_nothing_is_written(lenet_run, tmp_path, fails):
         (["--classes", "horse"], "no class 'horse'; use a number from 0 to 9, or one of t-shirt, trouser"),
         (["--classes", "10"], "no class '10'"),
         (["--out", f"{__file__}/page"], "is not a directory"),
+        (["--out", "x" * 300], "cannot be written (File name too long): choose another name (--out)"),
         (["--release", "third"], "release"),
         (["--pictures", "shoe.png"], "Unknown arguments: --pictures shoe.png"),
         (["--ctx", "tpu"], "tpu"),

@@ -59,6 +59,15 @@ def test_one_run_twice_is_refused(lenet_run, tmp_path):
         compare_two(load_run(lenet_run), load_run(link))
 
 
+def test_runs_begun_from_other_weights_differ(lenet_run, other_run):
+    runs = changed(lenet_run, classes=("a",)), changed(other_run, classes=("b",))
+    for run, weights in zip(runs, (None, "b" * 64)):
+        run.recipe = dataclasses.replace(run.recipe, init="own", weights=weights)
+    assert ("weights", "none", "b" * 12) in compare_two(*runs).differences
+    runs[0].recipe = dataclasses.replace(runs[0].recipe, weights="a" * 64)
+    assert ("weights", "a" * 12, "b" * 12) in compare_two(*runs).differences
+
+
 def changed(run, **changes):
     """A run whose data set is said to be another."""
     run = load_run(run)

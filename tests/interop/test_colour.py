@@ -108,6 +108,19 @@ def test_onnx_file_answers_as_mxnet(run, images, preprocess, tmp_path):
     assert about["input"].startswith("uint8 N×32×32×3" if preprocess else "float32 N×3×28×28, numbers in [0, 1] minus ")
 
 
+def test_export_keeps_to_the_runs_memory(run, tmp_path, monkeypatch):
+    source, asked = DATA_SETS["folder"], []
+
+    def read(directory, recipe, memory=None, check=None):
+        asked.append(memory)
+        return source.read(directory, recipe, memory, check)
+
+    monkeypatch.setitem(DATA_SETS, "folder", source._replace(read=read))
+    run.settings.data_memory = 0.001
+    export_run(run, "safetensors", tmp_path / "net.safetensors")
+    assert asked == [1_000_000]
+
+
 def test_mean_is_subtracted_from_grey_levels(folder, tmp_path):
     """As in the paper of AlexNet; also in the ONNX file that takes bytes."""
     values = {**RECIPE, "epochs": 1, "augment": False, "normalize": "mean", "lr": 0.001}

@@ -54,11 +54,23 @@ def test_run_is_called_after_its_folder(fruit):
     assert (recipe.init, recipe.batch_size) == ("own", 16)
 
 
-@pytest.mark.parametrize(("images", "batch"), [(1, 16), (200, 16), (400, 32), (5000, 128), (10**6, 128)])
-def test_batch_of_own_pictures_leaves_ten_an_epoch(monkeypatch, images, batch):
+@pytest.mark.parametrize(
+    ("model", "images", "batch"),
+    [
+        ("nin", 1, 16),
+        ("nin", 200, 16),
+        ("nin", 400, 32),
+        ("nin", 5000, 128),
+        ("nin", 10**6, 128),
+        ("lenet", 2000, 128),
+        ("resnet18", 10**6, 256),
+    ],
+)
+def test_batch_of_own_pictures_leaves_ten_an_epoch(monkeypatch, model, images, batch):
     counted = DATA_SETS["folder"]._replace(training_images=lambda *_: images)
     monkeypatch.setitem(DATA_SETS, "folder", counted)
-    assert get_recipe("nin", data="folder", data_dir=".").batch_size == batch
+    recipe, usual = get_recipe(model, data="folder", data_dir="."), get_recipe(model)
+    assert (recipe.batch_size, recipe.lr) == (batch, usual.lr * batch / usual.batch_size)
     assert get_recipe("nin", data="folder", data_dir=".", batch_size=5).batch_size == 5
 
 
