@@ -87,8 +87,21 @@ def _check_show(args):
         raise SettingError(f"There is no directory {path.parent} for {path.name}: make it, or name another.", "show")
     if path.exists() and not path.is_file():
         raise SettingError(f"{args.show} is not a regular file: name another one.", "show")
-    if any(_is_same(path, image) for image in args.images):
+    if path.exists() and any(_would_lose(image, path) for image in args.images):
         raise SettingError(f"{args.show} would replace one of the pictures: name another file.", "show")
+
+
+def _would_lose(image, figure):
+    """Whether the figure would replace what an argument names, or a picture of that folder which we did not draw."""
+    from gluon_cnn.data.picture_folder import pictures_in
+    from gluon_cnn.data.seen import is_seen
+
+    if _is_same(figure, image):
+        return True
+    with contextlib.suppress(ImageError):  # which is said when its turn comes
+        if _is_folder(image) and not is_seen(figure):
+            return any(_is_same(figure, path) for path in pictures_in(image)[0])
+    return False
 
 
 def _is_same(path, other):

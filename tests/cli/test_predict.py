@@ -159,6 +159,21 @@ def test_figure_is_not_a_picture_of_its_folder(predict, folder):
     assert predict(folder, "--show", folder / "seen.png") == first
 
 
+@pytest.mark.parametrize("name", ["mine.png", "Shoe.PNG", "linked.png", "damaged.png"])
+def test_figure_never_replaces_a_folders_picture(predict, folder, tmp_path_factory, name):
+    outside = tmp_path_factory.mktemp("outside") / "linked.png"
+    Image.fromarray(SHOE).save(outside)
+    (folder / "linked.png").symlink_to(outside)
+    Image.new("RGB", (60, 60)).save("mine.png")
+    (folder / "damaged.png").write_text("no picture")
+    figure = outside if name == "linked.png" else folder / name
+    before = figure.read_bytes()
+    code, out, (line,) = predict("photo.jpg", folder, "--show", figure)
+    assert (code, out) == (1, [])
+    assert line == f"gluon-cnn: {figure} would replace one of the pictures: name another file (--show)."
+    assert figure.read_bytes() == before
+
+
 def test_show_says_how_many_it_leaves_out(predict, folder):
     code, _, err = predict(*["Shoe.PNG"] * 51, "--show", "seen.png")
     assert (code, err) == (0, ["seen.png shows the first 50 of 51 pictures"])
