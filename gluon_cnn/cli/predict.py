@@ -61,14 +61,16 @@ def _predict(args):
     _check_show(args)
     inputs, probabilities_of = _network(args)
     answers, failed = [], False
+    pictures_left = _most_seen() if args.show else 0  # all of a large folder's pictures do not fit in memory
     for answer in _answers(args, inputs, probabilities_of):
         if answer.error is not None:
             failed = True
             print_error(answer.error)
         elif not args.json:
             print("\n".join(_as_lines(answer, inputs.dataset.classes)), flush=True)
-        if args.json or args.show:  # else a large folder's pictures would stay in memory
-            answers.append(answer)
+        if args.json or args.show:
+            answers.append(answer if pictures_left > 0 else _without_pixels(answer))
+            pictures_left -= answer.error is None
     if args.json:
         print(json.dumps([_as_dict(answer) for answer in answers], indent=1))
     if args.show:
@@ -199,6 +201,13 @@ def _standard_input():
     return content
 
 
+def _without_pixels(answer):
+    """An answer that keeps of its picture what is said of it."""
+    if answer.picture is None:
+        return answer
+    return answer._replace(picture=answer.picture._replace(image=None, original=None))
+
+
 def _as_lines(answer, classes):
     """An answer as it is printed."""
     width = min(max(map(len, classes)), _WIDEST)
@@ -222,6 +231,12 @@ def _as_dict(answer):
         "unlikeness": answer.unlikeness,
         "warning": answer.warning,
     }
+
+
+def _most_seen():
+    from gluon_cnn.data.seen import MOST_SEEN
+
+    return MOST_SEEN
 
 
 def _show(path, answers):
