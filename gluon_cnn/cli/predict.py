@@ -61,14 +61,16 @@ def _predict(args):
     _check_show(args)
     inputs, probabilities_of = _network(args)
     answers, failed = [], False
+    pictures_left = _most_seen() if args.show else 0  # all of a large folder's pictures do not fit in memory
     for answer in _answers(args, inputs, probabilities_of):
         if answer.error is not None:
             failed = True
             print_error(answer.error)
         elif not args.json:
             print("\n".join(_as_lines(answer, inputs.dataset.classes)), flush=True)
-        if args.json or args.show:  # else a large folder's pictures would stay in memory
-            answers.append(answer)
+        if args.json or args.show:
+            answers.append(answer if pictures_left > 0 else _without_pixels(answer))
+            pictures_left -= answer.error is None
     if args.json:
         print(json.dumps([_as_dict(answer) for answer in answers], indent=1))
     if args.show:
@@ -87,8 +89,21 @@ def _check_show(args):
         raise SettingError(f"There is no directory {path.parent} for {path.name}: make it, or name another.", "show")
     if path.exists() and not path.is_file():
         raise SettingError(f"{args.show} is not a regular file: name another one.", "show")
-    if any(_is_same(path, image) for image in args.images):
+    if path.exists() and any(_would_lose(image, path) for image in args.images):
         raise SettingError(f"{args.show} would replace one of the pictures: name another file.", "show")
+
+
+def _would_lose(image, figure):
+    """Whether the figure would replace what an argument names, or a picture of that folder which we did not draw."""
+    from gluon_cnn.data.picture_folder import pictures_in
+    from gluon_cnn.data.seen import is_seen
+
+    if _is_same(figure, image):
+        return True
+    with contextlib.suppress(ImageError):  # which is said when its turn comes
+        if _is_folder(image) and not is_seen(figure):
+            return any(_is_same(figure, path) for path in pictures_in(image)[0])
+    return False
 
 
 def _is_same(path, other):
@@ -186,6 +201,13 @@ def _standard_input():
     return content
 
 
+def _without_pixels(answer):
+    """An answer that keeps of its picture what is said of it."""
+    if answer.picture is None:
+        return answer
+    return answer._replace(picture=answer.picture._replace(image=None, original=None))
+
+
 def _as_lines(answer, classes):
     """An answer as it is printed."""
     width = min(max(map(len, classes)), _WIDEST)
@@ -209,6 +231,12 @@ def _as_dict(answer):
         "unlikeness": answer.unlikeness,
         "warning": answer.warning,
     }
+
+
+def _most_seen():
+    from gluon_cnn.data.seen import MOST_SEEN
+
+    return MOST_SEEN
 
 
 def _show(path, answers):

@@ -5,11 +5,11 @@ from typing import NamedTuple, Tuple
 
 import matplotlib
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
 from gluon_cnn.files import write_atomically
 
-__all__ = ["MOST_SEEN", "Seen", "save_seen"]
+__all__ = ["MOST_SEEN", "Seen", "is_seen", "save_seen"]
 
 #: Pictures in one figure.
 MOST_SEEN = 50
@@ -17,6 +17,7 @@ _SIDE, _GAP = 224, 16  # pixels: of a picture, and between two
 _WIDTH = 2 * _SIDE + 3 * _GAP  # which a telephone shows with words that can be read
 _LINE, _LETTERS = 19, 15
 _PAPER, _INK, _FRAME = "white", "#1b1f24", "#9aa3ad"
+_SOFTWARE = "gluon-cnn predict"  # in the PNG, which tells a figure from a picture of the user's
 _CLEAR = (236, 236, 236, 255)  # under what is transparent
 
 
@@ -53,8 +54,20 @@ def save_seen(rows, path):
     for part in drawn:
         figure.paste(part, (0, top))
         top += part.height
+    about = PngImagePlugin.PngInfo()
+    about.add_text("Software", _SOFTWARE)
     with write_atomically(path) as temporary:
-        figure.save(temporary, "PNG")
+        figure.save(temporary, "PNG", pnginfo=about)
+
+
+def is_seen(path):
+    """Whether a file is a PNG that :func:`save_seen` drew; False if it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            begin = file.read(33 + 8 + 100)  # the signature and the header, then the text, which Pillow writes next
+    except OSError:
+        return False
+    return begin.startswith(b"\x89PNG\r\n\x1a\n") and begin[37:].startswith(f"tEXtSoftware\0{_SOFTWARE}".encode())
 
 
 def _drawn(row, fonts):

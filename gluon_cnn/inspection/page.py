@@ -1,6 +1,8 @@
 """A page about what a network has learned, and its figures as PNG."""
 
+import contextlib
 import os
+import re
 import time
 from importlib import metadata
 from pathlib import Path
@@ -16,6 +18,11 @@ from gluon_cnn.inspection.words import counted, with_interval
 __all__ = ["PAGE", "refuse_no_directory", "write_page"]
 
 PAGE = "inspection.html"
+#: The id of a figure's outermost group in the page, of those that not every page has.
+_FIGURE = re.compile(
+    r'<g id="((?:excites|maps|class-maps|reasons)-[\w.-]+'
+    r'|classes-of-channels|doubtful|edges|filters|mistakes|norms|trust)-figure_1"'
+)
 
 
 def write_page(net, inputs, test, out, *, title=None, about=(), untrained=None, answered=None, **choices):
@@ -26,7 +33,8 @@ def write_page(net, inputs, test, out, *, title=None, about=(), untrained=None, 
     net, inputs, test
         As for :func:`gluon_cnn.inspection.look.look`. Nothing of the network is changed.
     out : path
-        The directory, which is made if it is not there; files of the same names are replaced.
+        The directory, which is made if it is not there; files of the same names are replaced,
+        and figures removed that an earlier page there has and this one has not.
     title : str, optional
         What the page calls the network.
     about : sequence of (str, str)
@@ -109,7 +117,20 @@ def refuse_no_directory(out):
 def _written(out, files):
     """Write files into a directory, the first one last; their paths, in their order."""
     out.mkdir(parents=True, exist_ok=True)
+    earlier = _figures_of(out / PAGE)
     for name in reversed(list(files)):
         with write_atomically(out / name) as temporary:
             temporary.write_bytes(files[name])
+    for name in earlier - set(files):
+        with contextlib.suppress(OSError):  # it was removed before, and costs little if it stays
+            (out / name).unlink()
     return [out / name for name in files]
+
+
+def _figures_of(page):
+    """The names of the PNGs of a page by the ids of its figures, so that somebody's own are never taken for ours."""
+    with contextlib.suppress(OSError):
+        if page.is_file():
+            with open(page, encoding="utf-8", errors="replace") as lines:
+                return {f"{name}.png" for line in lines for name in _FIGURE.findall(line)}
+    return set()

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from PIL import Image
 from runs import CLI
 
 from gluon_cnn.cli import main
+from gluon_cnn.cli import predict as command
 from gluon_cnn.data import FASHION_MNIST, SAMPLE, read_fashion_mnist
 
 SHOE = read_fashion_mnist(SAMPLE).test.images[9]
@@ -159,9 +161,41 @@ def test_figure_is_not_a_picture_of_its_folder(predict, folder):
     assert predict(folder, "--show", folder / "seen.png") == first
 
 
+@pytest.mark.parametrize("name", ["mine.png", "Shoe.PNG", "linked.png", "damaged.png"])
+def test_figure_never_replaces_a_folders_picture(predict, folder, tmp_path_factory, name):
+    outside = tmp_path_factory.mktemp("outside") / "linked.png"
+    Image.fromarray(SHOE).save(outside)
+    (folder / "linked.png").symlink_to(outside)
+    Image.new("RGB", (60, 60)).save("mine.png")
+    (folder / "damaged.png").write_text("no picture")
+    figure = outside if name == "linked.png" else folder / name
+    before = figure.read_bytes()
+    code, out, (line,) = predict("photo.jpg", folder, "--show", figure)
+    assert (code, out) == (1, [])
+    assert line == f"gluon-cnn: {figure} would replace one of the pictures: name another file (--show)."
+    assert figure.read_bytes() == before
+
+
 def test_show_says_how_many_it_leaves_out(predict, folder):
     code, _, err = predict(*["Shoe.PNG"] * 51, "--show", "seen.png")
     assert (code, err) == (0, ["seen.png shows the first 50 of 51 pictures"])
+
+
+@pytest.mark.parametrize(("flags", "most"), [([], 0), (["--json"], 0), (["--show", "seen.png"], 3)])
+def test_only_pictures_to_show_stay_in_memory(predict, folder, monkeypatch, flags, most):
+    read, kept, alive = command.read_for, [], []
+
+    def counted(*args):
+        alive.append(sum(one() is not None for one in kept))
+        picture = read(*args)
+        kept.extend((weakref.ref(picture.original), weakref.ref(picture.image)))
+        return picture
+
+    monkeypatch.setattr(command, "read_for", counted)
+    monkeypatch.setattr("gluon_cnn.data.seen.MOST_SEEN", 3)
+    code, _, _ = predict(*["photo.jpg"] * 9, *flags)
+    assert (code, len(kept)) == (0, 18)
+    assert max(alive) <= 2 * (most + 1)  # the last one is in the hands of the loop
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The page about what a network has learned: what it holds, of which networks, and what is refused."""
 
+import functools
 import re
 import shutil
 
@@ -233,6 +234,19 @@ def test_page_is_written_whole_or_not(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         write_page(small_network(), inputs(), part(), tmp_path, layers=["0"], images=8, quiet=True)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_earlier_pages_figures_do_not_stay(tmp_path):
+    mine = {"maps-7.png", "excites-mine.png", "edges-of-mine.png"}
+    for name in mine:
+        (tmp_path / name).write_bytes(b"mine")
+    own = [(f"{number}.png", part(1).images[0]) for number in range(2)]
+    write = functools.partial(write_page, small_network(), inputs(), part(), tmp_path, quiet=True)
+    write(layers=["0", "1"], images=4, pictures=own)
+    first = {path.name for path in tmp_path.iterdir()}
+    files = write(layers=["0"], images=4, pictures=own[:1])
+    assert {"excites-1.png", "maps-2.png", "reasons-2.png"} <= first - {path.name for path in files}
+    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in files} | mine
 
 
 @pytest.fixture(scope="module")
