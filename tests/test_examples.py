@@ -221,6 +221,6 @@ def test_split_anew_keeps_every_image(example):
     whole = read_fashion_mnist(SAMPLE)
     split = example("random_splits").split_anew(whole, 3)
     assert [len(part.labels) for part in (split.train, split.test)] == [2000, 500]
-    sums = [sorted(np.concatenate([part.images.sum((1, 2)) for part in dataset[1:]])) for dataset in (whole, split)]
+    sums = [sorted(np.concatenate([part.images.sum((1, 2)) for part in (of.train, of.test)])) for of in (whole, split)]
     assert sums[0] == sums[1]
     assert (split.train.labels != whole.train.labels).any()
