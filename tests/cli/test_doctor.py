@@ -35,7 +35,8 @@ def test_healthy_installation_exits_with_0(doctor, capsys):
     assert "disk, data" in names
     assert main(["doctor", "--data-dir", str(SAMPLE)]) == 0
     text = " ".join(capsys.readouterr().out.split())
-    assert all(finding["value"] in text for finding in findings.values())
+    # What is free on a disk changes from call to call.
+    assert all(finding["value"] in text for name, finding in findings.items() if not name.startswith("disk"))
 
 
 def test_directory_without_data_is_a_problem(doctor, tmp_path):
