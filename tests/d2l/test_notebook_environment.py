@@ -82,8 +82,10 @@ def test_cells_train_and_draw_in_the_environment(colab):
     kinds = [min(output.data) for output in trains if "data" in output]
     assert sorted(kinds) == ["image/svg+xml", "text/html"]  # the last curves, and the table
     assert text(shows) == "1 1\n"
-    assert [output.output_type for output in shows] == ["stream", "display_data"]
-    assert "image/" in min(shows[1].data)
+    *printed, picture = shows
+    assert {output.output_type for output in printed} == {"stream"}  # in one piece or more, as the kernel has time
+    assert picture.output_type == "display_data"
+    assert "image/" in min(picture.data)
     assert "colab" not in text(magic)
 
 
