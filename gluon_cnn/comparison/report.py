@@ -9,6 +9,7 @@ from typing import List, NamedTuple
 from gluon_cnn.comparison import figures
 from gluon_cnn.comparison.compare import published_sample
 from gluon_cnn.comparison.mistakes import mistakes_of
+from gluon_cnn.comparison.pages import page_template
 from gluon_cnn.comparison.results import histories_of, kinds, read_runs, write_sample_comparisons
 from gluon_cnn.comparison.verdict import end_in_words
 from gluon_cnn.comparison.words import framework_in_words, gap_in_words, release_in_words, throughput_in_words
@@ -43,8 +44,6 @@ def write_report(directory):
     RunError
         If there is no run with an epoch.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
     directory = Path(directory)
     if not directory.is_dir():
         raise RunError(f"{directory} is not a directory: name one that holds runs.")
@@ -60,18 +59,9 @@ def write_report(directory):
     for network in content["networks"]:
         for sample in network["samples"]:
             log.info(f"{network['title']}, {_start(sample)}: {sample['verdict']}")
-    environment = Environment(
-        loader=PackageLoader("gluon_cnn.comparison", "templates"),
-        autoescape=select_autoescape(["html"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["cell"] = _cell
     written = []
     for name in ("report.html", "report.md"):
-        text = environment.get_template(name).render(content)
+        text = page_template(name, cell=_cell).render(content)
         with write_atomically(directory / name) as temporary:
             # The bytes of a path in a command need not be UTF-8.
             temporary.write_text(text, encoding="utf-8", errors="backslashreplace")

@@ -17,7 +17,6 @@ __all__ = [
     "MOST_PIXELS",
     "MOST_WEBP_PIXELS",
     "decode",
-    "decode_whole",
     "form_of",
     "is_grey",
     "upright",
@@ -76,32 +75,6 @@ def decode(encoded, name, side, channels):
     left, top = (width - short) / 2, (height - short) / 2
     square = image.resize((side, side), Image.BILINEAR, box=(left, top, left + short, top + short))
     return np.asarray(square)
-
-
-def decode_whole(encoded, name, channels=None, background=0):
-    """A picture in its own size.
-
-    Parameters
-    ----------
-    encoded, name
-        As for :func:`decode`.
-    channels : {1, 3}, optional
-        Grey or RGB; by default grey if the picture is grey, see :func:`is_grey`.
-    background : int
-        The grey level that takes the place of what is transparent.
-
-    Returns
-    -------
-    np.ndarray
-        uint8 H×W, or H×W×3.
-
-    Raises
-    ------
-    ImageError
-        As :func:`decode`.
-    """
-    channels = channels or (1 if is_grey(encoded, name) else 3)
-    return np.asarray(upright(encoded, name, channels, background))
 
 
 def is_grey(encoded, name):

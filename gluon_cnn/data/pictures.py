@@ -1,5 +1,6 @@
 """Encoded pictures with their labels, wherever they are stored."""
 
+import abc
 import os
 from pathlib import Path
 from typing import NamedTuple, Optional, Tuple
@@ -13,7 +14,7 @@ from gluon_cnn.files import open_regular, reason_of
 __all__ = ["FolderPictures", "Found", "Pictures"]
 
 
-class Pictures:
+class Pictures(abc.ABC):
     """The encoded pictures of one part of a data set.
 
     Parameters
@@ -41,6 +42,7 @@ class Pictures:
         """What decides, with the seed, to which part a picture belongs: the same wherever the data set is."""
         return self.names
 
+    @abc.abstractmethod
     def encoded(self, index):
         """The bytes of a picture's file.
 
@@ -51,11 +53,10 @@ class Pictures:
         DataError
             If it is not there, or not as it was when the data set was looked at.
         """
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def take(self, indices):
         """Those of the pictures that are at ``indices``, of the same kind."""
-        raise NotImplementedError
 
 
 class FolderPictures(Pictures):

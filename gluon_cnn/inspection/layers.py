@@ -4,7 +4,7 @@ import contextlib
 import difflib
 import itertools
 import weakref
-from typing import Dict, NamedTuple, Optional
+from typing import Dict, NamedTuple
 
 import mxnet as mx
 import numpy as np
@@ -13,7 +13,7 @@ from mxnet.gluon import Block
 from gluon_cnn.checks import brief
 from gluon_cnn.errors import GluonCNNError, ModelError
 
-__all__ = ["Activations", "activation_batches", "activations", "all_layers", "innermost_layers", "run"]
+__all__ = ["Activations", "activations", "all_layers", "innermost_layers", "run"]
 
 
 class Activations(NamedTuple):
@@ -25,13 +25,10 @@ class Activations(NamedTuple):
         Path to float array of a layer's output, N×C×H×W after a convolution.
     output : np.ndarray
         The network's output, N×classes.
-    labels : np.ndarray or None
-        Those of the batch, N.
     """
 
     layers: Dict[str, np.ndarray]
     output: np.ndarray
-    labels: Optional[np.ndarray] = None
 
 
 def all_layers(net):
@@ -102,28 +99,10 @@ def activations(net, X, paths):
     ModelError
         If there is no such layer, it is not run or gives no array, or the network fails for such a batch.
     """
-    return _activations(net, X, None, paths)
-
-
-def activation_batches(net, batches, paths):
-    """Yield the :class:`Activations` of one batch after another; only one of them is in memory.
-
-    Parameters
-    ----------
-    net, paths
-        As for :func:`activations`.
-    batches : iterable of (X, y)
-        Such as :class:`gluon_cnn.data.batches.Batches`.
-    """
-    for X, y in batches:
-        yield _activations(net, X, y, paths)
-
-
-def _activations(net, X, y, paths):
     found = {}
     receivers = {path: lambda array, path=path: found.update({path: array.asnumpy()}) for path in paths}
     output = run(net, X, receivers)
-    return Activations({path: found[path] for path in paths}, output, None if y is None else as_numpy(y))
+    return Activations({path: found[path] for path in paths}, output)
 
 
 def run(net, X, receivers):

@@ -7,6 +7,7 @@ import time
 from importlib import metadata
 from pathlib import Path
 
+from gluon_cnn.comparison.pages import page_template
 from gluon_cnn.errors import SettingError
 from gluon_cnn.files import reason_of, write_atomically
 from gluon_cnn.inspection.figures.style import png_of, svg_of
@@ -63,7 +64,8 @@ def write_page(net, inputs, test, out, *, title=None, about=(), untrained=None, 
     refuse_no_directory(out)
     seen = look(net, inputs, test, **choices)
     parts = sections(net, seen, untrained)
-    text = _template().render(
+    template = page_template(PAGE, package="inspection", svg=lambda figure: svg_of(figure.drawn, figure.name))
+    text = template.render(
         name=title or title_of(net),
         about=[*about, ("test images", _accuracy_in_words(seen))],
         sections=parts,
@@ -75,22 +77,6 @@ def write_page(net, inputs, test, out, *, title=None, about=(), untrained=None, 
     if answered:
         answered(seen.answers)
     return written
-
-
-def _template():
-    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
-
-    environment = Environment(
-        # The style is that of the report.
-        loader=ChoiceLoader([PackageLoader(f"gluon_cnn.{package}") for package in ("inspection", "comparison")]),
-        autoescape=select_autoescape(["html"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["svg"] = lambda figure: svg_of(figure.drawn, figure.name)
-    return environment.get_template(PAGE)
 
 
 def _accuracy_in_words(seen):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gluon_cnn.comparison.pages import page_template
 from gluon_cnn.comparison.svg import as_svg
 from gluon_cnn.data.thumbnail import thumbnail
 from gluon_cnn.files import write_atomically
@@ -48,8 +49,6 @@ def write_two_runs(found, out):
     list of Path
         The page, then its figures.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
     tested, pictures = found.tested, []
     figures = dict(zip(MEASURES, draw_curves(found.names, found.histories)))
     curves, classes = list(figures), []
@@ -62,15 +61,7 @@ def write_two_runs(found, out):
             figures["pictures"] = draw_pictures(found.names, tested, chosen)
     with any_letters():
         svgs = {name: as_svg(figures[name], name, _TITLES[name]) for name in (*curves, *classes)}
-        environment = Environment(
-            loader=PackageLoader("gluon_cnn.comparison", "templates"),
-            autoescape=select_autoescape(["html"]),
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
-        )
-        text = environment.get_template(PAGE).render(
+        text = page_template(PAGE, package="inspection").render(
             found=found,
             curves=[svgs[name] for name in curves],
             classes=[svgs[name] for name in classes],

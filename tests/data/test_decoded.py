@@ -10,7 +10,7 @@ import pytest
 from pictures import picture
 from PIL import Image
 
-from gluon_cnn.data.decoded import decode, decode_whole, is_grey
+from gluon_cnn.data.decoded import decode, is_grey, upright
 from gluon_cnn.data.picture_file import reduced
 from gluon_cnn.errors import ImageError
 
@@ -29,6 +29,11 @@ def encoded(image, format="PNG", **options):
     return file.getvalue()
 
 
+def whole(content, name, channels=None, background=0):
+    """A picture upright, in its own size: grey if it is, unless ``channels`` says otherwise."""
+    return np.asarray(upright(content, name, channels or (1 if is_grey(content, name) else 3), background))
+
+
 def chunk(kind, data):
     return struct.pack(">L", len(data)) + kind + data + struct.pack(">L", zlib.crc32(kind + data))
 
@@ -44,21 +49,21 @@ def test_any_format_and_mode(format, mode):
     colour, grey = decode(content, "x", 8, 3), decode(content, "x", 8, 1)
     assert (colour.shape, colour.dtype, grey.shape) == ((8, 8, 3), np.uint8, (8, 8))
     assert abs(colour.mean((0, 1)) - expected.mean((0, 1))).max() < (30 if format == "WEBP" or mode == "CMYK" else 12)
-    assert decode_whole(content, "x", 3).shape == (32, 40, 3)
-    assert decode_whole(content, "x", 1).shape == (32, 40)
+    assert whole(content, "x", 3).shape == (32, 40, 3)
+    assert whole(content, "x", 1).shape == (32, 40)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_sixteen_bits_become_eight(channels):
     levels = np.arange(0, 65536, 1024, np.uint16).reshape(8, 8)
-    found = decode_whole(encoded(Image.fromarray(levels)), "x", channels)
+    found = whole(encoded(Image.fromarray(levels)), "x", channels)
     assert (found.reshape(8, 8, -1) == (levels >> 8)[..., None]).all()
 
 
 def test_sixteen_bits_in_colour():
     rows = b"".join(b"\0" + struct.pack(">6H", 65535, 0, 0, 0, 65535, 256) for _ in range(2))
     content = png_header(2, 2, depth=16) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    assert decode_whole(content, "x").tolist() == [[[255, 0, 0], [0, 255, 1]]] * 2
+    assert whole(content, "x").tolist() == [[[255, 0, 0], [0, 255, 1]]] * 2
 
 
 @pytest.mark.parametrize("background", [0, 255])
@@ -66,7 +71,7 @@ def test_sixteen_bits_in_colour():
 def test_transparent_is_background(mode, background):
     options = {"transparency": 0} if mode == "P" else {}
     image = Image.new(mode, (4, 4)) if mode == "P" else Image.new("RGBA", (4, 4), (200, 10, 10, 0)).convert(mode)
-    assert (decode_whole(encoded(image, **options), "x", 3, background) == background).all()
+    assert (whole(encoded(image, **options), "x", 3, background) == background).all()
 
 
 @pytest.mark.parametrize("size", [(90, 30), (30, 90)])
@@ -92,7 +97,7 @@ def test_exif_turns_a_picture_upright(format, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     options = {"lossless": True} if format == "WEBP" else {"quality": 95} if format == "JPEG" else {}
-    found = decode_whole(encoded(stored, format, exif=exif, **options), "x", 3)
+    found = whole(encoded(stored, format, exif=exif, **options), "x", 3)
     assert found.shape == (32, 48, 3)
     assert abs(found.astype(int) - np.asarray(image)).mean() < 4
 
@@ -110,7 +115,7 @@ def test_grey_in_any_mode_is_grey(format, mode):
         pytest.skip("the format has no such mode")
     image = picture(RED, 0).convert("L").convert(mode)
     assert is_grey(encoded(image, format), "x")
-    assert decode_whole(encoded(image, format), "x").ndim == 2
+    assert whole(encoded(image, format), "x").ndim == 2
 
 
 def test_one_pixel_of_colour_is_colour():

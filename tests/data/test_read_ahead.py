@@ -1,12 +1,12 @@
 """Pictures in memory or read ahead: the same bytes, threads that end, and errors that are heard."""
 
 import contextlib
-import os
 import resource
 import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from unittest import mock
 
 import numpy as np
@@ -146,7 +146,7 @@ for number, _ in enumerate(images.batches(itertools.repeat(np.arange(50)))):
 
 
 def test_ctrl_c_ends_the_threads():
-    places = ":".join([os.path.dirname(__file__), *sys.path])  # noqa: PTH120
+    places = ":".join([str(Path(__file__).parent), *sys.path])
     process = subprocess.Popen(
         [sys.executable, "-c", ENDLESS, places], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

@@ -8,7 +8,7 @@ from mxnet.gluon import nn
 
 from gluon_cnn import get_model, lenet
 from gluon_cnn.errors import ModelError
-from gluon_cnn.inspection.layers import activation_batches, activations, all_layers, innermost_layers, run
+from gluon_cnn.inspection.layers import activations, all_layers, innermost_layers, run
 from gluon_cnn.models import list_models
 from gluon_cnn.models.sequential import layers_of
 from gluon_cnn.training.initial_weights import initialize_from_seed
@@ -89,15 +89,6 @@ def test_zoo_network_is_read_unchanged(compiled):
     np.testing.assert_allclose(found.output, before, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(net(X).asnumpy(), before)
     assert net._cached_op is cached
-
-
-def test_batches_are_read_one_by_one(sample):
-    net = built("lenet", 28, True)
-    read = activation_batches(net, sample(50)[1], ["3"])
-    first = next(read)
-    assert first.layers["3"].shape == (50, 16, 4, 4)
-    assert first.labels.dtype.kind == "i"
-    assert sum(len(found.output) for found in read) + 50 == len(sample(50)[1].labels)
 
 
 @pytest.mark.usefixtures("np_arrays")

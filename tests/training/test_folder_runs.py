@@ -5,8 +5,7 @@ import shutil
 import time
 
 import pytest
-from folder_runs import SMALL, train_on
-from jobs import run_job
+from folder_runs import SMALL, check_two_workers, train_on
 from pictures import COLOURS, picture, save
 from runs import MAIN, SMALL_NETWORK, command, history_of, interrupted_after, parameters_of, result_of, resume, start
 
@@ -119,14 +118,7 @@ def test_where_pictures_are_changes_no_bit(fruit, fruit_run, tmp_path, memory):
 
 
 def test_two_workers_compute_what_one_process_does(fruit, tmp_path):
-    one, two = tmp_path / "one", tmp_path / "two"
-    words = ["train", "lenet", "--data", str(fruit), "--epochs", "1", "--lr", "0.05", "--quiet"]
-    command(*words, "--batch-size", 16, "--out", one)
-    code, error = run_job("--batch-size", 8, "--out", two, train=words)
-    assert (code, error) == (0, "")
-    ours, theirs = parameters_of(one), parameters_of(two)
-    assert max(abs(ours[name] - theirs[name]).max().asscalar() for name in ours) < 1e-6
-    assert history_of(one)[0].test_acc == history_of(two)[0].test_acc
+    check_two_workers(fruit, tmp_path)
 
 
 def test_resume_names_what_changed(begun):

@@ -4,9 +4,9 @@ import json
 import time
 
 import pytest
-from jobs import run_job
+from folder_runs import check_two_workers
 from record_files import make_records, write_plain
-from runs import MAIN, command, history_of, interrupted_after, parameters_of, result_of, resume, start, train
+from runs import MAIN, command, history_of, interrupted_after, result_of, resume, start, train
 
 from gluon_cnn import load_run
 from gluon_cnn.errors import RunError, RunStopped
@@ -51,14 +51,7 @@ def test_killed_run_ends_in_the_folders_bits(records, folder_run, tmp_path):
 
 
 def test_two_workers_compute_what_one_process_does(records, tmp_path):
-    one, two = tmp_path / "one", tmp_path / "two"
-    words = ["train", "lenet", "--data", str(records), "--epochs", "1", "--lr", "0.05", "--quiet"]
-    command(*words, "--batch-size", 16, "--out", one)
-    code, error = run_job("--batch-size", 8, "--out", two, train=words)
-    assert (code, error) == (0, "")
-    ours, theirs = parameters_of(one), parameters_of(two)
-    assert max(abs(ours[name] - theirs[name]).max().asscalar() for name in ours) < 1e-6
-    assert history_of(one)[0].test_acc == history_of(two)[0].test_acc
+    check_two_workers(records, tmp_path)
 
 
 def test_resume_names_the_file_that_changed(tmp_path):
