@@ -24,8 +24,8 @@ from scipy.special import softmax
 
 import gluon_cnn
 from gluon_cnn.data import FASHION_MNIST, SAMPLE, read_fashion_mnist
-from gluon_cnn.data.picture import read_picture
-from gluon_cnn.data.picture_folder import pictures_in
+from gluon_cnn.data.as_fashion_mnist import read_picture
+from gluon_cnn.data.image_formats import pictures_in
 from gluon_cnn.data.scaled import to_batch
 from gluon_cnn.data.seen import Seen, save_seen
 from gluon_cnn.data.unlikeness import LIMITS, distances, unlikeness

@@ -19,7 +19,7 @@ def add_reading(command):
 
 
 def read_for(args, dataset, source, name):
-    """The :class:`gluon_cnn.data.picture.Picture` for a network of a data set, as the flags ask for.
+    """The :class:`gluon_cnn.data.as_fashion_mnist.Picture` for a network of a data set, as the flags ask for.
 
     Raises
     ------
@@ -28,7 +28,7 @@ def read_for(args, dataset, source, name):
     SettingError
         If a flag is given that is for Fashion-MNIST only, and the data set is another.
     """
-    from gluon_cnn.data.picture import is_fashion_mnist, read_as_trained, read_picture
+    from gluon_cnn.data.as_fashion_mnist import is_fashion_mnist, read_as_trained, read_picture
 
     if is_fashion_mnist(dataset):
         return read_picture(source, name, as_is=args.as_is, invert=args.invert)

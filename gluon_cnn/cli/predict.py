@@ -95,7 +95,7 @@ def _check_show(args):
 
 def _would_lose(image, figure):
     """Whether the figure would replace what an argument names, or a picture of that folder which we did not draw."""
-    from gluon_cnn.data.picture_folder import pictures_in
+    from gluon_cnn.data.image_formats import pictures_in
     from gluon_cnn.data.seen import is_seen
 
     if _is_same(figure, image):
@@ -156,7 +156,7 @@ def _answers(args, inputs, probabilities_of):
 
 def _paths(image, figure):
     """The pictures that an argument names: those of a folder without the figure, which an earlier command drew."""
-    from gluon_cnn.data.picture_folder import pictures_in
+    from gluon_cnn.data.image_formats import pictures_in
 
     if image == _STDIN or not _is_folder(image):
         return [image]
@@ -169,7 +169,7 @@ def _paths(image, figure):
 
 def _answer(args, inputs, probabilities_of, path):
     """The answer for one picture; the others do not suffer from it if it cannot be read."""
-    from gluon_cnn.data.picture import is_fashion_mnist
+    from gluon_cnn.data.as_fashion_mnist import is_fashion_mnist
     from gluon_cnn.data.unlikeness import unlikeness
 
     name = "standard input" if path == _STDIN else path
@@ -190,7 +190,7 @@ def _answer(args, inputs, probabilities_of, path):
 
 def _standard_input():
     """The bytes that come in; ImageError if there are none, or too many."""
-    from gluon_cnn.data.picture_file import LARGEST, unreadable
+    from gluon_cnn.data.image_formats import LARGEST, unreadable
 
     try:
         content = sys.stdin.buffer.read(LARGEST + 1)

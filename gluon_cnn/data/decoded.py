@@ -9,7 +9,7 @@ import struct
 import numpy as np
 from PIL import Image, WebPImagePlugin  # noqa: F401 (registers WebP, which Pillow would do at the first one)
 
-from gluon_cnn.data.picture_file import open_picture, reduced, unreadable
+from gluon_cnn.data.image_formats import open_picture, reduced, unreadable
 from gluon_cnn.errors import ImageError
 
 __all__ = [

@@ -7,7 +7,7 @@ from typing import NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from gluon_cnn.data.picture_file import LARGEST, unreadable
+from gluon_cnn.data.image_formats import LARGEST, unreadable
 from gluon_cnn.errors import DataError
 from gluon_cnn.files import open_regular, reason_of
 

@@ -11,7 +11,7 @@ from pictures import picture
 from PIL import Image
 
 from gluon_cnn.data.decoded import decode, is_grey, upright
-from gluon_cnn.data.picture_file import reduced
+from gluon_cnn.data.image_formats import reduced
 from gluon_cnn.errors import ImageError
 
 RED = (210, 40, 40)

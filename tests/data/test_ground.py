@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from gluon_cnn.data import FASHION_MNIST, SAMPLE, DatasetInfo, read_fashion_mnist
-from gluon_cnn.data.picture import is_fashion_mnist, read_as_trained, read_picture
+from gluon_cnn.data.as_fashion_mnist import is_fashion_mnist, read_as_trained, read_picture
 from gluon_cnn.data.unlikeness import unlikeness
 
 TEST = read_fashion_mnist(SAMPLE).test

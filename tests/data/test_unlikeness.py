@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from gluon_cnn.data import SAMPLE, read_fashion_mnist
-from gluon_cnn.data.picture import Picture, read_picture
+from gluon_cnn.data.as_fashion_mnist import Picture, read_picture
 from gluon_cnn.data.unlikeness import LIMITS, distances, unlikeness
 
 TEST = read_fashion_mnist(SAMPLE).test.images

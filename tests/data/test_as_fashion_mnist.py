@@ -12,12 +12,12 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from gluon_cnn import GluonCNNError
-from gluon_cnn.data import SAMPLE, picture, read_fashion_mnist
+from gluon_cnn.data import SAMPLE, as_fashion_mnist, read_fashion_mnist
 
 
 def read_picture(path, as_is=True, **options):
     """The image that a network gets of a picture as it is; the ground is looked for in test_ground.py."""
-    return picture.read_picture(path, path, as_is=as_is, **options).image
+    return as_fashion_mnist.read_picture(path, path, as_is=as_is, **options).image
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def test_limit_is_smaller_in_cmyk(save, monkeypatch):
 READ = """
 import re, sys
 from pathlib import Path
-from gluon_cnn.data.picture import read_picture
+from gluon_cnn.data.as_fashion_mnist import read_picture
 for path in sys.argv[1:]:
     assert read_picture(path, path).image.shape == (28, 28)
 print(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
@@ -149,7 +149,7 @@ def test_large_pictures_take_little_memory(save):
 def test_draft_of_a_photograph_shows_the_same(shoe, save, monkeypatch):
     path = save(Image.fromarray(shoe).convert("RGB").resize((2500, 2000)), "large.jpg", quality=95)
     draft = read_picture(path)
-    monkeypatch.setattr("gluon_cnn.data.picture._ENOUGH", 2500 * 2000)
+    monkeypatch.setattr("gluon_cnn.data.as_fashion_mnist._ENOUGH", 2500 * 2000)
     difference = np.abs(draft.astype(int) - read_picture(path))
     assert difference.mean() < 1
 

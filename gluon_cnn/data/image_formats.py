@@ -1,4 +1,4 @@
-"""Files of pictures, reduced to what their pixels need before Pillow sees them: PNG, JPEG, WebP and BMP.
+"""PNG, JPEG, WebP and BMP files, reduced to what their pixels need before Pillow sees them.
 
 What else a file holds, such as thumbnails, colour profiles, texts and further frames, can be made to take memory and
 time without end, and says nothing about what the picture shows.
@@ -8,16 +8,19 @@ import bisect
 import io
 import itertools
 import math
+import os
 import re
 import struct
+from pathlib import Path
 from typing import NamedTuple, Optional, Tuple
 
 from gluon_cnn.errors import ImageError
-from gluon_cnn.files import open_regular
+from gluon_cnn.files import open_regular, reason_of
 
-__all__ = ["LARGEST", "PictureFile", "open_picture", "reduced", "unreadable"]
+__all__ = ["LARGEST", "PictureFile", "open_picture", "pictures_in", "reduced", "unreadable"]
 
 LARGEST = 256 * 2**20  # bytes, more than 50 megapixels in 16 bits and three colours usually take
+_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
 # A progressive JPEG has about ten scans. Each costs a pass over the picture, but need not be more than ten bytes long.
 _MOST_SCANS, _MOST_SEGMENTS = 100, 10_000
@@ -54,6 +57,29 @@ class PictureFile(NamedTuple):
     depth: Optional[int] = None
     transparent: Tuple[int, ...] = ()
     size: Tuple[int, int] = (0, 0)
+
+
+def pictures_in(folder):
+    """The paths of the pictures in a folder, by the ends of their names, sorted, without hidden ones; and how many
+    folders it has, which are passed over.
+
+    Raises
+    ------
+    ImageError
+        If the folder cannot be read, or has none.
+    """
+    try:
+        entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
+        folders = sum(entry.is_dir() for entry in entries)
+        names = sorted(entry.name for entry in entries if entry.name.lower().endswith(_ENDINGS) and not entry.is_dir())
+    except OSError as error:
+        raise ImageError(f"{folder} cannot be read ({reason_of(error)}): let yourself read it.") from None
+    if not names:
+        inside = " outside its folders" if folders else ""
+        raise ImageError(
+            f"{folder} holds no picture ({', '.join(_ENDINGS)}){inside}: name a folder with pictures in it."
+        )
+    return [str(Path(folder) / name) for name in names], folders
 
 
 def open_picture(stack, path):
