@@ -59,7 +59,7 @@ def ours(read, place):
 def from_folder(root):
     from gluon_cnn.data.folder import read_folder_of
 
-    return ours(read_folder_of, root)
+    return ours(read_folder_of, root / "pictures")
 
 
 def from_records(root):
@@ -80,7 +80,7 @@ def gluon(dataset):
 def gluon_folder(root):
     from mxnet.gluon.data.vision import ImageFolderDataset
 
-    return gluon(ImageFolderDataset(str(root / "train")))
+    return gluon(ImageFolderDataset(str(root / "pictures" / "train")))
 
 
 def gluon_records(root):
@@ -115,7 +115,7 @@ def torchvision_folder(root):
     from torchvision.datasets import ImageFolder
 
     steps = [transforms.Resize(SIDE), transforms.CenterCrop(SIDE), transforms.ToTensor()]
-    data = ImageFolder(str(root / "train"), transforms.Compose(steps))
+    data = ImageFolder(str(root / "pictures" / "train"), transforms.Compose(steps))
     return torch.utils.data.DataLoader(data, BATCH_SIZE, shuffle=True, num_workers=WORKERS)
 
 
@@ -157,7 +157,7 @@ def write_records(root):
     from gluon_cnn.data.record_file import read_spans
     from gluon_cnn.data.to_records import write_records
 
-    write_records(find_pictures(root), root / "train.rec", lambda encoded, name: None)
+    write_records(find_pictures(root / "pictures"), root / "train.rec", lambda encoded, name: None)
     with open(root / "train.rec", "rb") as file:
         lines = [f"{number}\t{span.begin}\n" for number, span in enumerate(read_spans(file))]
     (root / "train.idx").write_text("".join(lines))
@@ -178,7 +178,7 @@ def main(argv=None):
     measured = {loader: [] for loader in args.loaders}
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        make_pictures(root, args.pictures, args.size)
+        make_pictures(root / "pictures", args.pictures, args.size)
         write_records(root)
         for number in range(1, args.rounds + 1):
             for loader in list(measured):
