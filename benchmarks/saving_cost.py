@@ -33,7 +33,7 @@ def main():
                 began = time.perf_counter()
                 with Saver(Path(directory)) as saver:
                     if saving:
-                        saver.save(steps.setup.net, steps.setup.trainer, State({}, epoch=number + 1))
+                        saver.save(steps.setup.net, steps.setup.trainer, State({}, step=number + 1))
                     steps.take(args.steps)
                 measured[saving].append(time.perf_counter() - began)
                 if saving:
