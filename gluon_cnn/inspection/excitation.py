@@ -8,7 +8,7 @@ import numpy as np
 
 from gluon_cnn.errors import DataError, ModelError
 from gluon_cnn.inspection.answers import Answers, checked
-from gluon_cnn.inspection.layers import as_numpy, run
+from gluon_cnn.inspection.layers import as_numpy, runner
 
 __all__ = ["Excitation", "Pass", "counted_images", "excitation", "selectivity"]
 
@@ -83,12 +83,13 @@ def excitation(net, batches, paths):
     """
     strongest = {path: _Strongest(path) for path in paths}
     logits, labels = [], []
-    for X, y in _in_parts(batches):
-        logits.append(run(net, X, {path: one.look for path, one in strongest.items()}))
-        labels.append(as_numpy(y).ravel())
-        first = sum(map(len, labels[:-1]))
-        for one in strongest.values():
-            one.take(first + np.arange(len(labels[-1])), labels[-1])
+    with runner(net, {path: one.look for path, one in strongest.items()}, compiled=True) as run_batch:
+        for X, y in _in_parts(batches):
+            logits.append(run_batch(X))
+            labels.append(as_numpy(y).ravel())
+            first = sum(map(len, labels[:-1]))
+            for one in strongest.values():
+                one.take(first + np.arange(len(labels[-1])), labels[-1])
     if not logits:
         raise DataError("There are no images, so none excites a channel: the data are empty or were used up.")
     answers = checked(np.concatenate(logits), np.concatenate(labels))
@@ -97,7 +98,7 @@ def excitation(net, batches, paths):
 
 
 def _in_parts(batches):
-    """The batches in parts, in which a network that is not compiled computes faster, and in less memory."""
+    """The batches in parts, in which a network computes faster layer by layer, and in less memory."""
     for X, y in batches:
         X = X if hasattr(X, "shape") else np.asarray(X)
         size = max(1, _PIXELS // max(1, math.prod(X.shape[2:])))

@@ -133,6 +133,37 @@ def with_labels(labels, counts, dead=()):
     return Excitation(nothing[..., 0], labels, labels, nothing, np.array(dead, int), np.array(counts))
 
 
+class Twice(nn.HybridBlock):
+    """Layers that are run several times, or have a layer inside, so that what they gave could be written over."""
+
+    def __init__(self):
+        super().__init__()
+        with self.name_scope():
+            self.conv, self.relu = nn.Conv2D(6, 3, padding=1, activation="tanh"), nn.Activation("relu")
+            self.again, self.dense = nn.Conv2D(6, 3, padding=1), nn.Dense(3)
+
+    def hybrid_forward(self, F, x):
+        x = self.conv(x)
+        first, second = self.relu(x), self.relu(-x)
+        return self.dense(self.again(first) - 2 * self.again(second) + first)
+
+
+@pytest.mark.parametrize("static", [False, True])
+def test_compiled_network_is_looked_at_alike(static):
+    images = np.random.RandomState(0).rand(60, 1, 12, 12)
+    net = Twice()
+    net.initialize(mx.init.Xavier(magnitude=3))
+    net(mx.nd.array(images[:1]))
+    batches, paths = batches_of(images, np.arange(60) % 3, 20), ["conv", "conv.act", "relu", "again", "dense"]
+    plain = excitation(net, batches, paths)
+    net.hybridize(static_alloc=static, static_shape=static)
+    compiled = excitation(net, batches, paths)
+    np.testing.assert_array_equal(plain.answers.logits, compiled.answers.logits)
+    for path in paths:
+        for one, other in zip(plain.layers[path], compiled.layers[path]):
+            np.testing.assert_array_equal(one, other)
+
+
 def test_selectivity_counts_classes():
     labels = [[0] * 20, [0, 1] * 10, [0, 1, 2, 3] * 5, [0] * 15 + [1] * 5]
     found = selectivity(with_labels(labels, [20, 50, 50, 50]))

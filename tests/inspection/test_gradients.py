@@ -8,6 +8,7 @@ from mxnet.gluon import nn
 
 from gluon_cnn import get_model
 from gluon_cnn.errors import ModelError
+from gluon_cnn.inspection.excitation import excitation
 from gluon_cnn.inspection.gradients import gradients
 from gluon_cnn.inspection.layers import activations, all_layers
 from gluon_cnn.models.batch_norm import BatchNorm
@@ -117,6 +118,7 @@ def test_network_is_as_before(compiled):
     gradients(net, X)
     gradients(net, X, path="7")
     activations(net, X, ["4.0.conv1"])
+    excitation(net, [(X, [0, 1])], ["4.0.conv1"])
     with pytest.raises(ModelError):
         gradients(net, np.zeros((2, 3, 33, 33)))
     assert state(net) == before

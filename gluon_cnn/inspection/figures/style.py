@@ -168,13 +168,13 @@ def png_of(drawn):
 def _wrapped(title, width):
     """A title in lines, none of which is wider than that many points; a word that is wider is broken."""
     from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import TextPath
+    from matplotlib.textpath import text_to_path
 
     font = FontProperties(**_TITLE)
     with _any_name():
         for characters in range(72, 1, -1):
             lines = textwrap.wrap(title, characters)
-            if all(TextPath((0, 0), line, prop=font).get_extents().width <= width for line in lines):
+            if all(text_to_path.get_text_width_height_descent(line, font, False)[0] <= width for line in lines):
                 break
     return lines
 
