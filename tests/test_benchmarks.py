@@ -35,10 +35,12 @@ def test_help(name):
     [
         "memory lenet --steps 1",
         "operators lenet --steps 1",
-        "pictures_speed --pictures 8 --rounds 1 --loaders folder records",
+        "pictures_speed --pictures 8 --rounds 1 --loaders folder records gluon-folder gluon-records",
         "saving_cost --model lenet --steps 1 --rounds 1",
         "step_share lenet 1",
     ],
 )
 def test_measures(command):
-    assert any(character.isdigit() for character in printed(*command.split()).splitlines()[-1])
+    output = printed(*command.split())
+    assert "left out" not in output
+    assert any(character.isdigit() for character in output.splitlines()[-1])

@@ -1,7 +1,8 @@
 """PNG, JPEG, WebP and BMP files, reduced to what their pixels need before Pillow sees them.
 
 What else a file holds, such as thumbnails, colour profiles, texts and further frames, can be made to take memory and
-time without end, and says nothing about what the picture shows.
+time without end, and says nothing about what the picture shows. Also which files of a folder are pictures, by their
+names.
 """
 
 import bisect

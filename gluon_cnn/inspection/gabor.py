@@ -119,13 +119,14 @@ def fit_gabor(weight):
     Raises
     ------
     ModelError
-        If the filter has fewer than 25 pixels.
+        If the filter has fewer than 25 pixels, or only one row or column.
     """
     weight = np.asarray(weight, float)
     height, width = size = weight.shape[-2:]
-    if height * width < _LEAST_PIXELS:
+    if min(size) < 2 or height * width < _LEAST_PIXELS:
         raise ModelError(
-            f"A filter of {height}×{width} is too small to be compared with a Gabor: it needs {_LEAST_PIXELS} pixels."
+            f"A filter of {height}×{width} is too small to be compared with a Gabor: it needs {_LEAST_PIXELS} pixels, "
+            "and more than one row and one column."
         )
     channels = weight.reshape(-1, height * width)
     centred = channels - channels.mean(axis=1, keepdims=True)
@@ -143,8 +144,8 @@ def _nearest(pattern, size):
     """The numbers of the Gabor nearest to a pattern, and the share of it that this explains."""
     from scipy.optimize import least_squares
 
-    starts, bases = _starts(size)
-    explained = (_projection(bases, pattern) ** 2).sum(axis=-1)
+    starts, spans = _starts(size)
+    explained = ((pattern @ spans) ** 2).sum(axis=-1)
     least, most = _bounds(size)
 
     def remainder(numbers):
@@ -176,13 +177,13 @@ def _bounds(size):
 
 @functools.lru_cache(maxsize=8)
 def _starts(size):
-    """Numbers to begin from, starts×6, and the waves that they stand for."""
+    """Numbers to begin from, starts×6, and an orthonormal basis of the waves that each stands for, starts×pixels×2."""
     least, most = _bounds(size)
     angles = np.arange(8) * np.pi / 8
     frequencies = np.geomspace(least[3] * 1.2, most[3] * 0.9, 5)
     rows, columns = (np.array([0.25, 0.5, 0.75]) * (side - 1) for side in size)
     starts = np.stack(np.meshgrid(rows, columns, angles, frequencies, [0.35], [0.5]), axis=-1).reshape(-1, 6)
-    return starts, _basis(starts, size)
+    return starts, np.linalg.svd(_basis(starts, size), full_matrices=False)[0]
 
 
 def _basis(numbers, size):

@@ -148,19 +148,17 @@ def runner(net, receivers, compiled=False):
 def watched(net, receivers, compiled=False):
     """A block in which a network computes layer by layer, and functions see the outputs of layers, by path.
 
-    The network's flags are set, and nothing is built anew: a compiled network keeps what it compiled. If ``compiled``,
-    the innermost layers of a compiled network are compiled meanwhile, each by itself, but for those that are looked
-    into. That takes some time, and makes each batch faster.
+    The network's flags are set and restored, and what it had compiled is kept. With ``compiled``, each innermost layer
+    of a compiled network is compiled on its own meanwhile, which takes some time and makes each batch faster.
     """
     layers = all_layers(net)
     refuse_unknown(net, receivers)
+    alone = _compiled_alone(net, [layers[path] for path in receivers]) if compiled else []
     blocks = {id(block): block for block in (net, *layers.values()) if getattr(block, "_active", False)}
     with contextlib.ExitStack() as stack:
-        for path, block in innermost_layers(net).items() if compiled else ():
-            if id(block) in blocks and not any(inside.startswith(f"{path}.") for inside in receivers):
-                del blocks[id(block)]
-                kept = {name: value for name, value in vars(block).items() if name.startswith("_cached")}
-                stack.callback(vars(block).update, kept)
+        for block in alone:
+            blocks.pop(id(block), None)
+            stack.callback(vars(block).update, {k: v for k, v in vars(block).items() if k.startswith("_cached")})
         for block in blocks.values():
             stack.callback(setattr, block, "_active", True)
             block._active = False
@@ -168,6 +166,20 @@ def watched(net, receivers, compiled=False):
             hook = layers[path].register_forward_hook(lambda _, __, output, receive=receive: receive(output))
             stack.callback(hook.detach)
         yield
+
+
+def _compiled_alone(net, looked_at):
+    """The innermost layers of a compiled network that can be compiled on their own: Gluon's, unless a layer inside them
+    is looked at."""
+    if not mx.__version__.startswith("1."):  # MXNet 2 runs no hook of a compiled layer
+        return []
+    looked_at = {id(block) for block in looked_at}
+    return [
+        block
+        for block in innermost_layers(net).values()
+        if type(block).__module__.startswith("mxnet.gluon") and getattr(block, "_active", False)
+        if not any(id(inside) in looked_at for _, inside in _walk(block, ""))
+    ]
 
 
 def output_of(net, X):

@@ -134,7 +134,7 @@ def with_labels(labels, counts, dead=()):
 
 
 class Twice(nn.HybridBlock):
-    """Layers that are run several times, or have a layer inside, so that what they gave could be written over."""
+    """Layers that run several times, whose earlier outputs could be written over, and one with an activation inside."""
 
     def __init__(self):
         super().__init__()
@@ -154,7 +154,7 @@ def test_compiled_network_is_looked_at_alike(static):
     net = Twice()
     net.initialize(mx.init.Xavier(magnitude=3))
     net(mx.nd.array(images[:1]))
-    batches, paths = batches_of(images, np.arange(60) % 3, 20), ["conv", "conv.act", "relu", "again", "dense"]
+    batches, paths = batches_of(images, np.arange(60) % 3, 25), ["conv", "conv.act", "relu", "again", "dense"]
     plain = excitation(net, batches, paths)
     net.hybridize(static_alloc=static, static_shape=static)
     compiled = excitation(net, batches, paths)
@@ -162,6 +162,20 @@ def test_compiled_network_is_looked_at_alike(static):
     for path in paths:
         for one, other in zip(plain.layers[path], compiled.layers[path]):
             np.testing.assert_array_equal(one, other)
+
+
+def test_layer_at_two_paths_is_looked_into():
+    shared, net = nn.Conv2D(2, 3, padding=1, activation="relu"), nn.HybridSequential()
+    net.add(nn.Conv2D(2, 1), shared, nn.HybridSequential(), nn.Dense(3))
+    net[2].add(shared)
+    net.initialize()
+    X = np.random.RandomState(0).rand(5, 1, 6, 6)
+    net(mx.nd.array(X))
+    net.hybridize()
+    found = excitation(net, [(X, [0, 1, 2, 0, 1])], ["1.act"]).layers["1.act"]
+    np.testing.assert_array_equal(
+        found.values.max(axis=1), activations(net, X, ["1.act"]).layers["1.act"].max(axis=(0, 2, 3))
+    )
 
 
 def test_selectivity_counts_classes():

@@ -28,6 +28,12 @@ def test_gabor_is_recognised(angle, frequency, phase):
     assert found.fitted.shape == (11, 11)
 
 
+def test_gabor_in_a_corner_is_recognised():
+    found = fit_gabor(gabor(21, 30, 0.15, 1)[10:, 10:])
+    assert found.share > 0.999
+    assert found.centre == pytest.approx((0, 0), abs=0.05)
+
+
 def test_noise_is_no_gabor():
     shares = gabor_shares(np.random.RandomState(0).randn(10, 1, 11, 11))
     assert shares.max() < 0.35
@@ -45,6 +51,8 @@ def test_filters_without_pattern_or_too_small():
     assert fit_gabor(np.full((2, 5, 5), 0.3)).share == 0
     with pytest.raises(ModelError, match="3×3 is too small"):
         fit_gabor(np.ones((1, 3, 3)))
+    with pytest.raises(ModelError, match="1×25 is too small"):
+        fit_gabor(np.ones((1, 25)))
 
 
 def test_first_filters_are_sorted_by_strength():

@@ -103,7 +103,8 @@ def state(net):
     parameters = [parameter.data().asnumpy().tobytes() for parameter in net.collect_params().values()]
     parameters += [p.grad().asnumpy().tobytes() for p in net.collect_params().values() if p.grad_req != "null"]
     blocks = [net, *all_layers(net).values()]
-    flags = [(getattr(b, "_active", None), id(getattr(b, "_cached_op", None))) for b in blocks]
+    names = ("_cached_op", "_cached_graph", "_cached_op_args")
+    flags = [(getattr(b, "_active", None), [id(getattr(b, name, None) or None) for name in names]) for b in blocks]
     return parameters, flags, [(len(b._forward_hooks), len(b._forward_pre_hooks)) for b in blocks]
 
 
@@ -114,6 +115,7 @@ def test_network_is_as_before(compiled):
         net.hybridize(static_alloc=True)
     X = np.random.RandomState(0).rand(2, 1, 33, 33)
     net(mx.nd.array(X))
+    net[0](mx.nd.array(X))  # which is then compiled by itself too
     before = state(net)
     gradients(net, X)
     gradients(net, X, path="7")
@@ -121,6 +123,8 @@ def test_network_is_as_before(compiled):
     excitation(net, [(X, [0, 1])], ["4.0.conv1"])
     with pytest.raises(ModelError):
         gradients(net, np.zeros((2, 3, 33, 33)))
+    with pytest.raises(ModelError):
+        excitation(net, [(X, [0, 1]), (np.zeros((2, 3, 33, 33)), [0, 1])], ["4.0.conv1"])
     assert state(net) == before
     assert not autograd.is_training()
     assert not autograd.is_recording()

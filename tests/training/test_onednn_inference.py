@@ -89,42 +89,43 @@ def test_made_anew_it_has_the_new_weights(model):
     assert np.abs(net(X).asnumpy() - before).max() > 1e-3 * np.abs(before).max()
 
 
-#: Prints the resident MiB of a process with AlexNet for inference, and after that.
-MEMORY_DURING = """
+#: Makes the network of a recipe, ready to be trained, and what gives the resident MiB of the process.
+SET_UP = """
 import gc
 import gluon_cnn, mxnet as mx, psutil
 from gluon_cnn import get_recipe
 from gluon_cnn.data.scaled import to_batch
 from gluon_cnn.training import setup
-from gluon_cnn.training.onednn import for_inference
-recipe = get_recipe("alexnet", data="sample", init="own")
-data = setup.load_data(recipe, None, mx.cpu())
-net = setup.set_up(recipe, [mx.cpu()], data).net
+from gluon_cnn.training.onednn import for_inference, for_training
+def resident():
+    return psutil.Process().memory_info().rss / 2**20
+def network(model):
+    recipe = get_recipe(model, data="sample", init="own")
+    data = setup.load_data(recipe, None, mx.cpu())
+    return setup.set_up(recipe, [mx.cpu()], data).net, recipe, lambda number: to_batch(data.test.images[:number], 224)
+"""
+
+#: Prints it with AlexNet for inference, and after that.
+INFERENCE = """
+net, recipe, batch = network("alexnet")
 gc.disable()
 with for_inference(net, recipe, [mx.cpu()], 60_000) as optimized:
     assert optimized is not net
-    optimized(to_batch(data.test.images[:2], recipe.side)).wait_to_read()
-    print(psutil.Process().memory_info().rss / 2**20)
-print(psutil.Process().memory_info().rss / 2**20)
+    optimized(batch(2)).wait_to_read()
+    print(resident())
+print(resident())
 """
 
-#: Prints those of a process with VGG after the forward pass of a training step, and with VGG for inference besides.
-MEMORY_MEANWHILE = """
-import gluon_cnn, mxnet as mx, psutil
-from gluon_cnn import get_recipe
-from gluon_cnn.data.scaled import to_batch
-from gluon_cnn.training import setup
-from gluon_cnn.training.onednn import for_inference, for_training
-recipe = get_recipe("vgg11", data="sample", init="own")
-data = setup.load_data(recipe, None, mx.cpu())
-net = setup.set_up(recipe, [mx.cpu()], data).net
+#: Prints it after the forward pass of a training step of VGG, and with VGG for inference besides.
+TRAINING = """
+net, recipe, batch = network("vgg11")
 trained = for_training(net, recipe, [mx.cpu()])
 with mx.autograd.record():
-    trained(to_batch(data.test.images[:64], recipe.side)).wait_to_read()
-print(psutil.Process().memory_info().rss / 2**20)
+    trained(batch(64)).wait_to_read()
+print(resident())
 with for_inference(net, recipe, [mx.cpu()], 60_000, trained) as optimized:
     assert optimized not in (net, trained)
-    print(psutil.Process().memory_info().rss / 2**20)
+    print(resident())
 with for_inference(net, recipe, [mx.cpu()], 1, trained) as same:
     assert same is trained
 """
@@ -134,12 +135,13 @@ with for_inference(net, recipe, [mx.cpu()], 1, trained) as same:
 @pytest.mark.parametrize(
     ("code", "freed"),
     [
-        (MEMORY_DURING, 100),  # MiB of about 178, of weights in an order of their own
-        (MEMORY_MEANWHILE, 400),  # of about 550, of the outputs of its layers
+        (INFERENCE, 100),  # MiB of about 178, of weights in an order of their own
+        (TRAINING, 400),  # of about 550, of the outputs of its layers
     ],
+    ids=["inference", "training"],
 )
 def test_memory_is_given_back(code, freed):
-    done = run_process(code)
+    done = run_process(SET_UP + code)
     assert done.code == 0, done.error
     before, after = map(float, done.out.split())
     assert after < before - freed
